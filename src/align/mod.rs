@@ -1,0 +1,53 @@
+//! From single hits to matching stretches of time.
+
+/// A stretch of time in seconds, `start <= end`.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Span {
+    /// Seconds.
+    pub start: f64,
+    /// Seconds.
+    pub end: f64,
+}
+
+/// A number that stands for a reference inside one search space.
+pub type RefId = u32;
+
+/// Which sense a segment was found by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// By the picture alone.
+    Picture,
+    /// By the sound alone.
+    Sound,
+    /// By both, in agreement.
+    Both,
+}
+
+/// What was done to the copy, as far as it was found out.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Transform {
+    /// Reference seconds that pass in a second of the query.
+    pub speed: f64,
+    /// Semitones that the query's sound lies above the reference's.
+    pub pitch: f64,
+    /// The query shows the mirror image.
+    pub mirrored: bool,
+}
+
+/// A stretch of a query that is the same as a stretch of a reference.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Segment {
+    /// The reference.
+    pub reference: RefId,
+    /// Where in the query.
+    pub query: Span,
+    /// Where in the reference.
+    pub matched: Span,
+    /// What it was found by.
+    pub kind: Kind,
+    /// −log₁₀ of the number of such segments expected by chance when this query meets a space of this size.
+    pub surprise: f64,
+    /// What was done to it.
+    pub transform: Transform,
+}

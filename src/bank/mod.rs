@@ -1,0 +1,1 @@
+//! The durable bank of references.

@@ -1,0 +1,1 @@
+//! One score from all evidence, and what a policy makes of it.

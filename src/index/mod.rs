@@ -1,0 +1,1 @@
+//! Exact search of binary codes within a Hamming radius.

@@ -1,0 +1,3 @@
+//! The `afterimage` command.
+
+fn main() {}

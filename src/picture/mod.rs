@@ -1,0 +1,1 @@
+//! PDQ hashes and the codes that picture matching uses.
