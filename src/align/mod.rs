@@ -1,5 +1,11 @@
 //! From single hits to matching stretches of time.
 
+mod picture;
+mod sound;
+
+pub use picture::PictureSpace;
+pub use sound::SoundSpace;
+
 /// A stretch of time in seconds, `start <= end`.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Span {
