@@ -1,20 +1,21 @@
 //! From frames to a probe, in one pass.
 
-use super::feature::{Feature, features};
+use super::feature::Features;
 use super::motion::{CELLS, COLUMNS, LAG, Motion, RATE, ROWS, changes};
 use super::plane::Plane;
 use super::print::{KeyFrame, Probe, Raster};
 use crate::media::{Frame, Luma};
 use std::collections::VecDeque;
 
-/// Motion frames from one key frame of the print to the next.
+/// Motion frames from one key frame to the next.
 const KEY_EVERY: u64 = 4;
-/// Motion frames from one key frame of the probe to the next.
-const PROBE_EVERY: u64 = 2;
-/// Longer side of the plane that the print's features are found in, in pixels.
-const PRINT_SIDE: usize = 320;
-/// Longer side of the plane that the probe's features are found in: the copy may be a small inset.
-const PROBE_SIDE: usize = 640;
+/// Longer side of the plane that features are found in, in pixels.
+const SIDE: usize = 320;
+/// The same for every other key frame, whose fine features find a copy that is shown small.
+const FINE_SIDE: usize = 640;
+/// Size from which the print keeps a feature, in longer sides: finer detail does not survive, and where a copy
+/// is shown small it is the coarse features of the reference that the fine ones of the probe look like.
+const PRINT_SIGMA: f32 = 3.0 / 640.0;
 /// Features that the print keeps of a key frame.
 const PRINT_FEATURES: usize = 25;
 /// Features that the probe keeps of a key frame.
@@ -75,14 +76,15 @@ impl Extractor {
         });
         self.motion();
         let time = (tick * 1000 / RATE as u64) as u32;
-        if tick.is_multiple_of(PROBE_EVERY) {
-            let found = features(&Plane::reduced(luma, PROBE_SIDE), PROBE_FEATURES);
-            self.probe.keys.push(KeyFrame { time, features: found });
-        }
         if tick.is_multiple_of(KEY_EVERY) {
-            let mut found: Vec<Feature> = features(&Plane::reduced(luma, PRINT_SIDE), PRINT_FEATURES);
-            found.truncate(255);
-            self.probe.print.keys.push(KeyFrame { time, features: found });
+            let side = if tick.is_multiple_of(2 * KEY_EVERY) { FINE_SIDE } else { SIDE };
+            let plane = Plane::reduced(luma, side);
+            let coarse = PRINT_SIGMA * plane.width.max(plane.height) as f32;
+            let features = Features::new(&plane);
+            self.probe.keys.push(KeyFrame { time, features: features.strongest(PROBE_FEATURES, 0.0) });
+            let mut kept = features.strongest(PRINT_FEATURES, coarse);
+            kept.truncate(255);
+            self.probe.print.keys.push(KeyFrame { time, features: kept });
         }
     }
 

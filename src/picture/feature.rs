@@ -60,26 +60,41 @@ impl Feature {
     }
 }
 
-/// The features of at most `most` keypoints of `base`, the strongest of each part of the picture first.
-pub(crate) fn features(base: &Plane, most: usize) -> Vec<Feature> {
-    let space = ScaleSpace::new(base);
-    let longer = base.width.max(base.height) as f32;
-    let mut found = Vec::with_capacity(most + most / 4);
-    for keypoint in spread(space.keypoints(), longer, most) {
-        let Some((plane, pixel)) = space.level(keypoint.sigma) else { continue };
-        for angle in directions(plane, pixel, &keypoint) {
-            let unit = |v: f32| ((v + 0.5) / longer * 65536.0).clamp(0.0, 65535.0) as u16;
-            let size = (keypoint.sigma / longer / SMALLEST).log2() * SIZE_STEPS;
-            found.push(Feature {
-                code: signs(&patch(plane, pixel, &keypoint, angle)),
-                x: unit(keypoint.x),
-                y: unit(keypoint.y),
-                size: size.round().clamp(0.0, 255.0) as u8,
-                angle: (angle / TAU * 256.0).round().rem_euclid(256.0) as u8,
-            });
-        }
+/// The features of one picture.
+pub(crate) struct Features {
+    space: ScaleSpace,
+    keypoints: Vec<Keypoint>,
+    longer: f32,
+}
+
+impl Features {
+    pub(crate) fn new(base: &Plane) -> Self {
+        let space = ScaleSpace::new(base);
+        let keypoints = space.keypoints();
+        Self { space, keypoints, longer: base.width.max(base.height) as f32 }
     }
-    found
+
+    /// Those of at most `most` keypoints of at least `sigma` pixels, the strongest of each part of the picture
+    /// first.
+    pub(crate) fn strongest(&self, most: usize, sigma: f32) -> Vec<Feature> {
+        let large = self.keypoints.iter().filter(|k| k.sigma >= sigma).copied().collect();
+        let mut found = Vec::with_capacity(most + most / 4);
+        for keypoint in spread(large, self.longer, most) {
+            let Some((plane, pixel)) = self.space.level(keypoint.sigma) else { continue };
+            for angle in directions(plane, pixel, &keypoint) {
+                let unit = |v: f32| ((v + 0.5) / self.longer * 65536.0).clamp(0.0, 65535.0) as u16;
+                let size = (keypoint.sigma / self.longer / SMALLEST).log2() * SIZE_STEPS;
+                found.push(Feature {
+                    code: signs(&patch(plane, pixel, &keypoint, angle)),
+                    x: unit(keypoint.x),
+                    y: unit(keypoint.y),
+                    size: size.round().clamp(0.0, 255.0) as u8,
+                    angle: (angle / TAU * 256.0).round().rem_euclid(256.0) as u8,
+                });
+            }
+        }
+        found
+    }
 }
 
 /// The strongest keypoints, but no part of the picture's 4 × 4 takes more than an eighth before the others
@@ -171,14 +186,16 @@ fn directions(plane: &Plane, pixel: f32, keypoint: &Keypoint) -> Vec<f32> {
     let radius = (2.5 * sigma).round();
     let (cx, cy) = ((keypoint.x / pixel).round(), (keypoint.y / pixel).round());
     let range = |c: f32, side: usize| (c - radius).max(1.0) as usize..((c + radius + 1.0) as usize).min(side - 1);
+    let falloff = |from: usize, c: f32| (-(from as f32 - c).powi(2) / (2.0 * sigma * sigma)).exp();
+    let across: Vec<f32> = range(cx, plane.width).map(|x| falloff(x, cx)).collect();
     let mut histogram = [0.0f32; DIRECTIONS];
     for y in range(cy, plane.height) {
         let (above, row, below) = (plane.row(y - 1), plane.row(y), plane.row(y + 1));
-        for x in range(cx, plane.width) {
+        let down = falloff(y, cy);
+        for (x, near) in range(cx, plane.width).zip(&across) {
             let (gx, gy) = (row[x + 1] - row[x - 1], below[x] - above[x]);
-            let far = (x as f32 - cx).powi(2) + (y as f32 - cy).powi(2);
-            let weight = (-far / (2.0 * sigma * sigma)).exp() * gx.hypot(gy);
-            let bin = (gy.atan2(gx) / TAU * DIRECTIONS as f32).rem_euclid(DIRECTIONS as f32);
+            let weight = down * near * (gx * gx + gy * gy).sqrt();
+            let bin = turns(gx, gy) * DIRECTIONS as f32;
             let (low, share) = (bin as usize, bin.fract());
             histogram[low % DIRECTIONS] += weight * (1.0 - share);
             histogram[(low + 1) % DIRECTIONS] += weight * share;
@@ -205,9 +222,29 @@ fn directions(plane: &Plane, pixel: f32, keypoint: &Keypoint) -> Vec<f32> {
     peaks.into_iter().take(2).take_while(|p| p.0 >= SECOND * strongest).map(|p| p.1).collect()
 }
 
+/// The direction of (x, y) in turns, 0 to 1, to a thousandth: a second-degree polynomial in each octant.
+fn turns(x: f32, y: f32) -> f32 {
+    let (ax, ay) = (x.abs(), y.abs());
+    let ratio = ax.min(ay) / ax.max(ay).max(f32::MIN_POSITIVE);
+    let octant = ratio * (1.0 / 8.0 + 0.0434 * (1.0 - ratio));
+    let quadrant = if ay > ax { 0.25 - octant } else { octant };
+    let half = if x < 0.0 { 0.5 - quadrant } else { quadrant };
+    if y < 0.0 { 1.0 - half } else { half }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn directions_are_right_to_a_third_of_a_degree() {
+        for k in 0..1000 {
+            let turn = k as f32 / 1000.0;
+            let (y, x) = (turn * TAU).sin_cos();
+            let error = (turns(x, y) - turn).abs();
+            assert!(error.min(1.0 - error) < 0.001, "{turn}: {error}");
+        }
+    }
 
     #[test]
     fn a_mirrored_patch_has_the_mirrored_code() {

@@ -1,6 +1,7 @@
 //! Keypoints: extrema of the difference of Gaussians over place and scale (D. Lowe, "Distinctive image
 //! features from scale-invariant keypoints", IJCV 60, 2004), found where the picture has blobs of any size.
 
+use super::blur::gaussian;
 use super::plane::Plane;
 
 /// Scales between one octave and the next.
@@ -38,13 +39,13 @@ impl ScaleSpace {
     pub(crate) fn new(base: &Plane) -> Self {
         let step = 2f32.powf(1.0 / STEPS as f32);
         let mut octaves = Vec::new();
-        let mut first = base.blurred((FIRST_SIGMA * FIRST_SIGMA - OWN_SIGMA * OWN_SIGMA).sqrt());
+        let mut first = gaussian(base, (FIRST_SIGMA * FIRST_SIGMA - OWN_SIGMA * OWN_SIGMA).sqrt());
         while first.width.min(first.height) >= MIN_SIDE {
             let mut levels = vec![first];
             for k in 1..STEPS + 3 {
                 let sigma = FIRST_SIGMA * step.powi(k as i32 - 1);
                 let more = sigma * (step * step - 1.0).sqrt();
-                let next = levels[k - 1].blurred(more);
+                let next = gaussian(&levels[k - 1], more);
                 levels.push(next);
             }
             first = levels[STEPS].halved();

@@ -1,6 +1,7 @@
 //! What is kept and searched of a film's picture: PDQ hashes of stills, local features of key frames, motion
 //! codes between frames.
 
+mod blur;
 mod extract;
 mod feature;
 mod keypoint;

@@ -1,4 +1,4 @@
-//! Planes of single-precision luma: reduction, Gaussian blur, sampling.
+//! Planes of single-precision luma: reduction and sampling.
 
 use crate::media::Luma;
 
@@ -60,43 +60,6 @@ impl Plane {
         let top_value = top[x0] + fx * (top[x1] - top[x0]);
         let bottom_value = bottom[x0] + fx * (bottom[x1] - bottom[x0]);
         top_value + fy * (bottom_value - top_value)
-    }
-
-    /// Blurred with a Gaussian of standard deviation `sigma` pixels, cut off at 3 σ.
-    pub(crate) fn blurred(&self, sigma: f32) -> Self {
-        let radius = (3.0 * sigma).ceil() as usize;
-        let taps: Vec<f32> = (0..=radius).map(|i| (-0.5 * (i as f32 / sigma).powi(2)).exp()).collect();
-        let total = taps[0] + 2.0 * taps[1..].iter().sum::<f32>();
-        let taps: Vec<f32> = taps.iter().map(|t| t / total).collect();
-        let (width, height) = (self.width, self.height);
-        let mut pixels = Vec::with_capacity(width * height);
-        let mut padded = vec![0.0; width + 2 * radius];
-        for y in 0..height {
-            // Down the columns first, into a row with a margin, then along it.
-            let line = &mut padded[radius..radius + width];
-            for (to, x) in line.iter_mut().zip(self.row(y)) {
-                *to = taps[0] * x;
-            }
-            for (k, tap) in taps.iter().enumerate().skip(1) {
-                let (above, below) = (self.row(y.saturating_sub(k)), self.row((y + k).min(height - 1)));
-                for ((to, a), b) in line.iter_mut().zip(above).zip(below) {
-                    *to += tap * (a + b);
-                }
-            }
-            let (first, last) = (line[0], line[width - 1]);
-            padded[..radius].fill(first);
-            padded[radius + width..].fill(last);
-            let from = pixels.len();
-            pixels.extend(padded[radius..radius + width].iter().map(|x| taps[0] * x));
-            let to = &mut pixels[from..];
-            for (k, tap) in taps.iter().enumerate().skip(1) {
-                let (left, right) = (&padded[radius - k..], &padded[radius + k..]);
-                for ((to, a), b) in to.iter_mut().zip(left).zip(right) {
-                    *to += tap * (a + b);
-                }
-            }
-        }
-        Self { width, height, pixels }
     }
 }
 

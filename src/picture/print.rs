@@ -120,15 +120,36 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], PrintError> {
 }
 
 /// A small picture, kept to compare a copy with a reference once it is known how the one lies in the other.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Raster {
     pub(crate) width: usize,
     pub(crate) height: usize,
     pub(crate) pixels: Vec<u8>,
 }
 
+impl Raster {
+    /// Width and height in pixels; zero where there was no picture.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        (self.width, self.height)
+    }
+
+    /// Bilinear between pixel centres at whole coordinates; the border goes on for ever. Not to be asked of an
+    /// empty raster.
+    pub(crate) fn sample(&self, x: f32, y: f32) -> f32 {
+        let x = x.clamp(0.0, (self.width - 1) as f32);
+        let y = y.clamp(0.0, (self.height - 1) as f32);
+        let (x0, y0) = (x as usize, y as usize);
+        let (x1, y1) = ((x0 + 1).min(self.width - 1), (y0 + 1).min(self.height - 1));
+        let (fx, fy) = (x - x0 as f32, y - y0 as f32);
+        let at = |x: usize, y: usize| f32::from(self.pixels[y * self.width + x]);
+        let top = at(x0, y0) + fx * (at(x1, y0) - at(x0, y0));
+        let bottom = at(x0, y1) + fx * (at(x1, y1) - at(x0, y1));
+        top + fy * (bottom - top)
+    }
+}
+
 /// What a search needs of a film's picture: the print, and what it was made from.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Probe {
     pub(crate) print: Print,
     /// More features than the print has, about two frames a second.
