@@ -1,0 +1,170 @@
+//! The command line of the child.
+
+use crate::media::Options;
+
+/// What is wanted of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Want {
+    pub(super) picture: bool,
+    pub(super) sound: bool,
+}
+
+/// The child's descriptor that takes samples. Pictures go to its standard output.
+pub(super) const SOUND_FD: i32 = 3;
+
+/// The media come as the child's standard input, opened anew from there so that it can seek, and under a name that
+/// says nothing: formats are told by content alone.
+const INPUT: &str = if cfg!(target_os = "linux") { "file:/proc/self/fd/0" } else { "file:/dev/fd/0" };
+
+/// Containers that may be opened. Missing are those that fetch something else (playlists, session descriptions,
+/// image sequences, devices), render text, or guess at headerless data.
+const FORMATS: &[&str] = &[
+    // Films
+    "3gp",
+    "amv",
+    "asf",
+    "asf_o",
+    "av1",
+    "avi",
+    "cavsvideo",
+    "dirac",
+    "dnxhd",
+    "dv",
+    "evc",
+    "f4v",
+    "flv",
+    "gxf",
+    "h261",
+    "h263",
+    "h264",
+    "hevc",
+    "ismv",
+    "ivf",
+    "ivr",
+    "kux",
+    "live_flv",
+    "m4v",
+    "matroska",
+    "mjpeg",
+    "mjpeg_2000",
+    "mov",
+    "mpeg",
+    "mpegts",
+    "mpegvideo",
+    "mxf",
+    "nsv",
+    "nut",
+    "nuv",
+    "obu",
+    "ogg",
+    "rm",
+    "roq",
+    "smjpeg",
+    "swf",
+    "ty",
+    "vc1",
+    "vc1test",
+    "vivo",
+    "vvc",
+    "wtv",
+    "yuv4mpegpipe",
+    // Sound
+    "aa",
+    "aac",
+    "aax",
+    "ac3",
+    "ac4",
+    "adts",
+    "aiff",
+    "amr",
+    "amrnb",
+    "amrwb",
+    "ape",
+    "au",
+    "caf",
+    "dsf",
+    "dts",
+    "dtshd",
+    "eac3",
+    "flac",
+    "gsm",
+    "iff",
+    "laf",
+    "lc3",
+    "loas",
+    "mlp",
+    "mp3",
+    "mpc",
+    "mpc8",
+    "oga",
+    "oma",
+    "opus",
+    "osq",
+    "rso",
+    "sox",
+    "spdif",
+    "tak",
+    "truehd",
+    "tta",
+    "voc",
+    "w64",
+    "wav",
+    "wsd",
+    "wv",
+    "xwma",
+    // Moving or single images
+    "apng",
+    "bmp_pipe",
+    "flic",
+    "gif",
+    "gif_pipe",
+    "jpeg_pipe",
+    "jpegxl_anim",
+    "jpegxl_pipe",
+    "png_pipe",
+    "ppm_pipe",
+    "pgm_pipe",
+    "qoi_pipe",
+    "tiff_pipe",
+    "webp_pipe",
+    "j2k_pipe",
+];
+
+/// All arguments of the child.
+pub(super) fn arguments(options: &Options, want: Want) -> Vec<String> {
+    let mut args: Vec<String> = Vec::new();
+    let mut add = |words: &str| args.extend(words.split(' ').map(str::to_owned));
+    add("-nostdin -hide_banner -nostats -loglevel level+info");
+    add("-protocol_whitelist file,pipe -format_whitelist");
+    add(&FORMATS.join(","));
+    add(&format!("-max_pixels {}", options.limits.pixels));
+    // One thread costs the least CPU; whoever has many files has work for many cores. Turning full pictures would
+    // cost more than turning the small ones here.
+    add("-threads 1 -filter_threads 1 -noautorotate -i");
+    add(INPUT);
+    if want.picture {
+        add("-an -sn -dn -map_metadata -1 -vf");
+        add(&picture_filter(options));
+        add("-f yuv4mpegpipe -strict -1 pipe:1");
+    }
+    if want.sound {
+        // Two channels, so that those that cancel can be told here.
+        add("-vn -sn -dn -map_metadata -1 -ac 2 -af");
+        add(&format!("aresample={}:async=1:first_pts=0", options.sample_rate.max(1000)));
+        add(&format!("-c:a pcm_f32le -f f32le pipe:{SOUND_FD}"));
+    }
+    args
+}
+
+/// Drops frames first, then scales what is left: square pixels by shrinking the longer way, never by stretching, then
+/// the longer side to the limit. `round=up` takes the picture that is on the screen at each tick.
+fn picture_filter(options: &Options) -> String {
+    let rate = options.frame_rate.max(1);
+    let side = options.max_side.max(16);
+    let (w, h) = ("(iw*min(1,sar))", "(ih/max(1,sar))");
+    let fit = format!("min(1,{side}/max({w},{h}))");
+    format!(
+        "fps={rate}:start_time=0:round=up,\
+         scale=w='max(1,round({w}*{fit}))':h='max(1,round({h}*{fit}))':flags=area,format=gray"
+    )
+}

@@ -1,0 +1,124 @@
+//! The child process: started in its jail, and gone on every path out.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+
+use command_fds::{CommandFdExt, FdMapping};
+use rustix::pipe::{PipeFlags, pipe_with};
+
+use super::args::{self, Want};
+use super::jail;
+use crate::media::{MediaError, Options};
+
+/// Bytes that a pipe should hold, so that the child need not stop for every few rows.
+#[cfg(target_os = "linux")]
+const PIPE: usize = 1 << 20;
+
+/// A running decoder and the ends of its pipes. Dropping it kills the child and waits for its end.
+#[derive(Debug)]
+pub(super) struct Running {
+    child: Child,
+    pub(super) pictures: ChildStdout,
+    pub(super) samples: File,
+    pub(super) messages: ChildStderr,
+    pub(super) jailed: bool,
+}
+
+/// Starts the decoder on `file`.
+pub(super) fn start(path: &Path, file: &File, options: &Options, want: Want) -> Result<Running, MediaError> {
+    let io = |source| MediaError::io(path, source);
+    let program = find(&options.ffmpeg)
+        .ok_or_else(|| MediaError::decoder_missing(path, &options.ffmpeg.to_string_lossy()))?;
+    let (samples, sound_end) = pipe_with(PipeFlags::CLOEXEC).map_err(|e| io(e.into()))?;
+
+    let mut command = Command::new(&program);
+    command
+        .args(args::arguments(options, want))
+        .stdin(Stdio::from(file.try_clone().map_err(io)?))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .env_clear();
+    if let Some(dirs) = std::env::var_os(jail::LIBRARY_PATH) {
+        command.env(jail::LIBRARY_PATH, dirs);
+    }
+    command
+        .fd_mappings(vec![FdMapping { parent_fd: sound_end, child_fd: args::SOUND_FD }])
+        .map_err(|e| MediaError::jail(path, e.to_string()))?;
+    let jailed =
+        jail::lock(&mut command, &program, file, options).map_err(|cause| MediaError::jail(path, cause))?;
+
+    let mut child =
+        command.spawn().map_err(|e| MediaError::jail(path, format!("cannot start the decoder: {e}")))?;
+    // The command holds the child's end of the pipe for sound: without this it would never end.
+    drop(command);
+    let (Some(pictures), Some(messages)) = (child.stdout.take(), child.stderr.take()) else {
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(MediaError::jail(path, "the decoder has no pipes"));
+    };
+    #[cfg(target_os = "linux")]
+    for pipe in [rustix::fd::AsFd::as_fd(&pictures), rustix::fd::AsFd::as_fd(&samples)] {
+        // A smaller pipe works too.
+        let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE);
+    }
+    Ok(Running { child, pictures, samples: File::from(samples), messages, jailed })
+}
+
+impl Running {
+    /// Kills the child, if it still runs.
+    pub(super) fn kill(&mut self) {
+        let _ = self.child.kill();
+    }
+
+    /// Whether the child has ended.
+    pub(super) fn ended(&mut self) -> bool {
+        use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+        let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) else { return true };
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        !matches!(waitid(WaitId::Pid(pid), options), Ok(None))
+    }
+
+    /// Waits for the child's end: how it ended, and the CPU seconds it took.
+    pub(super) fn reap(&mut self) -> io::Result<(ExitStatus, f64)> {
+        let cpu = self.cpu();
+        Ok((self.child.wait()?, cpu))
+    }
+
+    /// CPU seconds of the child, which may have ended but not been reaped.
+    #[cfg(target_os = "linux")]
+    fn cpu(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        // The program's name, in parentheses, may hold anything; user and system ticks are fields 14 and 15.
+        let Some((_, fields)) = stat.rsplit_once(')') else { return 0.0 };
+        let ticks: u64 =
+            fields.split_whitespace().skip(11).take(2).filter_map(|t| t.parse::<u64>().ok()).sum();
+        ticks as f64 / rustix::param::clock_ticks_per_second() as f64
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn cpu(&self) -> f64 {
+        0.0
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The program's file, all links followed.
+fn find(program: &Path) -> Option<PathBuf> {
+    let found = if program.components().count() > 1 {
+        Some(program.to_owned())
+    } else {
+        let dirs =
+            std::env::var_os("PATH").unwrap_or_else(|| OsStr::new("/usr/local/bin:/usr/bin:/bin").to_owned());
+        std::env::split_paths(&dirs).map(|dir| dir.join(program)).find(|file| file.is_file())
+    };
+    std::fs::canonicalize(found?).ok()
+}

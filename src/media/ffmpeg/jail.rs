@@ -1,0 +1,243 @@
+//! What a decoder is locked into before it sees a byte of a stranger's file.
+//!
+//! - No file but the media file and the system's libraries can be opened, none can be written (Landlock).
+//! - No socket, no other process, no look into one, no change to the system (seccomp, and Landlock's network rules).
+//! - Limited address space, CPU time, descriptors; no core dump, no growing file (resource limits).
+//! - It dies with the thread that reads from it (parent-death signal).
+//!
+//! All of it is set between fork and exec, and inherited by whatever the program could start.
+
+#[cfg(target_os = "linux")]
+pub(super) use linux::lock;
+#[cfg(not(target_os = "linux"))]
+pub(super) use other::lock;
+
+/// The environment variable that names folders of libraries; the only one that the child is given.
+pub(super) const LIBRARY_PATH: &str =
+    if cfg!(target_os = "macos") { "DYLD_LIBRARY_PATH" } else { "LD_LIBRARY_PATH" };
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::collections::BTreeMap;
+    use std::fs::File;
+    use std::io;
+    use std::os::fd::AsFd;
+    use std::os::unix::process::CommandExt;
+    use std::path::{Path, PathBuf};
+    use std::process::Command;
+
+    use landlock::{
+        ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
+        RulesetCreated, RulesetCreatedAttr, Scope,
+    };
+    use rustix::process::{
+        Resource, Rlimit, Signal, getpid, getppid, set_parent_process_death_signal, setrlimit,
+    };
+    use seccompiler::{
+        BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+        SeccompRule,
+    };
+
+    use super::LIBRARY_PATH;
+    use crate::media::Options;
+
+    /// Where systems keep the libraries that programs start with.
+    const LIBRARIES: &[&str] =
+        &["/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib"];
+    /// What else the loader reads.
+    const LOADER: &[&str] = &["/etc/ld.so.cache", "/etc/ld-musl-x86_64.path", "/etc/ld-musl-aarch64.path"];
+    /// Trees in which every package has its libraries in a folder of its own.
+    const STORES: &[&str] = &["/nix/store", "/gnu/store"];
+
+    /// Makes `command`, which runs `program` on `file`, start in its jail. Returns whether the jail is whole, which
+    /// it is unless the options allow it not to be; an error is one line on what is missing.
+    pub(in super::super) fn lock(
+        command: &mut Command,
+        program: &Path,
+        file: &File,
+        options: &Options,
+    ) -> Result<bool, String> {
+        let paths = landlock(program, file);
+        let calls = filters();
+        let whole = paths.is_ok() && calls.is_ok();
+        if !whole && !options.allow_unjailed {
+            let cause = paths.err().or(calls.err()).unwrap_or_default();
+            return Err(cause);
+        }
+        let (mut paths, calls) = (paths.ok(), calls.unwrap_or_default());
+        let limits = [
+            (Resource::As, options.limits.memory),
+            (Resource::Cpu, options.limits.cpu.as_secs().max(1)),
+            (Resource::Fsize, 0),
+            (Resource::Core, 0),
+            (Resource::Nofile, 64),
+        ];
+        let parent = getpid();
+        let enter = move || -> io::Result<()> {
+            set_parent_process_death_signal(Some(Signal::KILL))?;
+            // The parent may have died before it could be asked for a signal.
+            if getppid() != Some(parent) {
+                return Err(io::Error::from(rustix::io::Errno::SRCH));
+            }
+            for (resource, most) in limits {
+                // A hard limit above the soft one lets the child die of the signal that says why.
+                let hard = if resource == Resource::Cpu { most + 1 } else { most };
+                setrlimit(resource, Rlimit { current: Some(most), maximum: Some(hard) })?;
+            }
+            if let Some(paths) = paths.take() {
+                paths.restrict_self().map_err(|_| io::Error::from(rustix::io::Errno::ACCESS))?;
+            }
+            for filter in &calls {
+                seccompiler::apply_filter(filter).map_err(|_| io::Error::from(rustix::io::Errno::PERM))?;
+            }
+            Ok(())
+        };
+        // SAFETY: between fork and exec only calls that are safe in a signal handler may be made, and nothing may be
+        // allocated. `enter` makes plain system calls on values that were prepared before the fork; its errors are
+        // numbers. Dropping the rule set closes a descriptor.
+        #[allow(unsafe_code)]
+        unsafe {
+            command.pre_exec(enter);
+        }
+        Ok(whole)
+    }
+
+    fn landlock(program: &Path, file: &File) -> Result<RulesetCreated, String> {
+        rules(program, file).map_err(|e| format!("Landlock: {e}"))
+    }
+
+    fn rules(program: &Path, file: &File) -> Result<RulesetCreated, landlock::RulesetError> {
+        let read = AccessFs::ReadFile;
+        let run = AccessFs::ReadFile | AccessFs::Execute;
+        // Required is what the first version of Landlock has: reading, writing, making, removing, executing.
+        // What later versions add is denied where the kernel knows it.
+        let mut rules = Ruleset::default()
+            .set_compatibility(CompatLevel::HardRequirement)
+            .handle_access(AccessFs::from_all(ABI::V1))?
+            .set_compatibility(CompatLevel::BestEffort)
+            .handle_access(AccessFs::from_all(ABI::V5))?
+            .handle_access(AccessNet::from_all(ABI::V4))?
+            .scope(Scope::from_all(ABI::V6))?
+            .create()?
+            .add_rule(PathBeneath::new(file.as_fd(), read))?;
+        if let Ok(program) = PathFd::new(program) {
+            rules = rules.add_rule(PathBeneath::new(program, run))?;
+        }
+        for dir in library_folders(program) {
+            if let Ok(dir) = PathFd::new(dir) {
+                rules = rules.add_rule(PathBeneath::new(dir, run))?;
+            }
+        }
+        for file in LOADER {
+            if let Ok(file) = PathFd::new(file) {
+                rules = rules.add_rule(PathBeneath::new(file, read))?;
+            }
+        }
+        Ok(rules)
+    }
+
+    fn library_folders(program: &Path) -> Vec<PathBuf> {
+        let mut dirs: Vec<PathBuf> = LIBRARIES.iter().map(PathBuf::from).collect();
+        dirs.extend(STORES.iter().map(PathBuf::from).filter(|store| program.starts_with(store)));
+        // A program that was installed somewhere of its own, with libraries beside it.
+        if let Some(prefix) = program.parent().and_then(Path::parent) {
+            dirs.extend(["lib", "lib64"].map(|dir| prefix.join(dir)));
+        }
+        if let Some(named) = std::env::var_os(LIBRARY_PATH) {
+            dirs.extend(std::env::split_paths(&named).filter(|dir| dir.is_absolute()));
+        }
+        dirs
+    }
+
+    /// System calls that fail with "not permitted", and those that fail with "not there", so that the C library falls
+    /// back to an older one whose arguments can be looked at.
+    fn filters() -> Result<Vec<BpfProgram>, String> {
+        let calls =
+            |denied: Vec<(i64, Vec<SeccompRule>)>, errno: rustix::io::Errno| -> Result<BpfProgram, String> {
+                let arch = std::env::consts::ARCH.try_into().map_err(|e| format!("seccomp: {e}"))?;
+                let action = SeccompAction::Errno(errno.raw_os_error().unsigned_abs());
+                SeccompFilter::new(
+                    denied.into_iter().collect::<BTreeMap<_, _>>(),
+                    SeccompAction::Allow,
+                    action,
+                    arch,
+                )
+                .and_then(BpfProgram::try_from)
+                .map_err(|e| format!("seccomp: {e}"))
+            };
+        let mut denied: Vec<_> = DENIED.iter().map(|&call| (call, Vec::new())).collect();
+        // Threads are allowed, processes are not; own limits may be asked for, another process's may not.
+        let condition = |arg, op, value| {
+            SeccompCondition::new(arg, SeccompCmpArgLen::Qword, op, value)
+                .and_then(|condition| SeccompRule::new(vec![condition]))
+                .map_err(|e| format!("seccomp: {e}"))
+        };
+        let thread = libc::CLONE_THREAD.unsigned_abs().into();
+        denied.push((libc::SYS_clone, vec![condition(0, SeccompCmpOp::MaskedEq(thread), 0)?]));
+        denied.push((libc::SYS_prlimit64, vec![condition(0, SeccompCmpOp::Ne, 0)?]));
+        Ok(vec![
+            calls(denied, rustix::io::Errno::PERM)?,
+            calls(vec![(libc::SYS_clone3, Vec::new())], rustix::io::Errno::NOSYS)?,
+        ])
+    }
+
+    #[rustfmt::skip]
+    const DENIED: &[i64] = &[
+        // The network, and channels to other processes.
+        libc::SYS_socket, libc::SYS_socketpair, libc::SYS_connect, libc::SYS_bind, libc::SYS_listen,
+        libc::SYS_accept, libc::SYS_accept4, libc::SYS_sendto, libc::SYS_sendmsg, libc::SYS_sendmmsg,
+        libc::SYS_io_uring_setup, libc::SYS_io_uring_enter, libc::SYS_io_uring_register,
+        libc::SYS_mq_open, libc::SYS_shmget, libc::SYS_shmat, libc::SYS_msgget, libc::SYS_semget,
+        // Other processes.
+        libc::SYS_ptrace, libc::SYS_process_vm_readv, libc::SYS_process_vm_writev, libc::SYS_kcmp,
+        libc::SYS_kill, libc::SYS_tkill, libc::SYS_tgkill, libc::SYS_rt_sigqueueinfo, libc::SYS_rt_tgsigqueueinfo,
+        libc::SYS_pidfd_open, libc::SYS_pidfd_getfd, libc::SYS_pidfd_send_signal, libc::SYS_process_madvise,
+        libc::SYS_setpriority, libc::SYS_sched_setattr, libc::SYS_setpgid, libc::SYS_setsid,
+        // Programs out of memory. Those in files are Landlock's.
+        libc::SYS_execveat, libc::SYS_memfd_create, libc::SYS_memfd_secret, libc::SYS_userfaultfd,
+        // The system.
+        libc::SYS_mount, libc::SYS_umount2, libc::SYS_move_mount, libc::SYS_open_tree, libc::SYS_fsopen,
+        libc::SYS_fsmount, libc::SYS_fspick, libc::SYS_mount_setattr, libc::SYS_pivot_root, libc::SYS_chroot,
+        libc::SYS_unshare, libc::SYS_setns, libc::SYS_bpf, libc::SYS_perf_event_open, libc::SYS_init_module,
+        libc::SYS_finit_module, libc::SYS_delete_module, libc::SYS_kexec_load, libc::SYS_reboot,
+        libc::SYS_swapon, libc::SYS_swapoff, libc::SYS_acct, libc::SYS_quotactl, libc::SYS_personality,
+        libc::SYS_keyctl, libc::SYS_add_key, libc::SYS_request_key, libc::SYS_settimeofday,
+        libc::SYS_clock_settime, libc::SYS_adjtimex, libc::SYS_clock_adjtime, libc::SYS_sethostname,
+        libc::SYS_setdomainname, libc::SYS_syslog, libc::SYS_fanotify_init, libc::SYS_open_by_handle_at,
+        libc::SYS_setuid, libc::SYS_setgid, libc::SYS_setreuid, libc::SYS_setregid, libc::SYS_setresuid,
+        libc::SYS_setresgid, libc::SYS_setgroups, libc::SYS_capset,
+        // What Landlock does not cover of files.
+        libc::SYS_fchmod, libc::SYS_fchmodat, libc::SYS_fchown, libc::SYS_fchownat, libc::SYS_utimensat,
+        libc::SYS_setxattr, libc::SYS_lsetxattr, libc::SYS_fsetxattr, libc::SYS_removexattr,
+        libc::SYS_lremovexattr, libc::SYS_fremovexattr,
+        #[cfg(target_arch = "x86_64")] libc::SYS_fork,
+        #[cfg(target_arch = "x86_64")] libc::SYS_vfork,
+        #[cfg(target_arch = "x86_64")] libc::SYS_chmod,
+        #[cfg(target_arch = "x86_64")] libc::SYS_chown,
+        #[cfg(target_arch = "x86_64")] libc::SYS_lchown,
+        #[cfg(target_arch = "x86_64")] libc::SYS_utime,
+        #[cfg(target_arch = "x86_64")] libc::SYS_utimes,
+        #[cfg(target_arch = "x86_64")] libc::SYS_futimesat,
+    ];
+}
+
+#[cfg(not(target_os = "linux"))]
+mod other {
+    use std::fs::File;
+    use std::path::Path;
+    use std::process::Command;
+
+    use crate::media::Options;
+
+    pub(in super::super) fn lock(
+        _: &mut Command,
+        _: &Path,
+        _: &File,
+        options: &Options,
+    ) -> Result<bool, String> {
+        match options.allow_unjailed {
+            true => Ok(false),
+            false => Err("this system has no Landlock".to_owned()),
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! What the child says on its standard error: which streams there are, and what went wrong.
+
+use std::path::Path;
+
+use super::args::Want;
+use crate::media::error::one_line;
+use crate::media::raster::Turn;
+use crate::media::{Bound, MediaError, Stream};
+
+/// Longer lines are cut.
+const LINE: usize = 1024;
+/// Streams beyond this many are not listed.
+const STREAMS: usize = 4096;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Picture,
+    Sound,
+}
+
+#[derive(Debug)]
+struct Listed {
+    index: usize,
+    kind: Option<Kind>,
+    codec: String,
+    turn: Turn,
+}
+
+/// What was understood of the child's messages. Bounded, whatever the child says.
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    line: Vec<u8>,
+    streams: Vec<Listed>,
+    chosen: Vec<usize>,
+    /// Past the listing of the input.
+    listed: bool,
+    /// Seconds that the container claims.
+    pub(super) duration: Option<f64>,
+    pub(super) errors: u64,
+    pub(super) first_error: Option<String>,
+    /// The first message that tells more than that something failed.
+    verdict: Option<Verdict>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Bound(Bound),
+    Unsupported,
+}
+
+impl Log {
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            if byte == b'\n' || byte == b'\r' {
+                self.end_line();
+            } else if self.line.len() < LINE {
+                self.line.push(byte);
+            }
+        }
+    }
+
+    fn end_line(&mut self) {
+        let line = String::from_utf8_lossy(&self.line).into_owned();
+        self.line.clear();
+        if let Some(text) = line.strip_prefix("[info] ") {
+            self.info(text);
+        } else if let Some((who, what)) = split_error(&line) {
+            self.error_line(who, what);
+        }
+    }
+
+    fn info(&mut self, text: &str) {
+        if text.starts_with("Output #") || text.starts_with("Stream mapping:") {
+            self.listed = true;
+        }
+        let inner = text.trim_start();
+        if let Some(rest) = text.strip_prefix("  Stream #0:") {
+            match rest.split_once(" -> #") {
+                Some((index, _)) if self.listed => self.chosen.extend(number(index)),
+                _ if !self.listed && self.streams.len() < STREAMS => self.streams.extend(listed(rest)),
+                _ => {}
+            }
+        } else if self.listed {
+        } else if let Some(rest) = text.strip_prefix("  Duration: ") {
+            self.duration = self.duration.or_else(|| clock(rest));
+        } else if let Some(rest) = inner.strip_prefix("displaymatrix: rotation of ")
+            && let Some(stream) = self.streams.last_mut()
+            && let Some(degrees) = rest.split(' ').next().and_then(|d| d.parse::<f64>().ok())
+        {
+            // Degrees count counter-clockwise from the coded picture to the upright one.
+            stream.turn = Turn::from_degrees(-degrees);
+        }
+    }
+
+    fn error_line(&mut self, who: &str, what: &str) {
+        self.errors += 1;
+        let verdict = [
+            ("max pixel count", Verdict::Bound(Bound::Pixels)),
+            ("Cannot allocate memory", Verdict::Bound(Bound::Memory)),
+            ("not on whitelist", Verdict::Unsupported),
+            ("Decoder not found", Verdict::Unsupported),
+            ("Unknown decoder", Verdict::Unsupported),
+            ("Decoding requested, but no decoder found", Verdict::Unsupported),
+        ]
+        .iter()
+        .find(|(words, _)| what.contains(words));
+        self.verdict = self.verdict.or(verdict.map(|v| v.1));
+        if self.first_error.is_none() {
+            let what = what.strip_prefix("file:/proc/self/fd/0: ").unwrap_or(what);
+            let who = who.split(" @ ").next().unwrap_or_default();
+            let text = if who.is_empty() { what.to_owned() } else { format!("{who}: {what}") };
+            self.first_error = Some(one_line(&text));
+        }
+    }
+
+    /// How many streams of a kind the container has.
+    pub(super) fn count(&self, kind: Kind) -> usize {
+        self.streams.iter().filter(|s| s.kind == Some(kind)).count()
+    }
+
+    fn chosen_listed(&self, kind: Kind) -> Option<&Listed> {
+        self.streams.iter().find(|s| s.kind == Some(kind) && self.chosen.contains(&s.index))
+    }
+
+    /// The stream of a kind that is being decoded.
+    pub(super) fn chosen(&self, kind: Kind) -> Option<Stream> {
+        let stream = self.chosen_listed(kind)?;
+        Some(Stream { index: stream.index, of: self.count(kind), codec: stream.codec.clone() })
+    }
+
+    /// How the pictures have to be turned.
+    pub(super) fn turn(&self) -> Turn {
+        self.chosen_listed(Kind::Picture).map(|s| s.turn).unwrap_or_default()
+    }
+
+    /// Why nothing came of it.
+    pub(super) fn error(&self, path: &Path, want: Want) -> MediaError {
+        let cause = self.first_error.clone().unwrap_or_else(|| "the decoder gave nothing".to_owned());
+        match self.verdict {
+            Some(Verdict::Bound(bound)) => MediaError::limit(path, bound),
+            Some(Verdict::Unsupported) => MediaError::unsupported(path, cause),
+            None if self.streams.is_empty() => MediaError::malformed(path, cause),
+            None => match (want.picture, want.sound) {
+                (true, false) if self.count(Kind::Picture) == 0 => {
+                    MediaError::unsupported(path, "has no picture")
+                }
+                (false, true) if self.count(Kind::Sound) == 0 => {
+                    MediaError::unsupported(path, "has no sound")
+                }
+                _ if self.count(Kind::Picture) + self.count(Kind::Sound) == 0 => {
+                    MediaError::unsupported(path, "has neither picture nor sound")
+                }
+                _ => MediaError::malformed(path, cause),
+            },
+        }
+    }
+}
+
+/// `[mov @ 0x55d] [error] what` or `[error] what`, into who and what.
+fn split_error(line: &str) -> Option<(&str, &str)> {
+    ["[error] ", "[fatal] ", "[panic] "].iter().find_map(|level| {
+        let (who, what) = line.split_once(level)?;
+        match who.trim() {
+            "" => Some(("", what)),
+            who => Some((who.strip_prefix('[')?.strip_suffix(']')?, what)),
+        }
+    })
+}
+
+/// `1[0x2](und): Audio: aac (LC) ..., 44100 Hz`
+fn listed(rest: &str) -> Option<Listed> {
+    let index = number(rest)?;
+    let (_, about) = rest.split_once(": ")?;
+    let (kind, coded) = about.split_once(": ").unwrap_or((about, ""));
+    // Cover art is a picture of the sound, not a film.
+    let kind = match kind {
+        "Video" if !about.ends_with("(attached pic)") => Some(Kind::Picture),
+        "Audio" => Some(Kind::Sound),
+        _ => None,
+    };
+    let codec = coded.split([' ', ',']).next().unwrap_or_default();
+    Some(Listed { index, kind, codec: one_line(codec), turn: Turn::None })
+}
+
+fn number(text: &str) -> Option<usize> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    text[..digits].parse().ok()
+}
+
+/// `00:01:02.50, start: ...` in seconds.
+fn clock(text: &str) -> Option<f64> {
+    let mut parts = text.split(',').next()?.split(':');
+    let mut part = || parts.next()?.trim().parse::<f64>().ok();
+    Some(part()? * 3600.0 + part()? * 60.0 + part()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAID: &str = "\
+[info] Input #0, mov,mp4,m4a,3gp,3g2,mj2, from 'file:/proc/self/fd/0':
+[info]   Duration: 00:01:24.50, start: 0.000000, bitrate: 354 kb/s
+[info]   Stream #0:0[0x1](und): Video: h264 (High) (avc1 / 0x31637661), yuv420p, 640x360, 25 fps (default)
+[info]     Side data:
+[info]       displaymatrix: rotation of -90.00 degrees
+[info]   Stream #0:1[0x2](und): Audio: aac (LC) (mp4a / 0x6134706D), 44100 Hz, mono, fltp (default)
+[info]   Stream #0:2: Audio: mp3, 44100 Hz, stereo
+[info]   Stream #0:3: Video: mjpeg, yuvj420p, 600x600 (attached pic)
+[info] Stream mapping:
+[info]   Stream #0:0 -> #0:0 (h264 (native) -> wrapped_avframe (native))
+[info]   Stream #0:2 -> #1:0 (mp3 (native) -> pcm_f32le (native))
+[h264 @ 0x55d0] [error] error while decoding MB 3 4
+";
+
+    #[test]
+    fn understands_the_listing() {
+        let mut log = Log::default();
+        log.push(SAID.as_bytes());
+        assert_eq!(log.duration, Some(84.5));
+        let stream = |index, of, codec: &str| Some(Stream { index, of, codec: codec.to_owned() });
+        assert_eq!(log.chosen(Kind::Picture), stream(0, 1, "h264"));
+        assert_eq!(log.chosen(Kind::Sound), stream(2, 2, "mp3"));
+        assert_eq!(log.turn(), Turn::Quarter);
+        assert_eq!(log.first_error.as_deref(), Some("h264: error while decoding MB 3 4"));
+    }
+
+    #[test]
+    fn endless_lines_are_cut() {
+        let mut log = Log::default();
+        log.push(b"[error] ");
+        log.push(&vec![b'x'; 1 << 20]);
+        assert_eq!(log.line.len(), LINE);
+        log.push(b"\n");
+        assert_eq!(log.errors, 1);
+    }
+}

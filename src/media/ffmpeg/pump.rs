@@ -1,0 +1,275 @@
+//! Carries bytes from the child's pipes to the sink, within the limits.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::AsFd;
+
+use super::args::Want;
+use super::child::{self, Running};
+use super::log::Log;
+use crate::media::downmix::Downmix;
+use crate::media::{Bound, Frame, Luma, MediaError, Options, Samples, Sink};
+
+/// How long a child may live on after it has closed its pipes.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// What came of one child.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) frames: u64,
+    pub(super) samples: u64,
+    pub(super) log: Log,
+    pub(super) cpu: f64,
+    pub(super) jailed: bool,
+    /// The child did not end well.
+    pub(super) failed: bool,
+}
+
+/// Runs one child on `file` to its end.
+pub(super) fn run(
+    path: &Path,
+    file: &File,
+    options: &Options,
+    want: Want,
+    sink: &mut impl Sink,
+) -> Result<Outcome, MediaError> {
+    let mut child = child::start(path, file, options, want)?;
+    let mut pump = Pump::new(options);
+    pump.run(&mut child, sink).map_err(|stop| match stop {
+        Stop::Bound(bound) => MediaError::limit(path, bound),
+        Stop::Io(source) => MediaError::io(path, source),
+        Stop::Malformed(cause) => MediaError::malformed(path, cause),
+    })?;
+    let lingers = Instant::now() + LINGER;
+    while !child.ended() {
+        if Instant::now() > lingers {
+            child.kill();
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let (status, cpu) = child.reap().map_err(|source| MediaError::io(path, source))?;
+    if cpu_exceeded(status) {
+        return Err(MediaError::limit(path, Bound::CpuTime));
+    }
+    let Pump { log, frames, samples, .. } = pump;
+    Ok(Outcome { frames, samples, log, cpu, jailed: child.jailed, failed: !status.success() })
+}
+
+fn cpu_exceeded(status: std::process::ExitStatus) -> bool {
+    use std::os::unix::process::ExitStatusExt;
+    status.signal() == Some(rustix::process::Signal::XCPU.as_raw())
+}
+
+enum Stop {
+    Bound(Bound),
+    Io(io::Error),
+    Malformed(String),
+}
+
+struct Pump<'a> {
+    options: &'a Options,
+    planes: Planes,
+    turned: Vec<u8>,
+    /// Bytes of a sample frame that is not complete yet.
+    odd: Vec<u8>,
+    downmix: Downmix,
+    log: Log,
+    frames: u64,
+    samples: u64,
+}
+
+impl<'a> Pump<'a> {
+    fn new(options: &'a Options) -> Self {
+        Self {
+            options,
+            planes: Planes::default(),
+            turned: Vec::new(),
+            odd: Vec::new(),
+            downmix: Downmix::new(options.sample_rate.max(1000)),
+            log: Log::default(),
+            frames: 0,
+            samples: 0,
+        }
+    }
+
+    fn run(&mut self, child: &mut Running, sink: &mut impl Sink) -> Result<(), Stop> {
+        let limits = &self.options.limits;
+        let end = Instant::now() + limits.wall;
+        // Waiting is counted only while it is the child that is waited for.
+        let mut waited = Duration::ZERO;
+        let mut buffer = vec![0; 1 << 17];
+        let (mut pictures, mut samples, mut messages) = (true, true, true);
+        while pictures || samples || messages {
+            let now = Instant::now();
+            if now > end {
+                return Err(Stop::Bound(Bound::WallClock));
+            }
+            if waited > limits.stall {
+                return Err(Stop::Bound(Bound::Stalled));
+            }
+            let ready = ready(child, [messages, pictures, samples])?;
+            waited += now.elapsed();
+            // What the child says comes first: it says how the pictures are to be turned before it sends any.
+            if ready[0] {
+                let n = read(&mut child.messages, &mut buffer)?;
+                messages = n > 0;
+                self.log.push(&buffer[..n]);
+            }
+            if ready[1] {
+                let n = read(&mut child.pictures, &mut buffer)?;
+                pictures = n > 0;
+                waited = Duration::ZERO;
+                self.take_pictures(&buffer[..n], sink)?;
+            }
+            if ready[2] {
+                let n = read(&mut child.samples, &mut buffer)?;
+                samples = n > 0;
+                waited = Duration::ZERO;
+                self.take_samples(&buffer[..n], sink)?;
+            }
+        }
+        let Self { downmix, samples, options, .. } = self;
+        downmix.finish(|mono| emit(mono, samples, options, sink));
+        Ok(())
+    }
+
+    fn take_pictures(&mut self, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Stop> {
+        let rate = f64::from(self.options.frame_rate.max(1));
+        let most = (self.options.limits.duration.as_secs_f64() * rate) as u64;
+        let mut rest = bytes;
+        while let Some((width, plane)) = self.planes.next(&mut rest).map_err(Stop::Malformed)? {
+            if self.frames >= most {
+                return Err(Stop::Bound(Bound::Duration));
+            }
+            let time = self.frames as f64 / rate;
+            self.frames += 1;
+            let width = self.log.turn().apply(plane, width, &mut self.turned);
+            let height = self.turned.len() / width.max(1);
+            if let Some(luma) = Luma::new(width, height, width, &self.turned) {
+                sink.frame(Frame { luma, time });
+            }
+        }
+        Ok(())
+    }
+
+    fn take_samples(&mut self, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Stop> {
+        let rate = self.options.sample_rate.max(1000);
+        let most = (self.options.limits.duration.as_secs_f64() * f64::from(rate)) as u64;
+        self.odd.extend_from_slice(bytes);
+        let whole = self.odd.len() / 8 * 8;
+        let Self { downmix, samples, odd, options, .. } = self;
+        let floats = odd[..whole].chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+        downmix.push(floats, |mono| emit(mono, samples, options, sink));
+        odd.drain(..whole);
+        if *samples > most { Err(Stop::Bound(Bound::Duration)) } else { Ok(()) }
+    }
+}
+
+fn emit(mono: &[f32], samples: &mut u64, options: &Options, sink: &mut impl Sink) {
+    *samples += mono.len() as u64;
+    sink.samples(Samples { mono, rate: options.sample_rate.max(1000) });
+}
+
+/// Which of messages, pictures and samples, as far as they are open, have something to say.
+fn ready(child: &Running, open: [bool; 3]) -> Result<[bool; 3], Stop> {
+    let pipes = [child.messages.as_fd(), child.pictures.as_fd(), child.samples.as_fd()];
+    let mut asked = Vec::with_capacity(3);
+    for i in (0..3).filter(|&i| open[i]) {
+        asked.push((i, PollFd::from_borrowed_fd(pipes[i], PollFlags::IN)));
+    }
+    let mut fds: Vec<_> = asked.iter().map(|(_, fd)| fd.clone()).collect();
+    let tick = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
+    match poll(&mut fds, Some(&tick)) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => {}
+        Err(e) => return Err(Stop::Io(e.into())),
+    }
+    let mut ready = [false; 3];
+    for ((i, _), fd) in asked.iter().zip(&fds) {
+        ready[*i] = !fd.revents().is_empty();
+    }
+    Ok(ready)
+}
+
+fn read(pipe: &mut impl Read, buffer: &mut [u8]) -> Result<usize, Stop> {
+    loop {
+        match pipe.read(buffer) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            other => return other.map_err(Stop::Io),
+        }
+    }
+}
+
+/// Cuts the child's stream of pictures, Y4M in grey, into planes.
+#[derive(Debug, Default)]
+struct Planes {
+    /// Width and height, once the header has been seen.
+    size: Option<(usize, usize)>,
+    /// Part of a line, or of a plane.
+    part: Vec<u8>,
+    in_plane: bool,
+}
+
+impl Planes {
+    /// The next plane, if `rest` completes one: its width and its bytes. Takes from `rest` what it has used.
+    fn next(&mut self, rest: &mut &[u8]) -> Result<Option<(usize, &[u8])>, String> {
+        loop {
+            match self.size {
+                Some((width, height)) if self.in_plane => {
+                    if self.part.len() == width * height {
+                        self.part.clear();
+                    }
+                    let missing = width * height - self.part.len();
+                    let (now, later) = rest.split_at(missing.min(rest.len()));
+                    self.part.extend_from_slice(now);
+                    *rest = later;
+                    if now.len() < missing {
+                        return Ok(None);
+                    }
+                    self.in_plane = false;
+                    return Ok(Some((width, &self.part)));
+                }
+                size => {
+                    if let Some((width, height)) = size
+                        && self.part.len() == width * height
+                    {
+                        self.part.clear();
+                    }
+                    let Some(end) = rest.iter().position(|&b| b == b'\n') else {
+                        if self.part.len() + rest.len() > 1024 {
+                            return Err("the decoder sent no picture".to_owned());
+                        }
+                        self.part.extend_from_slice(rest);
+                        *rest = &[];
+                        return Ok(None);
+                    };
+                    let (line, later) = rest.split_at(end);
+                    self.part.extend_from_slice(line);
+                    *rest = &later[1..];
+                    if size.is_none() {
+                        self.size = Some(header(&self.part).ok_or("the decoder sent no picture size")?);
+                    } else {
+                        self.in_plane = true;
+                    }
+                    self.part.clear();
+                }
+            }
+        }
+    }
+}
+
+/// Width and height from a Y4M header.
+fn header(line: &[u8]) -> Option<(usize, usize)> {
+    let line = std::str::from_utf8(line).ok()?.strip_prefix("YUV4MPEG2")?;
+    let side = |tag: char| -> Option<usize> {
+        line.split(' ')
+            .find_map(|word| word.strip_prefix(tag))?
+            .parse()
+            .ok()
+            .filter(|n| (1..=1 << 16).contains(n))
+    };
+    Some((side('W')?, side('H')?))
+}

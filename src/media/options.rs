@@ -1,0 +1,71 @@
+//! How a file is to be read, and what it may cost.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How a file is to be read. [`Options::default`] is right for fingerprints.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Whether pictures are wanted. Default `true`.
+    pub picture: bool,
+    /// Whether sound is wanted. Default `true`.
+    pub sound: bool,
+    /// Pictures a second, whatever the file's own rate. Default 8, at least 1.
+    pub frame_rate: u32,
+    /// Pixels of a picture's longer side; a larger one is averaged down to it, a smaller one stays. Default 640.
+    pub max_side: u32,
+    /// Samples a second, whatever the file's own rate. Default 8000, at least 1000.
+    pub sample_rate: u32,
+    /// What a file may cost.
+    pub limits: Limits,
+    /// The `ffmpeg` program: a path, or a name that is looked up in `PATH`. Default `ffmpeg`.
+    pub ffmpeg: PathBuf,
+    /// Decode even where the operating system cannot lock the decoder up. Default `false`: a file that needs the
+    /// decoder is then an error.
+    pub allow_unjailed: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            picture: true,
+            sound: true,
+            frame_rate: 8,
+            max_side: 640,
+            sample_rate: 8000,
+            limits: Limits::default(),
+            ffmpeg: PathBuf::from("ffmpeg"),
+            allow_unjailed: false,
+        }
+    }
+}
+
+/// What one file may cost. Where it asks for more, reading ends with [`MediaError::Limit`](super::MediaError::Limit).
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Of media. Default 6 hours.
+    pub duration: Duration,
+    /// Pixels of one coded picture. Default 2^26, which is 8192 × 8192.
+    pub pixels: u64,
+    /// Address space of the decoder in bytes. Default 2 GiB.
+    pub memory: u64,
+    /// CPU time of the decoder. Default 4 hours.
+    pub cpu: Duration,
+    /// Wall-clock time of one reading. Default 6 hours.
+    pub wall: Duration,
+    /// Wall-clock time in which the decoder gives neither a picture nor a sample. Default 30 s.
+    pub stall: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            duration: Duration::from_secs(6 * 3600),
+            pixels: 1 << 26,
+            memory: 2 << 30,
+            cpu: Duration::from_secs(4 * 3600),
+            wall: Duration::from_secs(6 * 3600),
+            stall: Duration::from_secs(30),
+        }
+    }
+}
