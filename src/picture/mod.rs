@@ -1,5 +1,9 @@
 //! PDQ hashes and the codes that picture matching uses.
 
+mod pdq;
+
+pub use pdq::{ParsePdqError, Pdq, Spectrum};
+
 use crate::media::Frame;
 use serde::{Deserialize, Serialize};
 
