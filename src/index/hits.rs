@@ -1,0 +1,80 @@
+//! What a search returns.
+
+/// An id whose code lies within the radius.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Hit {
+    /// The id that the code was inserted under.
+    pub id: u64,
+    /// Bits in which the codes differ.
+    pub distance: u32,
+}
+
+impl Hit {
+    /// The order of results: nearest first, equals by id.
+    pub(super) fn order(&self) -> (u32, u64) {
+        (self.distance, self.id)
+    }
+}
+
+/// Whether a search returned all there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Outcome {
+    /// Every hit was returned.
+    Complete,
+    /// There are more hits than the cap; which of them were returned is not defined.
+    Capped,
+}
+
+/// The hits of a batch of codes, code by code.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    hits: Vec<Hit>,
+    /// One for every code: where its hits end, and whether they were capped.
+    ends: Vec<(usize, bool)>,
+}
+
+impl Batch {
+    /// The number of codes.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// No code was asked for.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The hits of the code at `place` in the batch, nearest first; empty if there is no such code.
+    pub fn of(&self, place: usize) -> &[Hit] {
+        let Some(&(end, _)) = self.ends.get(place) else { return &[] };
+        let start = place.checked_sub(1).map_or(0, |before| self.ends[before].0);
+        &self.hits[start..end]
+    }
+
+    /// Whether the hits of the code at `place` were capped.
+    pub fn outcome(&self, place: usize) -> Outcome {
+        match self.ends.get(place) {
+            Some((_, true)) => Outcome::Capped,
+            _ => Outcome::Complete,
+        }
+    }
+
+    /// The hits of each code in turn.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &[Hit]> {
+        (0..self.len()).map(|place| self.of(place))
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.hits.clear();
+        self.ends.clear();
+    }
+
+    /// Closes the hits of one code, which `fill` appends.
+    pub(super) fn push(&mut self, fill: impl FnOnce(&mut Vec<Hit>) -> Outcome) {
+        let start = self.hits.len();
+        let outcome = fill(&mut self.hits);
+        self.hits[start..].sort_unstable_by_key(Hit::order);
+        self.ends.push((self.hits.len(), outcome == Outcome::Capped));
+    }
+}
