@@ -12,6 +12,7 @@ use super::args::Want;
 use super::child::{self, Running};
 use super::log::Log;
 use crate::media::downmix::Downmix;
+use crate::media::y4m::Header;
 use crate::media::{Bound, Frame, Luma, MediaError, Options, Samples, Sink};
 
 /// How long a child may live on after it has closed its pipes.
@@ -89,7 +90,7 @@ impl<'a> Pump<'a> {
             planes: Planes::default(),
             turned: Vec::new(),
             odd: Vec::new(),
-            downmix: Downmix::new(options.sample_rate.max(1000)),
+            downmix: Downmix::new(options.hertz()),
             log: Log::default(),
             frames: 0,
             samples: 0,
@@ -138,8 +139,8 @@ impl<'a> Pump<'a> {
     }
 
     fn take_pictures(&mut self, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Stop> {
-        let rate = f64::from(self.options.frame_rate.max(1));
-        let most = (self.options.limits.duration.as_secs_f64() * rate) as u64;
+        let rate = f64::from(self.options.ticks());
+        let most = self.options.limits.units(self.options.ticks());
         let mut rest = bytes;
         while let Some((width, plane)) = self.planes.next(&mut rest).map_err(Stop::Malformed)? {
             if self.frames >= most {
@@ -157,8 +158,7 @@ impl<'a> Pump<'a> {
     }
 
     fn take_samples(&mut self, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Stop> {
-        let rate = self.options.sample_rate.max(1000);
-        let most = (self.options.limits.duration.as_secs_f64() * f64::from(rate)) as u64;
+        let most = self.options.limits.units(self.options.hertz());
         self.odd.extend_from_slice(bytes);
         let whole = self.odd.len() / 8 * 8;
         let Self { downmix, samples, odd, options, .. } = self;
@@ -171,7 +171,7 @@ impl<'a> Pump<'a> {
 
 fn emit(mono: &[f32], samples: &mut u64, options: &Options, sink: &mut impl Sink) {
     *samples += mono.len() as u64;
-    sink.samples(Samples { mono, rate: options.sample_rate.max(1000) });
+    sink.samples(Samples { mono, rate: options.hertz() });
 }
 
 /// Which of messages, pictures and samples, as far as they are open, have something to say.
@@ -250,7 +250,8 @@ impl Planes {
                     self.part.extend_from_slice(line);
                     *rest = &later[1..];
                     if size.is_none() {
-                        self.size = Some(header(&self.part).ok_or("the decoder sent no picture size")?);
+                        let header = Header::parse(&self.part).map_err(|e| e.to_string())?;
+                        self.size = Some((header.width, header.height));
                     } else {
                         self.in_plane = true;
                     }
@@ -259,17 +260,4 @@ impl Planes {
             }
         }
     }
-}
-
-/// Width and height from a Y4M header.
-fn header(line: &[u8]) -> Option<(usize, usize)> {
-    let line = std::str::from_utf8(line).ok()?.strip_prefix("YUV4MPEG2")?;
-    let side = |tag: char| -> Option<usize> {
-        line.split(' ')
-            .find_map(|word| word.strip_prefix(tag))?
-            .parse()
-            .ok()
-            .filter(|n| (1..=1 << 16).contains(n))
-    };
-    Some((side('W')?, side('H')?))
 }
