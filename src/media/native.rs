@@ -71,6 +71,8 @@ fn image(
     if source.decoded() == 1 {
         summary.still = true;
         summary.duration = 0.0;
+        // Nobody expects any.
+        summary.warnings.retain(|warning| *warning != Warning::NoSound);
     }
     Ok(summary)
 }

@@ -87,16 +87,6 @@ pub(super) enum Turn {
 }
 
 impl Turn {
-    /// The turn nearest to `degrees` clockwise.
-    pub(super) fn from_degrees(degrees: f64) -> Self {
-        match (degrees / 90.0).round().rem_euclid(4.0) {
-            1.0 => Self::Quarter,
-            2.0 => Self::Half,
-            3.0 => Self::ThreeQuarters,
-            _ => Self::None,
-        }
-    }
-
     /// Turns `src`, rows of `width` bytes without padding, into `dst`; returns the new width.
     pub(super) fn apply(self, src: &[u8], width: usize, dst: &mut Vec<u8>) -> usize {
         let height = src.len() / width.max(1);
@@ -186,13 +176,5 @@ mod tests {
         assert_eq!(dst, [3, 6, 2, 5, 1, 4]);
         assert_eq!(Turn::None.apply(&src, 3, &mut dst), 3);
         assert_eq!(dst, src);
-    }
-
-    #[test]
-    fn degrees() {
-        assert_eq!(Turn::from_degrees(-90.0), Turn::ThreeQuarters);
-        assert_eq!(Turn::from_degrees(270.0), Turn::ThreeQuarters);
-        assert_eq!(Turn::from_degrees(180.1), Turn::Half);
-        assert_eq!(Turn::from_degrees(f64::NAN), Turn::None);
     }
 }

@@ -69,7 +69,7 @@ fn summary(outcome: Outcome, options: &Options, cpu: f64) -> Summary {
     if options.picture && picture.is_none() {
         warnings.push(Warning::NoPicture);
     }
-    if options.sound && sound.is_none() {
+    if options.sound && sound.is_none() && !still {
         warnings.push(Warning::NoSound);
     }
     for (stream, kind) in [(&picture, "picture"), (&sound, "sound")] {
