@@ -9,8 +9,12 @@ use std::time::SystemTime;
 pub struct Event {
     /// 1 for the bank's first change, one more for each that follows.
     pub sequence: u64,
-    /// When it was made.
+    /// When it was made, to the millisecond.
     pub time: SystemTime,
+    /// Who made it, if that was told.
+    pub actor: String,
+    /// Why, if that was told.
+    pub reason: String,
     /// What was changed.
     pub change: Change,
 }

@@ -21,6 +21,8 @@ pub(super) fn in_order<T: Sync, R: Send>(
         for _ in 0..jobs.min(items.len()) {
             let (send, next, work) = (send.clone(), &next, &work);
             scope.spawn(move || {
+                // Several files at once keep the cores busy: each is then searched on its own thread.
+                let _alone = (items.len() > 1 || jobs == 1).then(one_thread);
                 while let Some((n, item)) = {
                     let n = next.fetch_add(1, Ordering::Relaxed);
                     items.get(n).map(|item| (n, item))
@@ -45,6 +47,11 @@ pub(super) fn in_order<T: Sync, R: Send>(
             }
         }
     });
+}
+
+/// Keeps parallel loops of this thread on this thread, which also makes its CPU time tell what they cost.
+fn one_thread() -> Option<rayon::ThreadPool> {
+    rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build().ok()
 }
 
 /// A progress bar on the error stream, drawn only on a terminal.

@@ -1,5 +1,6 @@
 //! `afterimage match` and `afterimage compare`.
 
+use super::banks::to_read;
 use super::probe::{Probed, Reading, name};
 use super::report::Format;
 use super::{Failure, Status, complain, jobs, warn};
@@ -8,6 +9,20 @@ use afterimage::decide::Policy;
 use clap::Args;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+
+/// Tell which references of a bank are copied in some files
+#[derive(Args, Debug)]
+pub(super) struct Match {
+    /// The bank's folder
+    bank: PathBuf,
+    /// The files
+    #[arg(required = true)]
+    media: Vec<PathBuf>,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    reading: Reading,
+}
 
 /// Tell what two files have in common, without a bank
 #[derive(Args, Debug)]
@@ -30,6 +45,13 @@ struct Output {
     /// Write matches that are too weak to act, too
     #[arg(long)]
     all: bool,
+}
+
+impl Match {
+    pub(super) fn run(&self) -> Result<Status, Failure> {
+        let bank = to_read(&self.bank)?;
+        check_all(&bank, &self.media, &self.reading, self.output)
+    }
 }
 
 impl Compare {

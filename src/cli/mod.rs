@@ -1,5 +1,6 @@
 //! The command line: what may be asked, and the way errors and exit statuses come out.
 
+mod banks;
 mod cpu;
 mod csv;
 mod evaluate;
@@ -28,6 +29,12 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Add(banks::Add),
+    Remove(banks::Remove),
+    List(banks::List),
+    Info(banks::Info),
+    Verify(banks::Verify),
+    Match(matching::Match),
     Compare(matching::Compare),
     Evaluate(evaluate::Evaluate),
 }
@@ -65,6 +72,12 @@ impl From<io::Error> for Failure {
 
 pub(crate) fn main() -> ExitCode {
     let status = match Arguments::parse().command {
+        Command::Add(command) => command.run(),
+        Command::Remove(command) => command.run(),
+        Command::List(command) => command.run(),
+        Command::Info(command) => command.run(),
+        Command::Verify(command) => command.run(),
+        Command::Match(command) => command.run(),
         Command::Compare(command) => command.run(),
         Command::Evaluate(command) => command.run(),
     };

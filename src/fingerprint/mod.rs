@@ -8,6 +8,7 @@ mod fingerprinter;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use bytes::Cursor;
 pub use fingerprinter::Fingerprinter;
 
 use crate::{picture, sound};
