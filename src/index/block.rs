@@ -1,18 +1,32 @@
-//! A run of codes that is scanned.
+//! A short list of codes that is scanned.
 
-use super::{Code, Hit, Outcome, scan};
+use super::Code;
 use std::ops::RangeInclusive;
 
 /// Codes and their ids in the order of insertion.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Block<const W: usize> {
-    codes: Vec<Code<W>>,
-    ids: Vec<u64>,
+    pub(super) codes: Vec<Code<W>>,
+    pub(super) ids: Vec<u64>,
 }
 
 impl<const W: usize> Block<W> {
+    pub(super) fn with_capacity(pairs: usize) -> Self {
+        Self { codes: Vec::with_capacity(pairs), ids: Vec::with_capacity(pairs) }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.codes.len()
+    }
+
+    pub(super) fn push(&mut self, code: Code<W>, id: u64) {
+        self.codes.push(code);
+        self.ids.push(id);
+    }
+
+    pub(super) fn append(&mut self, other: &Self) {
+        self.codes.extend_from_slice(&other.codes);
+        self.ids.extend_from_slice(&other.ids);
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (Code<W>, u64)> {
@@ -25,20 +39,6 @@ impl<const W: usize> Block<W> {
 
     pub(super) fn without(&self, ids: &RangeInclusive<u64>) -> Self {
         self.iter().filter(|(_, id)| !ids.contains(id)).collect()
-    }
-
-    /// Appends the hits of `code`, at most `cap` in all.
-    pub(super) fn within(&self, code: &Code<W>, radius: u32, cap: usize, out: &mut Vec<Hit>) -> Outcome {
-        let mut outcome = Outcome::Complete;
-        scan::within(&self.codes, code, radius, |place, distance| {
-            let id = self.ids[place];
-            if out.len() < cap {
-                out.push(Hit { id, distance });
-            } else {
-                outcome = Outcome::Capped;
-            }
-        });
-        outcome
     }
 }
 

@@ -1,24 +1,26 @@
 //! The index that grows and shrinks while it is read.
 
-use super::{Code, Snapshot, block::Block, snapshot::State};
-use arc_swap::ArcSwap;
+use super::block::Block;
+use super::merge::Tender;
+use super::part::{Body, Part};
+use super::segment::Segment;
+use super::{Code, Snapshot};
 use std::ops::RangeInclusive;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+/// So many codes at once are sorted by the thread that inserts them.
+const BULK: usize = 1 << 16;
+
+/// The most codes of one segment that a bulk insertion makes.
+const BULK_MOST: usize = 1 << 26;
 
 /// Codes and ids that can be searched while others insert and remove.
 ///
-/// All methods take `&self`; share it by reference or in an [`Arc`].
-#[derive(Debug)]
+/// All methods take `&self`; share it by reference or in an [`Arc`]. Insertions go to a short list that is scanned.
+/// In the background such lists become sorted segments, and small segments large ones.
+#[derive(Debug, Default)]
 pub struct Index<const W: usize> {
-    state: ArcSwap<State<W>>,
-    /// Held by whoever prepares the next state.
-    writer: Mutex<()>,
-}
-
-impl<const W: usize> Default for Index<W> {
-    fn default() -> Self {
-        Self { state: ArcSwap::default(), writer: Mutex::default() }
-    }
+    tender: Arc<Tender<W>>,
 }
 
 impl<const W: usize> Index<W> {
@@ -33,36 +35,37 @@ impl<const W: usize> Index<W> {
         if block.len() == 0 {
             return;
         }
-        let _writer = self.lock();
-        let mut state = State::clone(&self.state.load());
-        state.blocks.push(Arc::new(block));
-        // Like the carries of a binary counter: every code is copied a logarithmic number of times.
-        while let [.., large, small] = &state.blocks[..]
-            && large.len() <= small.len()
-        {
-            let joined = large.iter().chain(small.iter()).collect();
-            state.blocks.truncate(state.blocks.len() - 2);
-            state.blocks.push(Arc::new(joined));
+        let mut parts = Vec::new();
+        if block.len() >= BULK {
+            for (codes, ids) in block.codes.chunks(BULK_MOST).zip(block.ids.chunks(BULK_MOST)) {
+                match Segment::build(codes, ids) {
+                    Ok(segment) => parts.push(Part::new(Body::Segment(Arc::new(segment)))),
+                    // Without memory for the tables the codes are kept as they are.
+                    Err(_) => parts.push(Part::new(Body::Block(Arc::new(Block {
+                        codes: codes.to_vec(),
+                        ids: ids.to_vec(),
+                    })))),
+                }
+            }
         }
-        self.state.store(Arc::new(state));
+        self.tender.change(|state| {
+            if parts.is_empty() {
+                push(&mut state.head, block);
+            }
+            state.parts.append(&mut parts);
+        });
+        Tender::tend(&self.tender);
     }
 
     /// Takes out all ids of a range.
     pub fn remove(&self, ids: RangeInclusive<u64>) {
-        let _writer = self.lock();
-        let mut state = State::clone(&self.state.load());
-        for block in &mut state.blocks {
-            if block.holds_any(&ids) {
-                *block = Arc::new(block.without(&ids));
-            }
-        }
-        state.blocks.retain(|block| block.len() > 0);
-        self.state.store(Arc::new(state));
+        self.tender.remove(&ids);
+        Tender::tend(&self.tender);
     }
 
     /// The number of ids.
     pub fn len(&self) -> usize {
-        self.state.load().len()
+        self.tender.state().len()
     }
 
     /// Nothing is stored.
@@ -72,11 +75,29 @@ impl<const W: usize> Index<W> {
 
     /// What is stored now, as an immutable view.
     pub fn snapshot(&self) -> Snapshot<W> {
-        Snapshot { state: self.state.load_full() }
+        Snapshot { state: self.tender.state() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, ()> {
-        // The guarded state is replaced whole, so that a panic elsewhere leaves nothing half done.
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Merges all into one segment, which is searched fastest, and waits for it. Others go on meanwhile.
+    pub fn merge(&self) {
+        self.tender.merge_all();
     }
+}
+
+/// Adds a list to the head. Like the carries of a binary counter: every code is copied a logarithmic number of times.
+fn push<const W: usize>(head: &mut Vec<Arc<Block<W>>>, block: Block<W>) {
+    let carried = head.iter().rev().scan(block.len(), |sum, before| {
+        let joins = before.len() <= *sum;
+        *sum += before.len();
+        joins.then_some(before.len())
+    });
+    let (count, len) = carried.fold((0, block.len()), |(count, sum), len| (count + 1, sum + len));
+    if count == 0 {
+        head.push(Arc::new(block));
+        return;
+    }
+    let mut joined = Block::with_capacity(len);
+    head.drain(head.len() - count..).for_each(|before| joined.append(&before));
+    joined.append(&block);
+    head.push(Arc::new(joined));
 }

@@ -17,16 +17,22 @@
 //!
 //! Writers never wait for readers, nor readers for writers: a [`Snapshot`] is an immutable view.
 
+mod bands;
 mod block;
 mod hits;
+mod kernel;
 mod live;
-mod scan;
+mod merge;
+mod part;
+mod ranges;
+mod segment;
 mod snapshot;
 #[cfg(test)]
 mod tests;
 
 pub use hits::{Batch, Hit, Outcome};
 pub use live::Index;
+pub use segment::{OpenError, Segment, VerifyError};
 pub use snapshot::Snapshot;
 
 /// A code of `W` words.

@@ -1,19 +1,39 @@
 //! An immutable view, and the searches.
 
-use super::{Batch, Code, Hit, Outcome, block::Block};
+use super::block::Block;
+use super::kernel::{Found, Level};
+use super::part::Part;
+use super::segment::Scratch;
+use super::{Batch, Code, Hit, Outcome};
+use std::cell::RefCell;
 use std::sync::Arc;
 
 /// All that is stored at one moment.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct State<const W: usize> {
-    /// From the largest to the smallest.
-    pub(super) blocks: Vec<Arc<Block<W>>>,
+    pub(super) parts: Vec<Part<W>>,
+    /// What was inserted last, from the longest list to the shortest.
+    pub(super) head: Vec<Arc<Block<W>>>,
+}
+
+impl<const W: usize> Default for State<W> {
+    fn default() -> Self {
+        Self { parts: Vec::new(), head: Vec::new() }
+    }
 }
 
 impl<const W: usize> State<W> {
     pub(super) fn len(&self) -> usize {
-        self.blocks.iter().map(|block| block.len()).sum()
+        self.parts.iter().map(Part::len).sum::<usize>() + self.head_len()
     }
+
+    pub(super) fn head_len(&self) -> usize {
+        self.head.iter().map(|block| block.len()).sum()
+    }
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
 /// What an index held when the snapshot was taken. Cheap to take, to clone and to send to another thread.
@@ -44,13 +64,29 @@ impl<const W: usize> Snapshot<W> {
     /// As [`within`](Self::within), but at most `cap` hits, in no order, into a buffer that is cleared first.
     pub fn within_into(&self, code: &Code<W>, radius: u32, cap: usize, out: &mut Vec<Hit>) -> Outcome {
         out.clear();
-        self.append(code, radius, cap, out)
+        SCRATCH.with_borrow_mut(|scratch| self.append(code, radius, cap, scratch, out))
     }
 
     /// The `k` ids whose codes are nearest to `code`, nearest first, equals by id.
     pub fn nearest(&self, code: &Code<W>, k: usize) -> Vec<Hit> {
-        let mut hits = self.within(code, u32::MAX);
-        hits.truncate(k);
+        let mut hits = Vec::new();
+        if k == 0 {
+            return hits;
+        }
+        // Wider and wider until there are enough; every step costs several times the one before.
+        let bits = 64 * W as u32;
+        let steps = [bits / 32, bits / 16, bits / 8, bits * 3 / 16, bits / 4, bits];
+        for radius in steps {
+            let _complete = self.within_into(code, radius, usize::MAX, &mut hits);
+            if hits.len() >= k {
+                break;
+            }
+        }
+        if hits.len() > k {
+            hits.select_nth_unstable_by_key(k, Hit::order);
+            hits.truncate(k);
+        }
+        hits.sort_unstable_by_key(Hit::order);
         hits
     }
 
@@ -66,8 +102,7 @@ impl<const W: usize> Snapshot<W> {
         out.clear();
         let mut hits = Vec::new();
         for code in codes {
-            hits.clear();
-            let outcome = self.append(code, radius, cap, &mut hits);
+            let outcome = self.within_into(code, radius, cap, &mut hits);
             out.push(|all| {
                 all.extend_from_slice(&hits);
                 outcome
@@ -75,10 +110,55 @@ impl<const W: usize> Snapshot<W> {
         }
     }
 
-    fn append(&self, code: &Code<W>, radius: u32, cap: usize, out: &mut Vec<Hit>) -> Outcome {
-        for block in &self.state.blocks {
-            if block.within(code, radius, cap, out) == Outcome::Capped {
+    /// As [`within_into`](Self::within_into), by a scan of all codes: what the index is measured against.
+    pub fn scan_into(&self, code: &Code<W>, radius: u32, cap: usize, out: &mut Vec<Hit>) -> Outcome {
+        out.clear();
+        SCRATCH.with_borrow_mut(|scratch| {
+            let parts = self.state.parts.iter();
+            let outcomes = parts.map(|part| part.scan(code, radius, cap, scratch, out));
+            let capped = outcomes.fold(false, |capped, outcome| capped | (outcome == Outcome::Capped));
+            let rest = self.scan_head(code, radius, cap, scratch, out);
+            if capped { Outcome::Capped } else { rest }
+        })
+    }
+
+    /// The number of codes that searches touch: equal ones are folded together when they are sorted.
+    pub fn distinct(&self) -> usize {
+        self.state.parts.iter().map(Part::distinct).sum::<usize>() + self.state.head_len()
+    }
+
+    fn append(
+        &self,
+        code: &Code<W>,
+        radius: u32,
+        cap: usize,
+        scratch: &mut Scratch,
+        out: &mut Vec<Hit>,
+    ) -> Outcome {
+        for part in &self.state.parts {
+            if part.within(code, radius, cap, scratch, out) == Outcome::Capped {
                 return Outcome::Capped;
+            }
+        }
+        self.scan_head(code, radius, cap, scratch, out)
+    }
+
+    fn scan_head(
+        &self,
+        code: &Code<W>,
+        radius: u32,
+        cap: usize,
+        scratch: &mut Scratch,
+        out: &mut Vec<Hit>,
+    ) -> Outcome {
+        for block in &self.state.head {
+            scratch.found.clear();
+            Level::best().scan(&block.codes, code, radius, 0, &mut scratch.found);
+            for &Found { place, distance } in &scratch.found {
+                if out.len() >= cap {
+                    return Outcome::Capped;
+                }
+                out.push(Hit { id: block.ids[place as usize], distance });
             }
         }
         Outcome::Complete

@@ -129,3 +129,49 @@ fn is_shared_between_threads() {
     shared::<Index<4>>();
     shared::<Snapshot<4>>();
 }
+
+/// Many small insertions, removals and merges from several threads, against a list that is kept beside.
+#[test]
+fn merges_lose_nothing_while_others_read_and_write() {
+    let index = Index::<2>::default();
+    let code = |id: u64| [id % 1000, (id % 7).wrapping_mul(0x9e37_79b9_7f4a_7c15)];
+    let count = 60_000u64;
+    std::thread::scope(|scope| {
+        for half in 0..2 {
+            let index = &index;
+            scope.spawn(move || {
+                for start in (half * count / 2..(half + 1) * count / 2).step_by(100) {
+                    index.extend((start..start + 100).map(|id| (code(id), id)));
+                    if start % 500 == 0 {
+                        index.remove(start..=start + 9);
+                    }
+                }
+            });
+        }
+        scope.spawn(|| {
+            while index.len() < 20_000 {
+                let snapshot = index.snapshot();
+                let hits = snapshot.within(&code(5), 0);
+                assert!(hits.iter().all(|hit| code(hit.id) == code(5)));
+                assert_eq!(hits.len(), snapshot.within_batch(&[code(5)], 0).of(0).len());
+            }
+            index.merge();
+        });
+    });
+    let is_left = |id: &u64| id % 500 >= 10;
+    let check = |index: &Index<2>| {
+        assert_eq!(index.len(), (0..count).filter(is_left).count());
+        for id in [0, 5, 11, 999, 4321] {
+            let expected: Vec<u64> =
+                (0..count).filter(is_left).filter(|&other| code(other) == code(id)).collect();
+            let ids: Vec<u64> = index.snapshot().within(&code(id), 0).iter().map(|hit| hit.id).collect();
+            assert_eq!(ids, expected);
+        }
+    };
+    check(&index);
+    index.merge();
+    check(&index);
+    index.remove(0..=count / 2);
+    index.merge();
+    assert_eq!(index.len(), (count / 2 + 1..count).filter(is_left).count());
+}

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::SourceError;
+
 /// Why a file could not be read. Each message is one line that names the file and the cause.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -110,6 +112,16 @@ impl MediaError {
         match source.kind() {
             io::ErrorKind::NotFound => Self::NotFound { path: path.to_owned() },
             _ => Self::Io { path: path.to_owned(), source },
+        }
+    }
+
+    pub(super) fn from_source(path: &Path, error: SourceError) -> Self {
+        match error {
+            SourceError::Io(source) => Self::io(path, source),
+            SourceError::Limit(bound) => Self::limit(path, bound),
+            SourceError::Truncated => Self::malformed(path, "ends too early"),
+            SourceError::Malformed(cause) => Self::malformed(path, cause),
+            SourceError::Unsupported(cause) => Self::unsupported(path, cause),
         }
     }
 

@@ -3,21 +3,38 @@
 //! [`open`] looks at a file, [`Media::read`] decodes it once and pushes what it holds into a [`Sink`]:
 //! pictures at a constant rate, luma only, and mono samples at a fixed rate. A service that already decodes
 //! pushes its own [`Frame`]s and [`Samples`] into the same sink and needs nothing else from here.
+//!
+//! Y4M, WAVE and images are read here, each by a reader that can also be asked for one picture or block at a time
+//! ([`FrameSource`], [`SampleSource`]). Everything else goes through the `ffmpeg` program in a jail (feature `ffmpeg`).
 
 mod downmix;
 mod error;
 #[cfg(all(feature = "ffmpeg", unix))]
 mod ffmpeg;
+mod image;
+mod native;
 mod options;
 mod raster;
+mod resample;
+mod sniff;
+mod source;
 mod summary;
+mod wav;
+mod y4m;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+pub use self::image::{Image, ImageFormat};
 pub use error::{Bound, MediaError};
 pub use options::{Limits, Options};
+pub use source::{FrameSource, SampleSource, SourceError};
 pub use summary::{Stream, Summary, Warning};
+pub use wav::Wav;
+pub use y4m::Y4m;
+
+use native::Native;
+use sniff::Kind;
 
 /// A borrowed 8-bit luma plane.
 #[derive(Clone, Copy, Debug)]
@@ -83,6 +100,7 @@ pub trait Sink {
 pub struct Media {
     path: PathBuf,
     file: File,
+    kind: Kind,
     options: Options,
 }
 
@@ -98,11 +116,12 @@ pub fn open(path: impl AsRef<Path>, options: &Options) -> Result<Media, MediaErr
     if !about.is_file() {
         return Err(MediaError::unsupported(path, "not a regular file"));
     }
-    let file = File::open(path).map_err(|source| MediaError::io(path, source))?;
+    let mut file = File::open(path).map_err(|source| MediaError::io(path, source))?;
     if about.len() == 0 {
         return Err(MediaError::malformed(path, "the file is empty"));
     }
-    Ok(Media { path: path.to_owned(), file, options: options.clone() })
+    let kind = sniff::kind(&mut file).map_err(|source| MediaError::io(path, source))?;
+    Ok(Media { path: path.to_owned(), file, kind, options: options.clone() })
 }
 
 impl Media {
@@ -116,12 +135,29 @@ impl Media {
     /// Where nothing can be decoded, where a limit is hit, or where the jail cannot be built. A file of which a part
     /// can be decoded is no error: [`Summary::warnings`] says so.
     pub fn read(self, sink: &mut impl Sink) -> Result<Summary, MediaError> {
-        #[cfg(all(feature = "ffmpeg", unix))]
-        return ffmpeg::read(&self.path, &self.file, &self.options, sink);
-        #[cfg(not(all(feature = "ffmpeg", unix)))]
-        {
-            let _ = (sink, self.file, self.options);
-            Err(MediaError::decoder_missing(&self.path, "ffmpeg"))
+        let Self { path, file, kind, options } = self;
+        if kind == Kind::Other {
+            return decode(&path, &file, &options, sink);
+        }
+        match native::read(&path, &file, kind, &options, sink)? {
+            Native::Read(summary) => Ok(summary),
+            // A rarer variant of the format, or damage that another decoder may get over.
+            Native::Not(why) => match decode(&path, &file, &options, sink) {
+                Ok(summary) => Ok(summary),
+                Err(MediaError::DecoderMissing { .. } | MediaError::Jail { .. }) => Err(why),
+                Err(other) => Err(other),
+            },
         }
     }
+}
+
+/// Decodes whatever the readers here do not.
+#[cfg(all(feature = "ffmpeg", unix))]
+fn decode(path: &Path, file: &File, options: &Options, sink: &mut impl Sink) -> Result<Summary, MediaError> {
+    ffmpeg::read(path, file, options, sink)
+}
+
+#[cfg(not(all(feature = "ffmpeg", unix)))]
+fn decode(path: &Path, _: &File, options: &Options, _: &mut impl Sink) -> Result<Summary, MediaError> {
+    Err(MediaError::decoder_missing(path, &options.ffmpeg.to_string_lossy()))
 }

@@ -40,6 +40,25 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// Pictures a second, within what makes sense.
+    pub(super) fn ticks(&self) -> u32 {
+        self.frame_rate.max(1)
+    }
+
+    /// Samples a second, within what makes sense.
+    pub(super) fn hertz(&self) -> u32 {
+        self.sample_rate.max(1000)
+    }
+}
+
+impl Limits {
+    /// The longest duration in units of which there are so many a second.
+    pub(super) fn units(&self, per_second: u32) -> u64 {
+        (self.duration.as_secs_f64() * f64::from(per_second)) as u64
+    }
+}
+
 /// What one file may cost. Where it asks for more, reading ends with [`MediaError::Limit`](super::MediaError::Limit).
 #[derive(Clone, Debug)]
 pub struct Limits {

@@ -46,8 +46,8 @@ pub enum Warning {
     Truncated {
         /// Seconds that were decoded.
         decoded: f64,
-        /// Seconds that the file claims.
-        claimed: f64,
+        /// Seconds that the file claims, if it does.
+        claimed: Option<f64>,
     },
     /// Parts of it could not be decoded.
     PartlyDecoded {
@@ -74,9 +74,10 @@ impl fmt::Display for Warning {
         match self {
             Self::NoPicture => f.write_str("has no picture"),
             Self::NoSound => f.write_str("has no sound"),
-            Self::Truncated { decoded, claimed } => {
+            Self::Truncated { decoded, claimed: Some(claimed) } => {
                 write!(f, "truncated: {decoded:.1} s of {claimed:.1} s decoded")
             }
+            Self::Truncated { decoded, claimed: None } => write!(f, "truncated: {decoded:.1} s decoded"),
             Self::PartlyDecoded { errors, first } => {
                 write!(f, "partly decoded, {errors} errors, the first: {first}")
             }

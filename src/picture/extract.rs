@@ -105,7 +105,9 @@ impl Extractor {
     /// Appends the motion code of the newest cells.
     fn motion(&mut self) {
         let motion = match (self.cells.front(), self.cells.back()) {
-            (Some(before), Some(now)) if self.cells.len() > LAG => Motion::new(&changes(before, now, &[true; CELLS])),
+            (Some(before), Some(now)) if self.cells.len() > LAG => {
+                Motion::new(&changes(before, now, &[true; CELLS]))
+            }
             _ => Motion::default(),
         };
         if self.cells.len() > LAG {

@@ -100,7 +100,9 @@ impl Features {
 /// The strongest keypoints, but no part of the picture's 4 × 4 takes more than an eighth before the others
 /// had their turn: a caption or a sticker must not outshout the picture.
 fn spread(mut keypoints: Vec<Keypoint>, longer: f32, most: usize) -> Vec<Keypoint> {
-    keypoints.sort_by(|a, b| b.response.total_cmp(&a.response).then(a.x.total_cmp(&b.x)).then(a.y.total_cmp(&b.y)));
+    keypoints.sort_by(|a, b| {
+        b.response.total_cmp(&a.response).then(a.x.total_cmp(&b.x)).then(a.y.total_cmp(&b.y))
+    });
     let mut taken = [0usize; 16];
     let share = most.div_ceil(8);
     let part = |k: &Keypoint| {
@@ -162,7 +164,9 @@ static MIRROR: LazyLock<[u64; 2]> = LazyLock::new(|| {
 
 fn signs(patch: &[f32; SIDE * SIDE]) -> [u64; 2] {
     static COSINES: LazyLock<[[f32; SIDE]; SIDE]> = LazyLock::new(|| {
-        std::array::from_fn(|i| std::array::from_fn(|j| (PI / SIDE as f32 * i as f32 * (j as f32 + 0.5)).cos()))
+        std::array::from_fn(|i| {
+            std::array::from_fn(|j| (PI / SIDE as f32 * i as f32 * (j as f32 + 0.5)).cos())
+        })
     });
     let mut columns = [[0.0f32; SIDE]; SIDE];
     for (sums, cosines) in columns.iter_mut().zip(COSINES.iter()) {
@@ -185,7 +189,8 @@ fn directions(plane: &Plane, pixel: f32, keypoint: &Keypoint) -> Vec<f32> {
     let sigma = 1.5 * keypoint.sigma / pixel;
     let radius = (2.5 * sigma).round();
     let (cx, cy) = ((keypoint.x / pixel).round(), (keypoint.y / pixel).round());
-    let range = |c: f32, side: usize| (c - radius).max(1.0) as usize..((c + radius + 1.0) as usize).min(side - 1);
+    let range =
+        |c: f32, side: usize| (c - radius).max(1.0) as usize..((c + radius + 1.0) as usize).min(side - 1);
     let falloff = |from: usize, c: f32| (-(from as f32 - c).powi(2) / (2.0 * sigma * sigma)).exp();
     let across: Vec<f32> = range(cx, plane.width).map(|x| falloff(x, cx)).collect();
     let mut histogram = [0.0f32; DIRECTIONS];
@@ -209,7 +214,8 @@ fn directions(plane: &Plane, pixel: f32, keypoint: &Keypoint) -> Vec<f32> {
     }
     let mut peaks: Vec<(f32, f32)> = (0..DIRECTIONS)
         .filter_map(|k| {
-            let (left, right) = (histogram[(k + DIRECTIONS - 1) % DIRECTIONS], histogram[(k + 1) % DIRECTIONS]);
+            let (left, right) =
+                (histogram[(k + DIRECTIONS - 1) % DIRECTIONS], histogram[(k + 1) % DIRECTIONS]);
             let peak = histogram[k];
             (peak > left && peak >= right).then(|| {
                 let shift = 0.5 * (left - right) / (left - 2.0 * peak + right);
@@ -253,7 +259,8 @@ mod tests {
             state = state.wrapping_mul(1664525).wrapping_add(1013904223);
             (state >> 16) as f32 - 32768.0
         });
-        let flipped: [f32; SIDE * SIDE] = std::array::from_fn(|k| patch[(SIDE - 1 - k / SIDE) * SIDE + k % SIDE]);
+        let flipped: [f32; SIDE * SIDE] =
+            std::array::from_fn(|k| patch[(SIDE - 1 - k / SIDE) * SIDE + k % SIDE]);
         let feature = Feature { code: signs(&patch), x: 0, y: 0, size: 0, angle: 0 };
         assert_eq!(feature.mirrored(), signs(&flipped));
         assert_ne!(feature.code, signs(&flipped));

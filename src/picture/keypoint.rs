@@ -67,7 +67,8 @@ impl ScaleSpace {
     pub(crate) fn keypoints(&self) -> Vec<Keypoint> {
         let mut found = Vec::new();
         for (octave, levels) in self.octaves.iter().enumerate() {
-            let differences: Vec<Plane> = levels.windows(2).map(|pair| difference(&pair[1], &pair[0])).collect();
+            let differences: Vec<Plane> =
+                levels.windows(2).map(|pair| difference(&pair[1], &pair[0])).collect();
             for (k, three) in differences.windows(3).enumerate() {
                 extrema(three, k + 1, (1 << octave) as f32, &mut found);
             }
@@ -109,7 +110,8 @@ fn is_extremum(three: &[Plane], x: usize, y: usize, value: f32) -> bool {
 
 /// Fits a quadratic to place and scale; `None` where the point is weak, lies on an edge, or wanders off.
 fn refine(three: &[Plane], x: usize, y: usize, level: usize, pixel: f32) -> Option<Keypoint> {
-    let at = |k: usize, dx: isize, dy: isize| three[k].row(y.wrapping_add_signed(dy))[x.wrapping_add_signed(dx)];
+    let at =
+        |k: usize, dx: isize, dy: isize| three[k].row(y.wrapping_add_signed(dy))[x.wrapping_add_signed(dx)];
     let value = at(1, 0, 0);
     let (gx, gy) = ((at(1, 1, 0) - at(1, -1, 0)) / 2.0, (at(1, 0, 1) - at(1, 0, -1)) / 2.0);
     let gs = (at(2, 0, 0) - at(0, 0, 0)) / 2.0;

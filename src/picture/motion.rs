@@ -44,7 +44,8 @@ impl Motion {
 /// The change from `before` to `now` of each cell whose `weight` is above zero, less the mean change of those:
 /// light that comes and goes over the whole picture is no motion.
 pub fn changes(before: &[f32; CELLS], now: &[f32; CELLS], visible: &[bool; CELLS]) -> [f32; CELLS] {
-    let mut changes: [f32; CELLS] = std::array::from_fn(|c| if visible[c] { now[c] - before[c] } else { 0.0 });
+    let mut changes: [f32; CELLS] =
+        std::array::from_fn(|c| if visible[c] { now[c] - before[c] } else { 0.0 });
     let count = visible.iter().filter(|&&v| v).count().max(1);
     let mean = changes.iter().sum::<f32>() / count as f32;
     for (change, &visible) in changes.iter_mut().zip(visible) {

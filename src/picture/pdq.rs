@@ -208,6 +208,8 @@ fn dct(small: &[f32]) -> [[f32; COEFFICIENTS]; COEFFICIENTS] {
                 *sum += cosine * x;
             }
         }
-        std::array::from_fn(|j| column_sums.iter().zip(&COSINES[j]).fold(0.0, |sum, (x, cosine)| sum + x * cosine))
+        std::array::from_fn(|j| {
+            column_sums.iter().zip(&COSINES[j]).fold(0.0, |sum, (x, cosine)| sum + x * cosine)
+        })
     })
 }

@@ -49,7 +49,8 @@ impl Print {
     /// Little-endian bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let features: usize = self.keys.iter().map(|key| key.features.len()).sum();
-        let mut out = Vec::with_capacity(16 + 5 * self.keys.len() + FEATURE * features + MOTION * self.motion.len());
+        let mut out =
+            Vec::with_capacity(16 + 5 * self.keys.len() + FEATURE * features + MOTION * self.motion.len());
         for side in self.size {
             out.extend(side.to_le_bytes());
         }

@@ -121,9 +121,9 @@ pub(super) fn best(pairs: &[Pair], live: &[usize], mirrored: bool, fewest: usize
     let mut cluster = Cluster { map, pairs: followers(pairs, live, &map, NEAR), places: count };
     for _ in 0..3 {
         let chosen: Vec<Pair> = cluster.pairs.iter().map(|&i| pairs[i]).collect();
-        let Some(fitted) = Affine::fit(&chosen).filter(|f| {
-            f.stretch() <= MOST_STRETCH && (f.scale() / map.scale()).log2().abs() <= ZOOM
-        }) else {
+        let Some(fitted) = Affine::fit(&chosen)
+            .filter(|f| f.stretch() <= MOST_STRETCH && (f.scale() / map.scale()).log2().abs() <= ZOOM)
+        else {
             break;
         };
         let next = followers(pairs, live, &fitted, NEARER);

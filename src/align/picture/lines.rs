@@ -20,8 +20,8 @@ pub(super) struct Line {
 
 /// Reference seconds a query second, tried in turn: 1 first, so that it wins ties.
 pub(super) const SLOPES: [f64; 21] = [
-    1.0, 0.98, 1.02, 0.96, 1.04, 0.94, 1.06, 0.92, 1.08, 0.90, 1.10, 0.88, 1.12, 0.86, 1.14, 0.84, 1.17, 0.82, 1.20,
-    0.80, 1.25,
+    1.0, 0.98, 1.02, 0.96, 1.04, 0.94, 1.06, 0.92, 1.08, 0.90, 1.10, 0.88, 1.12, 0.86, 1.14, 0.84, 1.17,
+    0.82, 1.20, 0.80, 1.25,
 ];
 /// Decades by which a line at another speed has to be better than one at the same.
 const CHANGED: f32 = 0.5;
@@ -53,7 +53,9 @@ impl Matrix {
             let lowest = -(slope * rows as f64).ceil() as i64;
             for start in lowest..self.columns as i64 {
                 let line = self.stretch(slope, start as f64);
-                if line.decades - handicap > best.map_or(0.0, |b| b.decades - if b.slope == 1.0 { 0.0 } else { CHANGED }) {
+                if line.decades - handicap
+                    > best.map_or(0.0, |b| b.decades - if b.slope == 1.0 { 0.0 } else { CHANGED })
+                {
                     best = Some(line);
                 }
             }
@@ -91,7 +93,8 @@ impl Matrix {
         (line.from..=line.to)
             .filter_map(|row| {
                 let column = (line.slope * row as f64 + line.start).round();
-                (column >= 0.0 && column < self.columns as f64).then(|| self.cells[row * self.columns + column as usize])
+                (column >= 0.0 && column < self.columns as f64)
+                    .then(|| self.cells[row * self.columns + column as usize])
             })
             .sum()
     }

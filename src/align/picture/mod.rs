@@ -107,7 +107,8 @@ impl PictureSpace {
         for (id, ballot) in votes::collect(self, probe) {
             let Some(reference) = self.references.get(&id) else { continue };
             for (mirrored, cluster, votes) in clusters(ballot) {
-                let found = Comparison { probe, reference, votes: &votes, cluster: &cluster }.segments(&mut trials);
+                let found =
+                    Comparison { probe, reference, votes: &votes, cluster: &cluster }.segments(&mut trials);
                 lines.extend(found.into_iter().map(|(query, matched, slope, decades)| Segment {
                     reference: id,
                     query,
@@ -172,7 +173,9 @@ impl Comparison<'_> {
         let motion_alone = matrix.clone();
         self.add_features(&mut matrix, rows.start, columns.start);
         let mut found = Vec::new();
-        while let Some(mut line) = matrix.best().filter(|line| line.decades >= LEAST && found.len() < MOST_LINES) {
+        while let Some(mut line) =
+            matrix.best().filter(|line| line.decades >= LEAST && found.len() < MOST_LINES)
+        {
             matrix.strike(&line);
             let motion = motion_alone.along(&line);
             line.decades = motion + (line.decades - motion).min(ALL_FEATURES);
@@ -189,7 +192,8 @@ impl Comparison<'_> {
         let query = self.votes.iter().map(|vote| self.query_tick(vote));
         let reference = self.votes.iter().map(|vote| self.reference_tick(vote));
         let query = Span { start: query.clone().min()? as f64 / RATE, end: query.max()? as f64 / RATE };
-        let matched = Span { start: reference.clone().min()? as f64 / RATE, end: reference.max()? as f64 / RATE };
+        let matched =
+            Span { start: reference.clone().min()? as f64 / RATE, end: reference.max()? as f64 / RATE };
         (decades > 0.0).then_some((query, matched, 1.0, decades))
     }
 
@@ -208,7 +212,8 @@ impl Comparison<'_> {
             low.saturating_sub(AROUND).min(end)..(high + AROUND).min(end)
         };
         let rows = around(&mut self.votes.iter().map(|v| self.query_tick(v)), self.probe.rasters.len());
-        let columns = around(&mut self.votes.iter().map(|v| self.reference_tick(v)), self.reference.print.motion.len());
+        let columns =
+            around(&mut self.votes.iter().map(|v| self.reference_tick(v)), self.reference.print.motion.len());
         let most = MOST_PAIRS / rows.len().max(1);
         let end = columns.end.min(columns.start + most);
         (rows, columns.start..end)
@@ -234,7 +239,8 @@ impl Comparison<'_> {
         for (&(key, at), decades) in &evidence {
             let vote = |tick: f64| (tick * RATE / 1000.0) as usize;
             let row = vote(f64::from(self.probe.keys[key as usize].time)).wrapping_sub(first_row);
-            let column = vote(f64::from(self.reference.print.keys[at as usize].time)).wrapping_sub(first_column);
+            let column =
+                vote(f64::from(self.reference.print.keys[at as usize].time)).wrapping_sub(first_column);
             // Key frames of the reference are four ticks apart: the nearest one counts.
             for column in column.saturating_sub(2)..column.saturating_add(2) {
                 if let Some(cell) = matrix.at(row, column) {

@@ -35,7 +35,8 @@ pub(super) fn collect(space: &PictureSpace, probe: &Probe) -> BTreeMap<RefId, Ba
         .flat_map(|(k, key)| (0u32..).zip(&key.features).map(move |(f, feature)| (k, f, feature)))
         .collect();
     for mirrored in [false, true] {
-        let codes: Vec<_> = asked.iter().map(|(_, _, f)| if mirrored { f.mirrored() } else { f.code }).collect();
+        let codes: Vec<_> =
+            asked.iter().map(|(_, _, f)| if mirrored { f.mirrored() } else { f.code }).collect();
         let batch = snapshot.within_batch(&codes, RADIUS);
         for (i, hits) in batch.iter().enumerate() {
             if hits.len() > MOST_HITS || !matches!(batch.outcome(i), Outcome::Complete) {
@@ -44,7 +45,8 @@ pub(super) fn collect(space: &PictureSpace, probe: &Probe) -> BTreeMap<RefId, Ba
             let (key, place, feature) = asked[i];
             for hit in hits {
                 let (reference, ordinal) = split(hit.id);
-                let Some((at, found)) = space.references.get(&reference).and_then(|r| r.feature(ordinal)) else {
+                let Some((at, found)) = space.references.get(&reference).and_then(|r| r.feature(ordinal))
+                else {
                     continue;
                 };
                 let vote = Vote { pair: pair(feature, found, mirrored), query: (key, place), key: at };

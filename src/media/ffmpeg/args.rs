@@ -150,7 +150,7 @@ pub(super) fn arguments(options: &Options, want: Want) -> Vec<String> {
     if want.sound {
         // Two channels, so that those that cancel can be told here.
         add("-vn -sn -dn -map_metadata -1 -ac 2 -af");
-        add(&format!("aresample={}:async=1:first_pts=0", options.sample_rate.max(1000)));
+        add(&format!("aresample={}:async=1:first_pts=0", options.hertz()));
         add(&format!("-c:a pcm_f32le -f f32le pipe:{SOUND_FD}"));
     }
     args
@@ -159,7 +159,7 @@ pub(super) fn arguments(options: &Options, want: Want) -> Vec<String> {
 /// Drops frames first, then scales what is left: square pixels by shrinking the longer way, never by stretching, then
 /// the longer side to the limit. `round=up` takes the picture that is on the screen at each tick.
 fn picture_filter(options: &Options) -> String {
-    let rate = options.frame_rate.max(1);
+    let rate = options.ticks();
     let side = options.max_side.max(16);
     let (w, h) = ("(iw*min(1,sar))", "(ih/max(1,sar))");
     let fit = format!("min(1,{side}/max({w},{h}))");

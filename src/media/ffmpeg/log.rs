@@ -24,6 +24,8 @@ struct Listed {
     kind: Option<Kind>,
     codec: String,
     turn: Turn,
+    /// Of sound: a single channel.
+    mono: bool,
 }
 
 /// What was understood of the child's messages. Bounded, whatever the child says.
@@ -88,7 +90,7 @@ impl Log {
             && let Some(degrees) = rest.split(' ').next().and_then(|d| d.parse::<f64>().ok())
         {
             // Degrees count counter-clockwise from the coded picture to the upright one.
-            stream.turn = Turn::from_degrees(-degrees);
+            stream.turn = turn(-degrees);
         }
     }
 
@@ -108,7 +110,8 @@ impl Log {
         if self.first_error.is_none() {
             let what = what.strip_prefix("file:/proc/self/fd/0: ").unwrap_or(what);
             let who = who.split(" @ ").next().unwrap_or_default();
-            let text = if who.is_empty() { what.to_owned() } else { format!("{who}: {what}") };
+            let text =
+                if who.is_empty() || who == "NULL" { what.to_owned() } else { format!("{who}: {what}") };
             self.first_error = Some(one_line(&text));
         }
     }
@@ -131,6 +134,11 @@ impl Log {
     /// How the pictures have to be turned.
     pub(super) fn turn(&self) -> Turn {
         self.chosen_listed(Kind::Picture).map(|s| s.turn).unwrap_or_default()
+    }
+
+    /// Whether the sound that is being decoded has a single channel.
+    pub(super) fn mono(&self) -> bool {
+        self.chosen_listed(Kind::Sound).is_some_and(|s| s.mono)
     }
 
     /// Why nothing came of it.
@@ -179,7 +187,17 @@ fn listed(rest: &str) -> Option<Listed> {
         _ => None,
     };
     let codec = coded.split([' ', ',']).next().unwrap_or_default();
-    Some(Listed { index, kind, codec: one_line(codec), turn: Turn::None })
+    Some(Listed { index, kind, codec: one_line(codec), turn: Turn::None, mono: coded.contains(" Hz, mono,") })
+}
+
+/// The turn nearest to `degrees` clockwise.
+fn turn(degrees: f64) -> Turn {
+    match (degrees / 90.0).round().rem_euclid(4.0) {
+        1.0 => Turn::Quarter,
+        2.0 => Turn::Half,
+        3.0 => Turn::ThreeQuarters,
+        _ => Turn::None,
+    }
 }
 
 fn number(text: &str) -> Option<usize> {
@@ -223,6 +241,14 @@ mod tests {
         assert_eq!(log.chosen(Kind::Sound), stream(2, 2, "mp3"));
         assert_eq!(log.turn(), Turn::Quarter);
         assert_eq!(log.first_error.as_deref(), Some("h264: error while decoding MB 3 4"));
+    }
+
+    #[test]
+    fn degrees_are_turns() {
+        assert_eq!(turn(-90.0), Turn::ThreeQuarters);
+        assert_eq!(turn(270.0), Turn::ThreeQuarters);
+        assert_eq!(turn(180.1), Turn::Half);
+        assert_eq!(turn(f64::NAN), Turn::None);
     }
 
     #[test]

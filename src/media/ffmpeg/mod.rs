@@ -59,16 +59,17 @@ pub(super) fn read(
 
 fn summary(outcome: Outcome, options: &Options, cpu: f64) -> Summary {
     let Outcome { frames, samples, log, jailed, failed, .. } = outcome;
-    let duration = (frames as f64 / f64::from(options.frame_rate.max(1)))
-        .max(samples as f64 / f64::from(options.sample_rate.max(1)));
+    let duration =
+        (frames as f64 / f64::from(options.ticks())).max(samples as f64 / f64::from(options.hertz()));
     let stream = |kind, pushed: u64| -> Option<Stream> { (pushed > 0).then(|| log.chosen(kind)).flatten() };
     let (picture, sound) = (stream(Kind::Picture, frames), stream(Kind::Sound, samples));
+    let still = frames == 1 && samples == 0;
 
     let mut warnings = Vec::new();
     if options.picture && picture.is_none() {
         warnings.push(Warning::NoPicture);
     }
-    if options.sound && sound.is_none() {
+    if options.sound && sound.is_none() && !still {
         warnings.push(Warning::NoSound);
     }
     for (stream, kind) in [(&picture, "picture"), (&sound, "sound")] {
@@ -81,7 +82,7 @@ fn summary(outcome: Outcome, options: &Options, cpu: f64) -> Summary {
         && options.picture
         && options.sound
     {
-        warnings.push(Warning::Truncated { decoded: duration, claimed });
+        warnings.push(Warning::Truncated { decoded: duration, claimed: Some(claimed) });
     }
     if log.errors > 0 || failed {
         let first = log.first_error.clone().unwrap_or_else(|| "the decoder failed".to_owned());
@@ -90,5 +91,14 @@ fn summary(outcome: Outcome, options: &Options, cpu: f64) -> Summary {
     if !jailed {
         warnings.push(Warning::Unjailed);
     }
-    Summary { duration, still: false, picture, sound, frames, samples, warnings, decode_cpu: cpu }
+    Summary {
+        duration: if still { 0.0 } else { duration },
+        still,
+        picture,
+        sound,
+        frames,
+        samples,
+        warnings,
+        decode_cpu: cpu,
+    }
 }

@@ -12,6 +12,8 @@ use super::args::Want;
 use super::child::{self, Running};
 use super::log::Log;
 use crate::media::downmix::Downmix;
+use crate::media::raster::Turn;
+use crate::media::y4m::Header;
 use crate::media::{Bound, Frame, Luma, MediaError, Options, Samples, Sink};
 
 /// How long a child may live on after it has closed its pipes.
@@ -89,7 +91,7 @@ impl<'a> Pump<'a> {
             planes: Planes::default(),
             turned: Vec::new(),
             odd: Vec::new(),
-            downmix: Downmix::new(options.sample_rate.max(1000)),
+            downmix: Downmix::new(options.hertz()),
             log: Log::default(),
             frames: 0,
             samples: 0,
@@ -101,7 +103,7 @@ impl<'a> Pump<'a> {
         let end = Instant::now() + limits.wall;
         // Waiting is counted only while it is the child that is waited for.
         let mut waited = Duration::ZERO;
-        let mut buffer = vec![0; 1 << 17];
+        let mut buffer = vec![0; 1 << 16];
         let (mut pictures, mut samples, mut messages) = (true, true, true);
         while pictures || samples || messages {
             let now = Instant::now();
@@ -120,10 +122,9 @@ impl<'a> Pump<'a> {
                 self.log.push(&buffer[..n]);
             }
             if ready[1] {
-                let n = read(&mut child.pictures, &mut buffer)?;
-                pictures = n > 0;
+                pictures = self.planes.read(&mut child.pictures)?;
                 waited = Duration::ZERO;
-                self.take_pictures(&buffer[..n], sink)?;
+                self.take_picture(sink)?;
             }
             if ready[2] {
                 let n = read(&mut child.samples, &mut buffer)?;
@@ -137,32 +138,32 @@ impl<'a> Pump<'a> {
         Ok(())
     }
 
-    fn take_pictures(&mut self, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Stop> {
-        let rate = f64::from(self.options.frame_rate.max(1));
-        let most = (self.options.limits.duration.as_secs_f64() * rate) as u64;
-        let mut rest = bytes;
-        while let Some((width, plane)) = self.planes.next(&mut rest).map_err(Stop::Malformed)? {
-            if self.frames >= most {
-                return Err(Stop::Bound(Bound::Duration));
-            }
-            let time = self.frames as f64 / rate;
-            self.frames += 1;
-            let width = self.log.turn().apply(plane, width, &mut self.turned);
-            let height = self.turned.len() / width.max(1);
-            if let Some(luma) = Luma::new(width, height, width, &self.turned) {
-                sink.frame(Frame { luma, time });
-            }
+    fn take_picture(&mut self, sink: &mut impl Sink) -> Result<(), Stop> {
+        let Some((width, plane)) = self.planes.take()? else { return Ok(()) };
+        if self.frames >= self.options.limits.units(self.options.ticks()) {
+            return Err(Stop::Bound(Bound::Duration));
+        }
+        let time = self.frames as f64 / f64::from(self.options.ticks());
+        self.frames += 1;
+        let (width, plane) = match self.log.turn() {
+            Turn::None => (width, plane),
+            turn => (turn.apply(plane, width, &mut self.turned), self.turned.as_slice()),
+        };
+        if let Some(luma) = Luma::new(width, plane.len() / width.max(1), width, plane) {
+            sink.frame(Frame { luma, time });
         }
         Ok(())
     }
 
     fn take_samples(&mut self, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Stop> {
-        let rate = self.options.sample_rate.max(1000);
-        let most = (self.options.limits.duration.as_secs_f64() * f64::from(rate)) as u64;
+        let most = self.options.limits.units(self.options.hertz());
         self.odd.extend_from_slice(bytes);
         let whole = self.odd.len() / 8 * 8;
-        let Self { downmix, samples, odd, options, .. } = self;
-        let floats = odd[..whole].chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+        let Self { downmix, samples, odd, options, log, .. } = self;
+        // The child gives a single channel as two that are 3 dB weaker.
+        let gain = if log.mono() { std::f32::consts::SQRT_2 } else { 1.0 };
+        let floats =
+            odd[..whole].chunks_exact(4).map(|b| gain * f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
         downmix.push(floats, |mono| emit(mono, samples, options, sink));
         odd.drain(..whole);
         if *samples > most { Err(Stop::Bound(Bound::Duration)) } else { Ok(()) }
@@ -171,7 +172,7 @@ impl<'a> Pump<'a> {
 
 fn emit(mono: &[f32], samples: &mut u64, options: &Options, sink: &mut impl Sink) {
     *samples += mono.len() as u64;
-    sink.samples(Samples { mono, rate: options.sample_rate.max(1000) });
+    sink.samples(Samples { mono, rate: options.hertz() });
 }
 
 /// Which of messages, pictures and samples, as far as they are open, have something to say.
@@ -203,73 +204,54 @@ fn read(pipe: &mut impl Read, buffer: &mut [u8]) -> Result<usize, Stop> {
     }
 }
 
-/// Cuts the child's stream of pictures, Y4M in grey, into planes.
+/// The child's stream of pictures: Y4M in grey, so each picture is a line `FRAME` and one plane.
 #[derive(Debug, Default)]
 struct Planes {
+    line: Vec<u8>,
     /// Width and height, once the header has been seen.
     size: Option<(usize, usize)>,
-    /// Part of a line, or of a plane.
-    part: Vec<u8>,
-    in_plane: bool,
+    /// A picture with its line, as far as it is there.
+    record: Vec<u8>,
+    filled: usize,
 }
+
+const FRAME: &[u8] = b"FRAME\n";
 
 impl Planes {
-    /// The next plane, if `rest` completes one: its width and its bytes. Takes from `rest` what it has used.
-    fn next(&mut self, rest: &mut &[u8]) -> Result<Option<(usize, &[u8])>, String> {
-        loop {
-            match self.size {
-                Some((width, height)) if self.in_plane => {
-                    if self.part.len() == width * height {
-                        self.part.clear();
-                    }
-                    let missing = width * height - self.part.len();
-                    let (now, later) = rest.split_at(missing.min(rest.len()));
-                    self.part.extend_from_slice(now);
-                    *rest = later;
-                    if now.len() < missing {
-                        return Ok(None);
-                    }
-                    self.in_plane = false;
-                    return Ok(Some((width, &self.part)));
-                }
-                size => {
-                    if let Some((width, height)) = size
-                        && self.part.len() == width * height
-                    {
-                        self.part.clear();
-                    }
-                    let Some(end) = rest.iter().position(|&b| b == b'\n') else {
-                        if self.part.len() + rest.len() > 1024 {
-                            return Err("the decoder sent no picture".to_owned());
-                        }
-                        self.part.extend_from_slice(rest);
-                        *rest = &[];
-                        return Ok(None);
-                    };
-                    let (line, later) = rest.split_at(end);
-                    self.part.extend_from_slice(line);
-                    *rest = &later[1..];
-                    if size.is_none() {
-                        self.size = Some(header(&self.part).ok_or("the decoder sent no picture size")?);
-                    } else {
-                        self.in_plane = true;
-                    }
-                    self.part.clear();
-                }
+    /// Reads once from the pipe: a byte of the header, or as much as there is of a picture. `false` at the end.
+    fn read(&mut self, pipe: &mut impl Read) -> Result<bool, Stop> {
+        if self.size.is_some() {
+            let n = read(pipe, &mut self.record[self.filled..])?;
+            self.filled += n;
+            return Ok(n > 0);
+        }
+        let mut byte = [0];
+        if read(pipe, &mut byte)? == 0 {
+            return Ok(false);
+        }
+        match byte {
+            [b'\n'] => {
+                let header = Header::parse(&self.line).map_err(|e| Stop::Malformed(e.to_string()))?;
+                self.size = Some((header.width, header.height));
+                self.record = vec![0; FRAME.len() + header.width * header.height];
             }
+            _ if self.line.len() > 1024 => {
+                return Err(Stop::Malformed("the decoder sent no picture".to_owned()));
+            }
+            [byte] => self.line.push(byte),
+        }
+        Ok(true)
+    }
+
+    /// The picture, if it is complete: its width and its pixels.
+    fn take(&mut self) -> Result<Option<(usize, &[u8])>, Stop> {
+        let Some((width, _)) = self.size.filter(|_| self.filled == self.record.len()) else {
+            return Ok(None);
+        };
+        self.filled = 0;
+        match self.record.strip_prefix(FRAME) {
+            Some(plane) => Ok(Some((width, plane))),
+            None => Err(Stop::Malformed("the decoder sent half a picture".to_owned())),
         }
     }
-}
-
-/// Width and height from a Y4M header.
-fn header(line: &[u8]) -> Option<(usize, usize)> {
-    let line = std::str::from_utf8(line).ok()?.strip_prefix("YUV4MPEG2")?;
-    let side = |tag: char| -> Option<usize> {
-        line.split(' ')
-            .find_map(|word| word.strip_prefix(tag))?
-            .parse()
-            .ok()
-            .filter(|n| (1..=1 << 16).contains(n))
-    };
-    Some((side('W')?, side('H')?))
 }

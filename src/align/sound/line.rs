@@ -1,0 +1,169 @@
+//! Lines in the plane of query time against reference time, fitted word by word.
+
+use super::Track;
+use super::null::Evidence;
+use crate::sound::{PITCHES, Print, Probe, semitones};
+use std::ops::{Range, RangeInclusive};
+
+/// Times are those of words: seconds since the first word of either side.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Line {
+    /// A moment of the query.
+    pub(super) query: f64,
+    /// The moment of the reference that it shows.
+    pub(super) reference: f64,
+    /// Seconds of the reference that pass in a second of the query.
+    pub(super) speed: f64,
+    /// Number of the pitch that the query is read at.
+    pub(super) pitch: usize,
+}
+
+impl Line {
+    pub(super) fn query_time(&self, reference: f64) -> f64 {
+        self.query + (reference - self.reference) / self.speed
+    }
+
+    pub(super) fn reference_time(&self, query: f64) -> f64 {
+        self.reference + (query - self.query) * self.speed
+    }
+
+    /// The same line, told by another moment.
+    fn seen_from(&self, reference: f64) -> Self {
+        Self { query: self.query_time(reference), reference, ..*self }
+    }
+}
+
+/// A line that was fitted, and the stretch of the reference along it that agrees.
+#[derive(Clone, Debug)]
+pub(super) struct Fit {
+    pub(super) line: Line,
+    pub(super) words: Range<usize>,
+    /// Semitones that the query lies above the reference.
+    pub(super) pitch: f64,
+    pub(super) evidence: Evidence,
+}
+
+/// Share of a word's weight that must agree beyond chance, for the word to be worth including.
+const DRIFT: f64 = 0.10;
+
+/// Rounds of fitting and trimming.
+const ROUNDS: usize = 3;
+
+/// Fewest words of a fit: 2 s.
+const LEAST: usize = 32;
+
+/// Speeds that a copy may have.
+const SPEEDS: RangeInclusive<f64> = 0.77..=1.30;
+
+/// Fits the line near `rough` that agrees best; `None` where too little does.
+pub(super) fn fit(probe: &Probe, track: &Track, rough: Line) -> Option<Fit> {
+    let mut line = rough;
+    let mut words = trim(probe, track, &line)?;
+    for round in 0..ROUNDS {
+        line = improve(probe, track, &line, &words, round);
+        words = trim(probe, track, &line)?;
+    }
+    if words.len() < LEAST {
+        return None;
+    }
+    let evidence = weigh(probe, track, &line, &words);
+    Some(Fit { pitch: exact_pitch(probe, track, &line, &words), line, words, evidence })
+}
+
+/// Agreement of one word of a reference with the query: weights that agree less those that do not, all, and squares.
+/// `None` where either side has nothing to compare.
+fn agree(probe: &Probe, track: &Track, line: &Line, word: usize) -> Option<(i32, i32, i32)> {
+    let query = (line.query_time(word as f64 * Print::HOP) / Probe::HOP).round();
+    if query < 0.0 || !track.eventful[word] {
+        return None;
+    }
+    let query = query as usize;
+    if !*probe.eventful().get(query)? {
+        return None;
+    }
+    let reading = probe.readings(line.pitch)[query];
+    let wrong = reading.word ^ track.words[word];
+    let firm = reading.firm.count_ones() as i32;
+    // Firm bits count twice.
+    let agreement =
+        32 - 2 * wrong.count_ones() as i32 + firm - 2 * (wrong & reading.firm).count_ones() as i32;
+    Some((agreement, 32 + firm, 32 + 3 * firm))
+}
+
+/// The stretch of words whose agreement, less the drift, sums up highest.
+fn trim(probe: &Probe, track: &Track, line: &Line) -> Option<Range<usize>> {
+    let (mut best, mut running) = (0.0, 0.0);
+    let (mut start, mut words) = (0, None);
+    for word in 0..track.words.len() {
+        let Some((agreement, weight, _)) = agree(probe, track, line, word) else { continue };
+        if running <= 0.0 {
+            running = 0.0;
+            start = word;
+        }
+        running += f64::from(agreement) - DRIFT * f64::from(weight);
+        if running > best {
+            best = running;
+            words = Some(start..word + 1);
+        }
+    }
+    words
+}
+
+fn weigh(probe: &Probe, track: &Track, line: &Line, words: &Range<usize>) -> Evidence {
+    let mut sums = (0, 0, 0);
+    for (agreement, weight, squares) in words.clone().filter_map(|word| agree(probe, track, line, word)) {
+        sums = (sums.0 + i64::from(agreement), sums.1 + i64::from(weight), sums.2 + i64::from(squares));
+    }
+    Evidence { agreement: sums.0 as f64, weight: sums.1 as f64, squares: sums.2 as f64 }
+}
+
+fn agreement(probe: &Probe, track: &Track, line: &Line, words: &Range<usize>) -> i64 {
+    words
+        .clone()
+        .filter_map(|word| agree(probe, track, line, word))
+        .map(|(agreement, ..)| i64::from(agreement))
+        .sum()
+}
+
+/// The best of the lines around: offset, speed and pitch, turned about the middle of the stretch.
+fn improve(probe: &Probe, track: &Track, line: &Line, words: &Range<usize>, round: usize) -> Line {
+    let middle = (words.start + words.end) as f64 / 2.0 * Print::HOP;
+    let line = line.seen_from(middle);
+    let half = words.len() as f64 / 2.0 * Print::HOP;
+    // A step of speed that moves the ends by one word of the query.
+    let turn = Probe::HOP / half.max(1.0);
+    let (shifts, turns) = if round == 0 { (4, 3) } else { (2, 2) };
+    let mut best = (i64::MIN, line);
+    let pitches = line.pitch.saturating_sub(1)..=(line.pitch + 1).min(PITCHES - 1);
+    for pitch in pitches {
+        for shift in -shifts..=shifts {
+            for step in -turns..=turns {
+                let speed = line.speed * (1.0 + f64::from(step) * turn);
+                if !SPEEDS.contains(&speed) {
+                    continue;
+                }
+                let near = Line { query: line.query + f64::from(shift) * Probe::HOP, speed, pitch, ..line };
+                let sum = agreement(probe, track, &near, words);
+                if sum > best.0 {
+                    best = (sum, near);
+                }
+            }
+        }
+    }
+    best.1
+}
+
+/// The pitch between those read, where a parabola through the agreements has its top.
+fn exact_pitch(probe: &Probe, track: &Track, line: &Line, words: &Range<usize>) -> f64 {
+    let at = |pitch: usize| agreement(probe, track, &Line { pitch, ..*line }, words) as f64;
+    let middle = semitones(line.pitch);
+    if line.pitch == 0 || line.pitch + 1 == PITCHES {
+        return middle;
+    }
+    let (below, here, above) = (at(line.pitch - 1), at(line.pitch), at(line.pitch + 1));
+    let bend = below - 2.0 * here + above;
+    if bend >= 0.0 {
+        return middle;
+    }
+    middle + 0.5 * (0.5 * (below - above) / bend).clamp(-0.5, 0.5)
+}

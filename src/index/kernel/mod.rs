@@ -1,0 +1,238 @@
+//! The inner loops, in the best form that the processor has.
+//!
+//! Which form that is shows at run time, so that a crate compiled for plain x86-64 uses all of the machine. The
+//! portable form is the oracle of the others; on aarch64 the compiler makes NEON of it.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod portable;
+
+use super::Code;
+
+/// A stretch of postings whose fingerprints are compared with that of the query.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    /// Place of the first posting among those of all bands.
+    pub(super) start: usize,
+    pub(super) len: u32,
+    /// The fingerprint looked for.
+    pub(super) fingerprint: u32,
+    /// The most bits in which the fingerprints may differ.
+    pub(super) limit: u8,
+    /// Handed on to what is found.
+    pub(super) tag: u8,
+}
+
+/// A posting that passed: its place above the run's tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Candidate(u64);
+
+impl Candidate {
+    fn new(place: usize, tag: u8) -> Self {
+        Self((place as u64) << 8 | u64::from(tag))
+    }
+
+    pub(super) fn place(self) -> usize {
+        (self.0 >> 8) as usize
+    }
+
+    pub(super) fn tag(self) -> u8 {
+        self.0 as u8
+    }
+}
+
+/// A code within the radius.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) place: u32,
+    pub(super) distance: u32,
+}
+
+/// A set of instructions that kernels exist for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Level {
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+impl Level {
+    /// All that this processor has, the best last.
+    pub(super) fn all() -> Vec<Self> {
+        #[allow(unused_mut)]
+        let mut all = vec![Self::Portable];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if avx2::supported() {
+                all.push(Self::Avx2);
+            }
+            if avx512::supported() {
+                all.push(Self::Avx512);
+            }
+        }
+        all
+    }
+
+    /// The best that this processor has.
+    pub(super) fn best() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if avx512::supported() {
+                return Self::Avx512;
+            }
+            if avx2::supported() {
+                return Self::Avx2;
+            }
+        }
+        Self::Portable
+    }
+
+    /// Appends the codes within `radius`, in order. Places count from `base`.
+    #[allow(unsafe_code)]
+    pub(super) fn scan<const W: usize>(
+        self,
+        codes: &[Code<W>],
+        code: &Code<W>,
+        radius: u32,
+        base: u32,
+        out: &mut Vec<Found>,
+    ) {
+        match self {
+            Self::Portable => portable::scan(codes, code, radius, base, out),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the level is only made where the processor supports it.
+            Self::Avx2 => unsafe { avx2::scan(codes, code, radius, base, out) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the level is only made where the processor supports it.
+            Self::Avx512 => unsafe { avx512::scan(codes, code, radius, base, out) },
+        }
+    }
+
+    /// Appends the postings of `runs` that pass. A run that leaves `fingerprints` is cut off.
+    #[allow(unsafe_code)]
+    pub(super) fn filter(self, fingerprints: &[u32], runs: &[Run], out: &mut Vec<Candidate>) {
+        match self {
+            Self::Portable => portable::filter(fingerprints, runs, out),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the level is only made where the processor supports it.
+            Self::Avx2 => unsafe { avx2::filter(fingerprints, runs, out) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the level is only made where the processor supports it.
+            Self::Avx512 => unsafe { avx512::filter(fingerprints, runs, out) },
+        }
+    }
+
+    /// Replaces each pair of a place and a tag by its distance where it is within `radius`, and drops the others.
+    #[allow(unsafe_code)]
+    pub(super) fn verify<const W: usize>(
+        self,
+        codes: &[Code<W>],
+        code: &Code<W>,
+        radius: u32,
+        candidates: &[(u32, u8)],
+        out: &mut Vec<(Found, u8)>,
+    ) {
+        match self {
+            Self::Portable => portable::verify(codes, code, radius, candidates, out),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the levels are only made where the processor supports them, and both have POPCNT.
+            Self::Avx2 | Self::Avx512 => unsafe { avx2::verify(codes, code, radius, candidates, out) },
+        }
+    }
+}
+
+/// Asks for the cache line of a value ahead of its use.
+#[inline(always)]
+#[allow(unsafe_code)]
+pub(super) fn prefetch<T>(values: &[T], place: usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch never faults, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(values.as_ptr().wrapping_add(place).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (values, place);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn check_scan<const W: usize>(codes: &[Code<W>], code: &Code<W>, radius: u32) {
+        let mut expected = Vec::new();
+        for (place, stored) in codes.iter().enumerate() {
+            let distance = crate::index::distance(stored, code);
+            if distance <= radius {
+                expected.push(Found { place: place as u32 + 5, distance });
+            }
+        }
+        for level in Level::all() {
+            let mut found = Vec::new();
+            level.scan(codes, code, radius, 5, &mut found);
+            assert_eq!(found, expected, "{level:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_scan_agrees_with_the_oracle(
+            words in prop::collection::vec(prop_oneof![any::<u64>(), 0..16u64, Just(u64::MAX)], 0..400),
+            code: [u64; 4], near: bool, radius in 0u32..=256,
+        ) {
+            let code = if near { [3; 4] } else { code };
+            check_scan::<1>(words.as_chunks().0, &[code[0]], radius);
+            check_scan::<2>(words.as_chunks().0, &[code[0], code[1]], radius);
+            check_scan::<4>(words.as_chunks().0, &code, radius);
+        }
+
+        #[test]
+        fn every_filter_agrees_with_the_oracle(
+            fingerprints in prop::collection::vec(prop_oneof![any::<u32>(), 0..16u32], 0..300),
+            runs in prop::collection::vec((0usize..330, 0u32..90, prop_oneof![any::<u32>(), 0..16u32], 0u8..40), 0..20),
+        ) {
+            let runs: Vec<_> = runs.into_iter().enumerate().map(|(tag, (start, len, fingerprint, limit))| {
+                Run { start, len, fingerprint, limit, tag: tag as u8 }
+            }).collect();
+            let mut expected = Vec::new();
+            for run in &runs {
+                for place in run.start..run.start + run.len as usize {
+                    let Some(stored) = fingerprints.get(place) else { continue };
+                    if (stored ^ run.fingerprint).count_ones() <= u32::from(run.limit) {
+                        expected.push(Candidate::new(place, run.tag));
+                    }
+                }
+            }
+            for level in Level::all() {
+                let mut found = Vec::new();
+                level.filter(&fingerprints, &runs, &mut found);
+                prop_assert_eq!(&found, &expected, "{:?}", level);
+            }
+        }
+
+        #[test]
+        fn every_check_agrees_with_the_oracle(
+            codes in prop::collection::vec(any::<[u64; 2]>(), 1..50),
+            places in prop::collection::vec((0u32..60, any::<u8>()), 0..50), code: [u64; 2], radius in 30u32..100,
+        ) {
+            let mut expected = Vec::new();
+            for &(place, tag) in &places {
+                let Some(stored) = codes.get(place as usize) else { continue };
+                let distance = crate::index::distance(stored, &code);
+                if distance <= radius {
+                    expected.push((Found { place, distance }, tag));
+                }
+            }
+            for level in Level::all() {
+                let mut found = Vec::new();
+                level.verify(&codes, &code, radius, &places, &mut found);
+                prop_assert_eq!(&found, &expected, "{:?}", level);
+            }
+        }
+    }
+}
