@@ -141,6 +141,11 @@ impl Log {
         self.chosen_listed(Kind::Sound).is_some_and(|s| s.mono)
     }
 
+    /// Whether a limit is why nothing came of it.
+    pub(super) fn over_a_limit(&self) -> bool {
+        matches!(self.verdict, Some(Verdict::Bound(_)))
+    }
+
     /// Why nothing came of it.
     pub(super) fn error(&self, path: &Path, want: Want) -> MediaError {
         let cause = self.first_error.clone().unwrap_or_else(|| "the decoder gave nothing".to_owned());
