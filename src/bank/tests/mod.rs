@@ -1,12 +1,16 @@
 //! The bank as its users see it, on a real folder.
 
+mod crash;
+mod damage;
+mod sim;
+
 use super::*;
 use crate::fingerprint::Fingerprinter;
 use crate::media::{Frame, Luma, Samples, Sink};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-#[path = "../../testdata/synthetic.rs"]
+#[path = "../../../testdata/synthetic.rs"]
 mod synthetic;
 
 /// Probes of a few short films.
