@@ -65,7 +65,7 @@ pub(crate) fn uniform(count: usize, seed: u64) -> Vec<Words> {
 pub(crate) fn clustered(count: usize, bits: usize, seed: u64) -> Vec<Words> {
     let mut fixed = Random(0x6c6f_676f);
     // Each hides one to three stretches of 16 bits.
-    let overlays: Vec<Overlay> = (0..24)
+    let mut overlays: Vec<Overlay> = (0..24)
         .map(|_| {
             let mut mask = [0; 4];
             for _ in 0..=fixed.below(3) {
@@ -75,6 +75,8 @@ pub(crate) fn clustered(count: usize, bits: usize, seed: u64) -> Vec<Words> {
             Overlay { mask, value: fixed.code() }
         })
         .collect();
+    // A black frame around the picture.
+    overlays[0].value = [0; 4];
     let mut random = Random(seed);
     let mut codes: Vec<Words> = Vec::with_capacity(count);
     let mut videos = Vec::new();
@@ -109,8 +111,8 @@ fn copy(codes: &mut Vec<Words>, videos: &[std::ops::Range<usize>], bits: usize, 
 fn record(codes: &mut Vec<Words>, overlays: &[Overlay], bits: usize, random: &mut Random) {
     // The first overlay is seen most.
     let overlay = match random.below(1000) {
-        0..12 => Some(0),
-        12..120 => Some(random.below(overlays.len() as u64) as usize),
+        0..8 => Some(0),
+        8..120 => Some(random.below(overlays.len() as u64) as usize),
         _ => None,
     };
     let still = random.below(360);
@@ -119,7 +121,7 @@ fn record(codes: &mut Vec<Words>, overlays: &[Overlay], bits: usize, random: &mu
         let scene = (2 + random.below(28)).min(left);
         left -= scene;
         let mut code = random.code();
-        let black = random.chance(25);
+        let black = random.chance(23);
         for _ in 0..scene {
             if !random.chance(still) {
                 let flips = 1 + random.below(7);
