@@ -70,11 +70,9 @@ impl Batch {
         self.ends.clear();
     }
 
-    /// Closes the hits of one code, which `fill` appends.
-    pub(super) fn push(&mut self, fill: impl FnOnce(&mut Vec<Hit>) -> Outcome) {
-        let start = self.hits.len();
-        let outcome = fill(&mut self.hits);
-        self.hits[start..].sort_unstable_by_key(Hit::order);
-        self.ends.push((self.hits.len(), outcome == Outcome::Capped));
+    /// Adds a code with its hits.
+    pub(super) fn push(&mut self, hits: &[Hit], capped: bool) {
+        self.hits.extend_from_slice(hits);
+        self.ends.push((self.hits.len(), capped));
     }
 }

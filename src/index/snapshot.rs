@@ -3,7 +3,7 @@
 use super::block::Block;
 use super::kernel::{Found, Level};
 use super::part::Part;
-use super::segment::Scratch;
+use super::segment::{BatchScratch, Scratch};
 use super::{Batch, Code, Hit, Outcome};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -34,6 +34,7 @@ impl<const W: usize> State<W> {
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
+    static BATCH_SCRATCH: RefCell<BatchScratch> = RefCell::default();
 }
 
 /// What an index held when the snapshot was taken. Cheap to take, to clone and to send to another thread.
@@ -100,14 +101,67 @@ impl<const W: usize> Snapshot<W> {
     /// As [`within_batch`](Self::within_batch), but at most `cap` hits a code, into a batch that is cleared first.
     pub fn within_batch_into(&self, codes: &[Code<W>], radius: u32, cap: usize, out: &mut Batch) {
         out.clear();
-        let mut hits = Vec::new();
-        for code in codes {
-            let outcome = self.within_into(code, radius, cap, &mut hits);
-            out.push(|all| {
-                all.extend_from_slice(&hits);
-                outcome
-            });
+        // Equal codes are searched once.
+        let mut order: Vec<u32> = (0..codes.len() as u32).collect();
+        order.sort_unstable_by_key(|&place| codes[place as usize]);
+        let mut numbers = vec![0u32; codes.len()];
+        let mut queries: Vec<Code<W>> = Vec::with_capacity(codes.len());
+        for &place in &order {
+            let code = codes[place as usize];
+            if queries.last() != Some(&code) {
+                queries.push(code);
+            }
+            numbers[place as usize] = queries.len() as u32 - 1;
         }
+        let (hits, counts) = self.collect(&queries, radius, cap);
+        let mut sorted = vec![Hit { id: 0, distance: 0 }; hits.len()];
+        let mut starts: Vec<usize> = Vec::with_capacity(queries.len());
+        let mut sum = 0;
+        for (count, _) in &counts {
+            starts.push(sum);
+            sum += count;
+        }
+        let mut ends = starts.clone();
+        for (query, hit) in hits {
+            let end = &mut ends[query as usize];
+            sorted[*end] = hit;
+            *end += 1;
+        }
+        for (start, end) in starts.iter().zip(&ends) {
+            sorted[*start..*end].sort_unstable_by_key(Hit::order);
+        }
+        for number in numbers {
+            let number = number as usize;
+            out.push(&sorted[starts[number]..ends[number]], counts[number].1);
+        }
+    }
+
+    /// The hits of all queries in no order; for each query how many, and whether there were more than the cap.
+    fn collect(&self, queries: &[Code<W>], radius: u32, cap: usize) -> (Vec<(u32, Hit)>, Vec<(usize, bool)>) {
+        let mut hits = Vec::new();
+        let mut counts = vec![(0, false); queries.len()];
+        let mut add = |query: u32, hit: Hit| {
+            let (count, capped) = &mut counts[query as usize];
+            if *count < cap {
+                *count += 1;
+                hits.push((query, hit));
+            } else {
+                *capped = true;
+            }
+        };
+        BATCH_SCRATCH.with_borrow_mut(|scratch| {
+            for part in &self.state.parts {
+                part.within_batch(queries, radius, scratch, &mut add);
+            }
+        });
+        let mut found = Vec::new();
+        for block in &self.state.head {
+            block.search_batch(queries, radius, &mut found);
+            for &(query, Found { place, distance }) in &found {
+                add(query, Hit { id: block.ids[place as usize], distance });
+            }
+        }
+        (hits, counts)
     }
 
     /// As [`within_into`](Self::within_into), by a scan of all codes: what the index is measured against.

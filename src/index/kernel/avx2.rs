@@ -89,8 +89,20 @@ pub(super) fn verify<const W: usize>(
     codes: &[Code<W>],
     code: &Code<W>,
     radius: u32,
-    candidates: &[(u32, u8)],
-    out: &mut Vec<(Found, u8)>,
+    candidates: &[(u32, u32)],
+    out: &mut Vec<(Found, u32)>,
 ) {
     portable::verify(codes, code, radius, candidates, out);
+}
+
+/// The portable form, compiled with the instruction that counts bits.
+#[target_feature(enable = "avx2,popcnt")]
+pub(super) fn verify_pairs<const W: usize>(
+    codes: &[Code<W>],
+    queries: &[Code<W>],
+    radius: u32,
+    pairs: &[(u32, u32)],
+    out: &mut Vec<(Found, u32)>,
+) {
+    portable::verify_pairs(codes, queries, radius, pairs, out);
 }

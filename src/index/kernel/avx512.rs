@@ -1,7 +1,7 @@
 //! Kernels for AVX-512 with VPOPCNTDQ.
 #![allow(unsafe_code)]
 
-use super::{Candidate, Found, Run, portable, prefetch};
+use super::{Bucket, Candidate, Found, Needle, Run, portable, prefetch};
 use crate::index::Code;
 use std::arch::x86_64::*;
 
@@ -117,6 +117,37 @@ pub(super) fn filter(fingerprints: &[u32], runs: &[Run], out: &mut Vec<Candidate
                 let lane = mask.trailing_zeros() as usize;
                 out.push(Candidate::new(run.start + place + lane, run.tag));
                 mask &= mask - 1;
+            }
+        }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512vpopcntdq,avx2,popcnt")]
+pub(super) fn sift(fingerprints: &[u32], buckets: &[Bucket], needles: &[Needle], out: &mut Vec<Candidate>) {
+    for (i, bucket) in buckets.iter().enumerate() {
+        if let Some(next) = buckets.get(i + RUNS_AHEAD) {
+            for line in 0..((next.len as usize).div_ceil(16) + 1).min(LINES_AHEAD) {
+                prefetch(fingerprints, next.start + 16 * line);
+            }
+        }
+        let stored = fingerprints.get(bucket.start..).unwrap_or_default();
+        let stored = &stored[..stored.len().min(bucket.len as usize)];
+        let needles = &needles[bucket.needles.start as usize..bucket.needles.end as usize];
+        for place in (0..stored.len()).step_by(16) {
+            let lanes = (stored.len() - place).min(16);
+            let valid = (0xffff_u32 >> (16 - lanes)) as __mmask16;
+            // SAFETY: only lanes inside the slice are read.
+            let values = unsafe { _mm512_maskz_loadu_epi32(valid, stored.as_ptr().add(place).cast()) };
+            for needle in needles {
+                let query = _mm512_set1_epi32(needle.fingerprint as i32);
+                let limit = _mm512_set1_epi32(needle.limit as i32);
+                let bits = _mm512_popcnt_epi32(_mm512_xor_si512(values, query));
+                let mut mask = _mm512_mask_cmple_epu32_mask(valid, bits, limit);
+                while mask != 0 {
+                    let lane = mask.trailing_zeros() as usize;
+                    out.push(Candidate::new(bucket.start + place + lane, needle.tag));
+                    mask &= mask - 1;
+                }
             }
         }
     }

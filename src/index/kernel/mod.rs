@@ -10,6 +10,7 @@ mod avx512;
 mod portable;
 
 use super::Code;
+use std::ops::Range;
 
 /// A stretch of postings whose fingerprints are compared with that of the query.
 #[derive(Clone, Copy, Debug)]
@@ -21,8 +22,26 @@ pub(super) struct Run {
     pub(super) fingerprint: u32,
     /// The most bits in which the fingerprints may differ.
     pub(super) limit: u8,
-    /// Handed on to what is found.
-    pub(super) tag: u8,
+    /// Handed on to what is found; below 2²⁴.
+    pub(super) tag: u32,
+}
+
+/// A stretch of postings whose fingerprints are compared with several.
+#[derive(Clone, Debug)]
+pub(super) struct Bucket {
+    /// Place of the first posting among those of all bands.
+    pub(super) start: usize,
+    pub(super) len: u32,
+    /// Which of the needles.
+    pub(super) needles: Range<u32>,
+}
+
+/// A fingerprint looked for, as in a [`Run`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Needle {
+    pub(super) fingerprint: u32,
+    pub(super) limit: u32,
+    pub(super) tag: u32,
 }
 
 /// A posting that passed: its place above the run's tag.
@@ -30,16 +49,19 @@ pub(super) struct Run {
 pub(super) struct Candidate(u64);
 
 impl Candidate {
-    fn new(place: usize, tag: u8) -> Self {
-        Self((place as u64) << 8 | u64::from(tag))
+    #[inline(always)]
+    fn new(place: usize, tag: u32) -> Self {
+        Self((place as u64) << 24 | u64::from(tag))
     }
 
+    #[inline(always)]
     pub(super) fn place(self) -> usize {
-        (self.0 >> 8) as usize
+        (self.0 >> 24) as usize
     }
 
-    pub(super) fn tag(self) -> u8 {
-        self.0 as u8
+    #[inline(always)]
+    pub(super) fn tag(self) -> u32 {
+        self.0 as u32 & 0xff_ffff
     }
 }
 
@@ -126,6 +148,52 @@ impl Level {
         }
     }
 
+    /// As [`filter`](Self::filter), for buckets that are compared with several needles each.
+    #[allow(unsafe_code)]
+    pub(super) fn sift(
+        self,
+        fingerprints: &[u32],
+        buckets: &[Bucket],
+        needles: &[Needle],
+        out: &mut Vec<Candidate>,
+    ) {
+        #[cfg(target_arch = "x86_64")]
+        if self == Self::Avx512 {
+            // SAFETY: the level is only made where the processor supports it.
+            return unsafe { avx512::sift(fingerprints, buckets, needles, out) };
+        }
+        let mut runs = Vec::new();
+        for Bucket { start, len, needles: range } in buckets {
+            runs.clear();
+            runs.extend(needles[range.start as usize..range.end as usize].iter().map(|needle| Run {
+                start: *start,
+                len: *len,
+                fingerprint: needle.fingerprint,
+                limit: needle.limit.min(32) as u8,
+                tag: needle.tag,
+            }));
+            self.filter(fingerprints, &runs, out);
+        }
+    }
+
+    /// As [`verify`](Self::verify), for pairs of a place and the number of a query.
+    #[allow(unsafe_code)]
+    pub(super) fn verify_pairs<const W: usize>(
+        self,
+        codes: &[Code<W>],
+        queries: &[Code<W>],
+        radius: u32,
+        pairs: &[(u32, u32)],
+        out: &mut Vec<(Found, u32)>,
+    ) {
+        match self {
+            Self::Portable => portable::verify_pairs(codes, queries, radius, pairs, out),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the levels are only made where the processor supports them, and both have POPCNT.
+            Self::Avx2 | Self::Avx512 => unsafe { avx2::verify_pairs(codes, queries, radius, pairs, out) },
+        }
+    }
+
     /// Replaces each pair of a place and a tag by its distance where it is within `radius`, and drops the others.
     #[allow(unsafe_code)]
     pub(super) fn verify<const W: usize>(
@@ -133,8 +201,8 @@ impl Level {
         codes: &[Code<W>],
         code: &Code<W>,
         radius: u32,
-        candidates: &[(u32, u8)],
-        out: &mut Vec<(Found, u8)>,
+        candidates: &[(u32, u32)],
+        out: &mut Vec<(Found, u32)>,
     ) {
         match self {
             Self::Portable => portable::verify(codes, code, radius, candidates, out),
@@ -197,7 +265,7 @@ mod tests {
             runs in prop::collection::vec((0usize..330, 0u32..90, prop_oneof![any::<u32>(), 0..16u32], 0u8..40), 0..20),
         ) {
             let runs: Vec<_> = runs.into_iter().enumerate().map(|(tag, (start, len, fingerprint, limit))| {
-                Run { start, len, fingerprint, limit, tag: tag as u8 }
+                Run { start, len, fingerprint, limit, tag: tag as u32 }
             }).collect();
             let mut expected = Vec::new();
             for run in &runs {
@@ -208,17 +276,33 @@ mod tests {
                     }
                 }
             }
+            let needles: Vec<_> = runs.iter().map(|&Run { fingerprint, limit, tag, .. }| {
+                Needle { fingerprint, limit: u32::from(limit), tag }
+            }).collect();
             for level in Level::all() {
                 let mut found = Vec::new();
                 level.filter(&fingerprints, &runs, &mut found);
                 prop_assert_eq!(&found, &expected, "{:?}", level);
+                // All needles in each stretch.
+                let (mut one_by_one, mut together) = (Vec::new(), Vec::new());
+                for stretch in &runs {
+                    let all: Vec<_> = runs.iter().map(|run| {
+                        Run { start: stretch.start, len: stretch.len, ..*run }
+                    }).collect();
+                    level.filter(&fingerprints, &all, &mut one_by_one);
+                    let bucket = Bucket { start: stretch.start, len: stretch.len, needles: 0..needles.len() as u32 };
+                    level.sift(&fingerprints, &[bucket], &needles, &mut together);
+                }
+                one_by_one.sort_by_key(|candidate| candidate.0);
+                together.sort_by_key(|candidate| candidate.0);
+                prop_assert_eq!(together, one_by_one, "{:?}", level);
             }
         }
 
         #[test]
         fn every_check_agrees_with_the_oracle(
             codes in prop::collection::vec(any::<[u64; 2]>(), 1..50),
-            places in prop::collection::vec((0u32..60, any::<u8>()), 0..50), code: [u64; 2], radius in 30u32..100,
+            places in prop::collection::vec((0u32..60, 0..1000u32), 0..50), code: [u64; 2], radius in 30u32..100,
         ) {
             let mut expected = Vec::new();
             for &(place, tag) in &places {

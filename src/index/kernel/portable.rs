@@ -38,8 +38,8 @@ pub(super) fn verify<const W: usize>(
     codes: &[Code<W>],
     code: &Code<W>,
     radius: u32,
-    candidates: &[(u32, u8)],
-    out: &mut Vec<(Found, u8)>,
+    candidates: &[(u32, u32)],
+    out: &mut Vec<(Found, u32)>,
 ) {
     for &(place, tag) in candidates {
         // A place outside can only come from a damaged file.
@@ -47,6 +47,26 @@ pub(super) fn verify<const W: usize>(
         let distance = distance(stored, code);
         if distance <= radius {
             out.push((Found { place, distance }, tag));
+        }
+    }
+}
+
+#[inline(always)]
+pub(super) fn verify_pairs<const W: usize>(
+    codes: &[Code<W>],
+    queries: &[Code<W>],
+    radius: u32,
+    pairs: &[(u32, u32)],
+    out: &mut Vec<(Found, u32)>,
+) {
+    for &(place, query) in pairs {
+        // A place outside can only come from a damaged file.
+        let (Some(stored), Some(code)) = (codes.get(place as usize), queries.get(query as usize)) else {
+            continue;
+        };
+        let distance = distance(stored, code);
+        if distance <= radius {
+            out.push((Found { place, distance }, query));
         }
     }
 }

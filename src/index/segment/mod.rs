@@ -1,5 +1,6 @@
 //! An immutable set of codes, sorted for search, in memory or in a mapped file.
 
+mod batch;
 mod build;
 mod bytes;
 mod file;
@@ -7,6 +8,7 @@ mod fold;
 mod layout;
 mod search;
 
+pub(super) use batch::BatchScratch;
 pub use file::{OpenError, VerifyError};
 pub(super) use search::Scratch;
 

@@ -7,13 +7,13 @@ use crate::index::kernel::{Candidate, Found, Run, prefetch};
 use std::ops::Range;
 
 /// What the steps of a search cost, in units of one fingerprint compared in a long run.
-mod cost {
+pub(super) mod cost {
     /// A value looked up, with the latency of its run.
-    pub(super) const PROBE: u64 = 60;
+    pub(in crate::index::segment) const PROBE: u64 = 60;
     /// A candidate fetched and compared.
-    pub(super) const CANDIDATE: u64 = 60;
+    pub(in crate::index::segment) const CANDIDATE: u64 = 60;
     /// 32 bytes of codes scanned.
-    pub(super) const SCAN: u64 = 7;
+    pub(in crate::index::segment) const SCAN: u64 = 7;
 }
 
 /// Runs that are filtered before the candidates are counted.
@@ -28,8 +28,8 @@ pub(in crate::index) struct Scratch {
     shells: Vec<Shell>,
     runs: Vec<Run>,
     candidates: Vec<Candidate>,
-    places: Vec<(u32, u8)>,
-    checked: Vec<(Found, u8)>,
+    places: Vec<(u32, u32)>,
+    checked: Vec<(Found, u32)>,
     /// The codes within the radius.
     pub(in crate::index) found: Vec<Found>,
 }
@@ -203,7 +203,7 @@ impl<const W: usize> Segment<W> {
             if len > 0 {
                 postings += u64::from(len);
                 let start = base + start as usize;
-                scratch.runs.push(Run { start, len, fingerprint, limit: 0, tag: band as u8 });
+                scratch.runs.push(Run { start, len, fingerprint, limit: 0, tag: band as u32 });
             }
         }
         scratch.shells.push(Shell { band, distance, runs: first..scratch.runs.len(), postings });
@@ -253,18 +253,29 @@ impl<const W: usize> Segment<W> {
             for &(hit, band) in checked.iter() {
                 // The same code passes in several bands; the first that it passes in reports it.
                 let stored = &codes[hit.place as usize];
-                let passes = |band: usize| {
-                    let differ = (bands.key(stored, band) ^ bands.key(code, band)).count_ones() as i32;
-                    let next = bands.fingerprint(stored, band) ^ bands.fingerprint(code, band);
-                    differ <= thresholds[band] && differ + next.count_ones() as i32 <= budgets[band]
-                };
-                if !(0..usize::from(band)).any(passes) {
+                if !passes(bands, stored, code, band as usize, thresholds, budgets) {
                     found.push(hit);
                 }
             }
         }
         true
     }
+}
+
+/// Whether a code passes in a band before `end`.
+pub(super) fn passes<const W: usize>(
+    bands: Bands,
+    stored: &Code<W>,
+    code: &Code<W>,
+    end: usize,
+    thresholds: &[i32],
+    budgets: &[i32],
+) -> bool {
+    (0..end).any(|band| {
+        let differ = (bands.key(stored, band) ^ bands.key(code, band)).count_ones() as i32;
+        let next = bands.fingerprint(stored, band) ^ bands.fingerprint(code, band);
+        differ <= thresholds[band] && differ + next.count_ones() as i32 <= budgets[band]
+    })
 }
 
 #[cfg(test)]
