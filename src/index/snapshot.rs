@@ -1,6 +1,7 @@
 //! An immutable view, and the searches.
 
 use super::block::Block;
+use super::hits::Gather;
 use super::kernel::{Found, Level};
 use super::part::Part;
 use super::segment::{BatchScratch, Scratch};
@@ -34,6 +35,7 @@ impl<const W: usize> State<W> {
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
+    static GATHER: RefCell<Gather> = RefCell::default();
     static BATCH_SCRATCH: RefCell<BatchScratch> = RefCell::default();
 }
 
@@ -113,55 +115,26 @@ impl<const W: usize> Snapshot<W> {
             }
             numbers[place as usize] = queries.len() as u32 - 1;
         }
-        let (hits, counts) = self.collect(&queries, radius, cap);
-        let mut sorted = vec![Hit { id: 0, distance: 0 }; hits.len()];
-        let mut starts: Vec<usize> = Vec::with_capacity(queries.len());
-        let mut sum = 0;
-        for (count, _) in &counts {
-            starts.push(sum);
-            sum += count;
-        }
-        let mut ends = starts.clone();
-        for (query, hit) in hits {
-            let end = &mut ends[query as usize];
-            sorted[*end] = hit;
-            *end += 1;
-        }
-        for (start, end) in starts.iter().zip(&ends) {
-            sorted[*start..*end].sort_unstable_by_key(Hit::order);
-        }
-        for number in numbers {
-            let number = number as usize;
-            out.push(&sorted[starts[number]..ends[number]], counts[number].1);
-        }
-    }
-
-    /// The hits of all queries in no order; for each query how many, and whether there were more than the cap.
-    fn collect(&self, queries: &[Code<W>], radius: u32, cap: usize) -> (Vec<(u32, Hit)>, Vec<(usize, bool)>) {
-        let mut hits = Vec::new();
-        let mut counts = vec![(0, false); queries.len()];
-        let mut add = |query: u32, hit: Hit| {
-            let (count, capped) = &mut counts[query as usize];
-            if *count < cap {
-                *count += 1;
-                hits.push((query, hit));
-            } else {
-                *capped = true;
+        GATHER.with_borrow_mut(|gather| {
+            gather.start(queries.len(), cap);
+            BATCH_SCRATCH.with_borrow_mut(|scratch| {
+                for part in &self.state.parts {
+                    part.within_batch(&queries, radius, scratch, |query, hit| gather.add(query, hit));
+                }
+            });
+            let mut found = Vec::new();
+            for block in &self.state.head {
+                block.search_batch(&queries, radius, &mut found);
+                for &(query, Found { place, distance }) in &found {
+                    gather.add(query, Hit { id: block.ids[place as usize], distance });
+                }
             }
-        };
-        BATCH_SCRATCH.with_borrow_mut(|scratch| {
-            for part in &self.state.parts {
-                part.within_batch(queries, radius, scratch, &mut add);
+            gather.sort();
+            for number in numbers {
+                let (hits, capped) = gather.of(number as usize);
+                out.push(hits, capped);
             }
         });
-        let mut found = Vec::new();
-        for block in &self.state.head {
-            block.search_batch(queries, radius, &mut found);
-            for &(query, Found { place, distance }) in &found {
-                add(query, Hit { id: block.ids[place as usize], distance });
-            }
-        }
-        (hits, counts)
     }
 
     /// As [`within_into`](Self::within_into), by a scan of all codes: what the index is measured against.

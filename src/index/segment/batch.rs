@@ -283,7 +283,10 @@ impl<const W: usize> Segment<W> {
             }
             first += group.len() as u32;
         }
-        sort(probes, spare, bands.width(band));
+        // Where few of the buckets are asked for, hardly any is asked for twice.
+        if probes.len() * 8 > bands.values(band) {
+            sort(probes, spare, bands.width(band));
+        }
         self.list_needles(band, scratch);
         let BatchScratch { buckets, needles, candidates, .. } = scratch;
         candidates.clear();
@@ -363,13 +366,9 @@ impl<const W: usize> Segment<W> {
     }
 }
 
-/// Sorts probes by value: the few by comparing, the many by digits.
+/// Sorts probes by value, digit by digit.
 fn sort(probes: &mut Vec<Probe>, spare: &mut Vec<Probe>, width: u32) {
     const DIGIT: u32 = 12;
-    if probes.len() < 2048 {
-        probes.sort_unstable_by_key(|probe| probe.value);
-        return;
-    }
     let empty = Probe { value: 0, distance: 0, classes: 0, first: 0 };
     spare.clear();
     spare.resize(probes.len(), empty);
@@ -450,7 +449,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_sort_as_comparing_does() {
+    fn sorts_by_value_and_keeps_the_order_of_equals() {
         let mut probes: Vec<Probe> = (0..5000u32)
             .map(|i| Probe { value: i.wrapping_mul(0x9e37_79b9) >> 12, distance: 0, classes: 0, first: i })
             .collect();
