@@ -20,10 +20,11 @@ pub(super) struct Run {
     pub(super) len: u32,
     /// The fingerprint looked for.
     pub(super) fingerprint: u32,
+    /// The most bits in which the lower halves of the fingerprints may differ.
+    pub(super) near: u8,
     /// The most bits in which the fingerprints may differ.
     pub(super) limit: u8,
-    /// Handed on to what is found; below 2²⁴.
-    pub(super) tag: u32,
+    pub(super) band: u32,
 }
 
 /// A stretch of postings whose fingerprints are compared with several.
@@ -36,33 +37,35 @@ pub(super) struct Bucket {
     pub(super) needles: Range<u32>,
 }
 
-/// A fingerprint looked for, as in a [`Run`].
+/// A fingerprint looked for, as in a [`Run`], and for whom.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Needle {
     pub(super) fingerprint: u32,
-    pub(super) limit: u32,
-    pub(super) tag: u32,
+    pub(super) near: u8,
+    pub(super) limit: u8,
+    pub(super) class: u32,
 }
 
-/// A posting that passed: its place above the run's tag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Candidate(u64);
+/// The fingerprints of all postings. The halves lie apart: a search reads all of the lower, but few of the upper.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Prints<'a> {
+    pub(super) near: &'a [u16],
+    pub(super) far: &'a [u16],
+}
 
-impl Candidate {
-    #[inline(always)]
-    fn new(place: usize, tag: u32) -> Self {
-        Self((place as u64) << 24 | u64::from(tag))
+impl Prints<'_> {
+    pub(super) fn get(&self, place: usize) -> Option<u32> {
+        Some(u32::from(*self.near.get(place)?) | u32::from(*self.far.get(place)?) << 16)
     }
+}
 
-    #[inline(always)]
-    pub(super) fn place(self) -> usize {
-        (self.0 >> 24) as usize
-    }
-
-    #[inline(always)]
-    pub(super) fn tag(self) -> u32 {
-        self.0 as u32 & 0xff_ffff
-    }
+/// A posting that passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Candidate {
+    /// Its place among those of all bands.
+    pub(super) place: usize,
+    /// The number of the run or of the needle that it passed.
+    pub(super) number: u32,
 }
 
 /// A code within the radius.
@@ -134,45 +137,49 @@ impl Level {
         }
     }
 
-    /// Appends the postings of `runs` that pass. A run that leaves `fingerprints` is cut off.
+    /// Appends the postings of `runs` that pass by the lower half of the fingerprint. A run that leaves `near` is cut
+    /// off.
     #[allow(unsafe_code)]
-    pub(super) fn filter(self, fingerprints: &[u32], runs: &[Run], out: &mut Vec<Candidate>) {
+    pub(super) fn filter(self, near: &[u16], runs: &[Run], out: &mut Vec<Candidate>) {
         match self {
-            Self::Portable => portable::filter(fingerprints, runs, out),
+            Self::Portable => portable::filter(near, runs, out),
             #[cfg(target_arch = "x86_64")]
             // SAFETY: the level is only made where the processor supports it.
-            Self::Avx2 => unsafe { avx2::filter(fingerprints, runs, out) },
+            Self::Avx2 => unsafe { avx2::filter(near, runs, out) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: the level is only made where the processor supports it.
-            Self::Avx512 => unsafe { avx512::filter(fingerprints, runs, out) },
+            Self::Avx512 => unsafe { avx512::filter(near, runs, out) },
         }
     }
 
     /// As [`filter`](Self::filter), for buckets that are compared with several needles each.
     #[allow(unsafe_code)]
-    pub(super) fn sift(
-        self,
-        fingerprints: &[u32],
-        buckets: &[Bucket],
-        needles: &[Needle],
-        out: &mut Vec<Candidate>,
-    ) {
+    pub(super) fn sift(self, near: &[u16], buckets: &[Bucket], needles: &[Needle], out: &mut Vec<Candidate>) {
         #[cfg(target_arch = "x86_64")]
         if self == Self::Avx512 {
             // SAFETY: the level is only made where the processor supports it.
-            return unsafe { avx512::sift(fingerprints, buckets, needles, out) };
+            return unsafe { avx512::sift(near, buckets, needles, out) };
         }
-        let mut runs = Vec::new();
-        for Bucket { start, len, needles: range } in buckets {
-            runs.clear();
-            runs.extend(needles[range.start as usize..range.end as usize].iter().map(|needle| Run {
-                start: *start,
-                len: *len,
-                fingerprint: needle.fingerprint,
-                limit: needle.limit.min(32) as u8,
-                tag: needle.tag,
-            }));
-            self.filter(fingerprints, &runs, out);
+        portable::sift(buckets, needles, out, |run, out| self.filter(near, &[run], out));
+    }
+
+    /// Drops the candidates whose whole fingerprint differs too much. `sought` says by the number of a candidate what
+    /// it is compared with: a fingerprint, and the most bits.
+    #[allow(unsafe_code)]
+    pub(super) fn refine(
+        self,
+        prints: Prints,
+        candidates: &mut Vec<Candidate>,
+        sought: impl Fn(u32) -> (u32, u8),
+    ) {
+        for candidate in candidates.iter() {
+            prefetch(prints.far, candidate.place);
+        }
+        match self {
+            Self::Portable => portable::refine(prints, candidates, sought),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the levels are only made where the processor supports them, and both have POPCNT.
+            Self::Avx2 | Self::Avx512 => unsafe { avx2::refine(prints, candidates, sought) },
         }
     }
 
@@ -261,41 +268,57 @@ mod tests {
 
         #[test]
         fn every_filter_agrees_with_the_oracle(
-            fingerprints in prop::collection::vec(prop_oneof![any::<u32>(), 0..16u32], 0..300),
-            runs in prop::collection::vec((0usize..330, 0u32..90, prop_oneof![any::<u32>(), 0..16u32], 0u8..40), 0..20),
+            prints in prop::collection::vec(prop_oneof![any::<u32>(), 0..16u32], 0..300),
+            runs in prop::collection::vec(
+                (0usize..330, 0u32..90, prop_oneof![any::<u32>(), 0..16u32], 0u8..20, 0u8..40), 0..20),
         ) {
-            let runs: Vec<_> = runs.into_iter().enumerate().map(|(tag, (start, len, fingerprint, limit))| {
-                Run { start, len, fingerprint, limit, tag: tag as u32 }
+            let near: Vec<u16> = prints.iter().map(|&print| print as u16).collect();
+            let far: Vec<u16> = prints.iter().map(|&print| (print >> 16) as u16).collect();
+            let runs: Vec<_> = runs.into_iter().map(|(start, len, fingerprint, near, limit)| {
+                Run { start, len, fingerprint, near, limit, band: 0 }
             }).collect();
-            let mut expected = Vec::new();
-            for run in &runs {
+            let needles: Vec<_> = runs.iter().map(|&Run { fingerprint, near, limit, .. }| {
+                Needle { fingerprint, near, limit, class: 0 }
+            }).collect();
+            let buckets: Vec<_> = runs.iter().map(|&Run { start, len, .. }| {
+                Bucket { start, len, needles: 0..needles.len() as u32 }
+            }).collect();
+            let near_passes = |place: usize, needle: &Needle| {
+                let stored = near.get(place)?;
+                Some((stored ^ needle.fingerprint as u16).count_ones() <= u32::from(needle.near))
+            };
+            let (mut filtered, mut sifted) = (Vec::new(), Vec::new());
+            for (bucket, run) in runs.iter().enumerate() {
                 for place in run.start..run.start + run.len as usize {
-                    let Some(stored) = fingerprints.get(place) else { continue };
-                    if (stored ^ run.fingerprint).count_ones() <= u32::from(run.limit) {
-                        expected.push(Candidate::new(place, run.tag));
+                    for (number, needle) in needles.iter().enumerate() {
+                        if near_passes(place, needle) == Some(true) {
+                            let candidate = Candidate { place, number: number as u32 };
+                            sifted.push(candidate);
+                            if number == bucket {
+                                filtered.push(candidate);
+                            }
+                        }
                     }
                 }
             }
-            let needles: Vec<_> = runs.iter().map(|&Run { fingerprint, limit, tag, .. }| {
-                Needle { fingerprint, limit: u32::from(limit), tag }
+            sifted.sort();
+            let refined: Vec<_> = filtered.iter().copied().filter(|candidate| {
+                let run = &runs[candidate.number as usize];
+                (prints[candidate.place] ^ run.fingerprint).count_ones() <= u32::from(run.limit)
             }).collect();
             for level in Level::all() {
                 let mut found = Vec::new();
-                level.filter(&fingerprints, &runs, &mut found);
-                prop_assert_eq!(&found, &expected, "{:?}", level);
-                // All needles in each stretch.
-                let (mut one_by_one, mut together) = (Vec::new(), Vec::new());
-                for stretch in &runs {
-                    let all: Vec<_> = runs.iter().map(|run| {
-                        Run { start: stretch.start, len: stretch.len, ..*run }
-                    }).collect();
-                    level.filter(&fingerprints, &all, &mut one_by_one);
-                    let bucket = Bucket { start: stretch.start, len: stretch.len, needles: 0..needles.len() as u32 };
-                    level.sift(&fingerprints, &[bucket], &needles, &mut together);
-                }
-                one_by_one.sort_by_key(|candidate| candidate.0);
-                together.sort_by_key(|candidate| candidate.0);
-                prop_assert_eq!(together, one_by_one, "{:?}", level);
+                level.filter(&near, &runs, &mut found);
+                prop_assert_eq!(&found, &filtered, "{:?}", level);
+                level.refine(Prints { near: &near, far: &far }, &mut found, |number| {
+                    let run = &runs[number as usize];
+                    (run.fingerprint, run.limit)
+                });
+                prop_assert_eq!(&found, &refined, "{:?}", level);
+                found.clear();
+                level.sift(&near, &buckets, &needles, &mut found);
+                found.sort();
+                prop_assert_eq!(&found, &sifted, "{:?}", level);
             }
         }
 

@@ -7,7 +7,7 @@
 use super::search::{Scratch, cost};
 use super::{Segment, search::passes};
 use crate::index::Code;
-use crate::index::bands::{Bands, DEEPEST, Masks};
+use crate::index::bands::{Bands, Budget, DEEPEST, Masks};
 use crate::index::kernel::{Bucket, Candidate, Found, Needle, prefetch};
 use std::ops::Range;
 
@@ -30,7 +30,7 @@ pub(in crate::index) struct BatchScratch {
     alone: Scratch,
     /// One for each code and band.
     thresholds: Vec<i32>,
-    budgets: Vec<i32>,
+    budgets: Vec<Budget>,
     /// The codes by what they ask of one band.
     asked: Vec<Asked>,
     classes: Vec<Class>,
@@ -51,7 +51,7 @@ struct Asked {
     key: u32,
     print: u32,
     threshold: i32,
-    budget: i32,
+    budget: Budget,
     query: u32,
 }
 
@@ -157,7 +157,7 @@ impl<const W: usize> Segment<W> {
         let mut postings = vec![0u64; queries.len()];
         let mut next = vec![0u64; queries.len() * count];
         for band in 0..count {
-            self.ask(bands, band, queries, |_| Some((0, 0)), asked);
+            self.ask(bands, band, queries, |_| Some((0, Budget::default())), asked);
             let masks = Masks::of(bands.width(band));
             let offsets = self.offsets(band);
             for group in asked.chunk_by(|a, b| a.key == b.key) {
@@ -230,7 +230,7 @@ impl<const W: usize> Segment<W> {
         bands: Bands,
         band: usize,
         queries: &[Code<W>],
-        ask: impl Fn(usize) -> Option<(i32, i32)>,
+        ask: impl Fn(usize) -> Option<(i32, Budget)>,
         out: &mut Vec<Asked>,
     ) {
         out.clear();
@@ -290,7 +290,11 @@ impl<const W: usize> Segment<W> {
         self.list_needles(band, scratch);
         let BatchScratch { buckets, needles, candidates, .. } = scratch;
         candidates.clear();
-        self.level.sift(self.prints(), buckets, needles, candidates);
+        self.level.sift(self.prints().near, buckets, needles, candidates);
+        self.level.refine(self.prints(), candidates, |number| {
+            let needle = &needles[number as usize];
+            (needle.fingerprint, needle.limit)
+        });
         self.check(bands, band, queries, radius, base, scratch);
     }
 
@@ -310,12 +314,11 @@ impl<const W: usize> Segment<W> {
             }
             let from = needles.len();
             for probe in same {
-                let distance = i32::from(probe.distance);
                 for number in probe.first..probe.first + u32::from(probe.classes) {
                     let asked = classes[number as usize].asked;
-                    if asked.threshold >= distance {
-                        let limit = (asked.budget - distance).clamp(0, 32) as u32;
-                        needles.push(Needle { fingerprint: asked.print, limit, tag: number });
+                    if asked.threshold >= i32::from(probe.distance) {
+                        let (near, limit) = asked.budget.less(usize::from(probe.distance));
+                        needles.push(Needle { fingerprint: asked.print, near, limit, class: number });
                     }
                 }
             }
@@ -339,17 +342,27 @@ impl<const W: usize> Segment<W> {
     ) {
         let count = bands.count();
         let (codes, postings) = (self.codes(), &self.memory.bytes()[self.layout.postings.clone()]);
-        let BatchScratch { thresholds, budgets, asked, classes, candidates, pairs, checked, found, .. } =
-            scratch;
+        let BatchScratch {
+            thresholds,
+            budgets,
+            asked,
+            classes,
+            needles,
+            candidates,
+            pairs,
+            checked,
+            found,
+            ..
+        } = scratch;
         for some in candidates.chunks(CHECKED) {
             for candidate in some {
-                prefetch(postings, candidate.place() * self.counts.posting_bits() as usize / 8);
+                prefetch(postings, candidate.place * self.counts.posting_bits() as usize / 8);
             }
             pairs.clear();
             for candidate in some {
-                let place = self.posting(postings, candidate.place());
+                let place = self.posting(postings, candidate.place);
                 prefetch(codes, place as usize);
-                let members = classes[candidate.tag() as usize].members.clone();
+                let members = classes[needles[candidate.number as usize].class as usize].members.clone();
                 pairs.extend(asked[members].iter().map(|asked| (place, asked.query)));
             }
             checked.clear();

@@ -12,7 +12,8 @@ pub(super) use batch::BatchScratch;
 pub use file::{OpenError, VerifyError};
 pub(super) use search::Scratch;
 
-use super::{Code, kernel::Level};
+use super::Code;
+use super::kernel::{Level, Prints};
 use bytes::cast;
 use layout::{Counts, Layout};
 use memmap2::{Mmap, MmapMut};
@@ -103,8 +104,10 @@ impl<const W: usize> Segment<W> {
         cast(&self.memory.bytes()[self.layout.offsets[band].clone()])
     }
 
-    fn prints(&self) -> &[u32] {
-        cast(&self.memory.bytes()[self.layout.prints.clone()])
+    /// The fingerprints of all postings.
+    fn prints(&self) -> Prints<'_> {
+        let bytes = self.memory.bytes();
+        Prints { near: cast(&bytes[self.layout.near.clone()]), far: cast(&bytes[self.layout.far.clone()]) }
     }
 
     /// The place of the code that a posting points to. Beyond the codes if the file is damaged.
