@@ -247,6 +247,9 @@ impl FrameSource for Image<'_> {
         if !more {
             return Ok(None);
         }
+        if self.ticks >= self.options.limits.units(self.options.ticks()) {
+            return Err(SourceError::Limit(Bound::Duration));
+        }
         let time = self.ticks as f64 / f64::from(self.options.ticks());
         self.ticks += 1;
         Ok(Luma::new(self.size.0, self.size.1, self.size.0, &self.shown).map(|luma| Frame { luma, time }))
