@@ -70,14 +70,28 @@ pub(super) fn fit(probe: &Probe, track: &Track, rough: Line) -> Option<Fit> {
     Some(Fit { pitch: exact_pitch(probe, track, &line, &words), line, words, evidence })
 }
 
-/// A word of the reference and what the query has in its place; `None` where either has nothing to compare.
-fn pair(probe: &Probe, track: &Track, line: &Line, word: usize) -> Option<(Reading, u32)> {
-    let query = (line.query_time(word as f64 * Print::HOP) / Probe::HOP + 0.5).floor();
-    if query < 0.0 || !track.eventful[word] {
-        return None;
-    }
-    let query = query as usize;
-    (*probe.eventful().get(query)?).then(|| (probe.readings(line.pitch)[query], track.words[word]))
+/// Words of the reference with their numbers, each with what the query has in its place; those where either side has
+/// nothing to compare are left out.
+fn pairs<'a>(
+    probe: &'a Probe,
+    track: &'a Track,
+    line: &Line,
+    words: Range<usize>,
+) -> impl Iterator<Item = (usize, Reading, u32)> + 'a {
+    /// Positions in the query are counted in parts of a word.
+    const PART: f64 = (1u64 << 32) as f64;
+    let mut query = ((line.query_time(words.start as f64 * Print::HOP) / Probe::HOP + 0.5) * PART) as i64;
+    let step = (Print::HOP / line.speed / Probe::HOP * PART) as i64;
+    let (readings, eventful) = (probe.readings(line.pitch), probe.eventful());
+    let own = track.words.get(words.clone()).unwrap_or_default().iter();
+    let own = own.zip(track.eventful.get(words.clone()).unwrap_or_default());
+    words.zip(own).filter_map(move |(word, (&own, &own_eventful))| {
+        // A place before the query's start becomes one far beyond its end.
+        let at = (query >> 32) as usize;
+        query = query.saturating_add(step);
+        let reading = readings.get(at)?;
+        (own_eventful && *eventful.get(at)?).then_some((word, *reading, own))
+    })
 }
 
 /// Weights of the bits that agree less those that do not, and of all.
@@ -98,8 +112,7 @@ fn agree(reading: Reading, own: u32) -> Agreed {
 fn trim(probe: &Probe, track: &Track, line: &Line) -> Option<Range<usize>> {
     let (mut best, mut running) = (0.0, 0.0);
     let (mut start, mut words) = (0, None);
-    for word in 0..track.words.len() {
-        let Some((reading, own)) = pair(probe, track, line, word) else { continue };
+    for (word, reading, own) in pairs(probe, track, line, 0..track.words.len()) {
         if running <= 0.0 {
             running = 0.0;
             start = word;
@@ -118,8 +131,7 @@ fn trim(probe: &Probe, track: &Track, line: &Line) -> Option<Range<usize>> {
 fn weigh(probe: &Probe, track: &Track, line: &Line, words: &Range<usize>) -> Evidence {
     let (mut agreement, mut weight, mut squares) = (0, 0, 0);
     let (mut query, mut reference) = (Vec::new(), Vec::new());
-    for word in words.clone() {
-        let Some((reading, own)) = pair(probe, track, line, word) else { continue };
+    for (_, reading, own) in pairs(probe, track, line, words.clone()) {
         let agreed = agree(reading, own);
         agreement += i64::from(agreed.agreement);
         weight += i64::from(agreed.weight);
@@ -133,10 +145,8 @@ fn weigh(probe: &Probe, track: &Track, line: &Line, words: &Range<usize>) -> Evi
 }
 
 fn agreement(probe: &Probe, track: &Track, line: &Line, words: &Range<usize>) -> i64 {
-    words
-        .clone()
-        .filter_map(|word| pair(probe, track, line, word))
-        .map(|(reading, own)| i64::from(agree(reading, own).agreement))
+    pairs(probe, track, line, words.clone())
+        .map(|(_, reading, own)| i64::from(agree(reading, own).agreement))
         .sum()
 }
 
@@ -148,22 +158,27 @@ fn improve(probe: &Probe, track: &Track, line: &Line, words: &Range<usize>, roun
     // A step of speed that moves the ends by one word of the query.
     let turn = Probe::HOP / half.max(1.0);
     let (shifts, turns) = if round == 0 { (4, 3) } else { (2, 2) };
-    let mut best = (i64::MIN, line);
-    let pitches = line.pitch.saturating_sub(1)..=(line.pitch + 1).min(PITCHES - 1);
-    for pitch in pitches {
-        for shift in -shifts..=shifts {
-            for step in -turns..=turns {
-                let speed = line.speed * (1.0 + f64::from(step) * turn);
-                if !SPEEDS.contains(&speed) {
-                    continue;
-                }
-                let near = Line { query: line.query + f64::from(shift) * Probe::HOP, speed, pitch, ..line };
-                let sum = agreement(probe, track, &near, words);
-                if sum > best.0 {
-                    best = (sum, near);
-                }
+    let mut best = (agreement(probe, track, &line, words), line);
+    let consider = |line: Line, best: &mut (i64, Line)| {
+        let sum = agreement(probe, track, &line, words);
+        if sum > best.0 {
+            *best = (sum, line);
+        }
+    };
+    for shift in -shifts..=shifts {
+        for step in -turns..=turns {
+            let speed = line.speed * (1.0 + f64::from(step) * turn);
+            if SPEEDS.contains(&speed) {
+                consider(
+                    Line { query: line.query + f64::from(shift) * Probe::HOP, speed, ..line },
+                    &mut best,
+                );
             }
         }
+    }
+    let found = best.1;
+    for pitch in [found.pitch.saturating_sub(1), (found.pitch + 1).min(PITCHES - 1)] {
+        consider(Line { pitch, ..found }, &mut best);
     }
     best.1
 }

@@ -12,13 +12,13 @@ pub(super) struct Evidence {
 }
 
 /// By how much the dependence of neighbouring bands and words widens the spread of any sum, as a variance.
-const DEPENDENCE: f64 = 1.8;
+const DEPENDENCE: f64 = 2.2;
 
 /// Spread of the share of agreement that remains however long a fit is.
 const LASTING: f64 = 0.03;
 
 /// Independent lines to a word of the query and a word of the reference: speeds, pitches, where to start and end.
-const LINES: f64 = 200.0;
+const LINES: f64 = 1.0;
 
 /// Words that a sound's likeness to itself is followed over: 4 s.
 const MEMORY: usize = 64;

@@ -23,7 +23,7 @@ const DRIFT: i16 = 16;
 const MOST: usize = 12;
 
 /// Agreeing bits beyond half and drift that a candidate needs.
-const LEAST: i16 = 60;
+const LEAST: i16 = 50;
 
 /// Coarse speeds, 12 % apart.
 const COARSE: [f64; 5] = [0.797, 0.893, 1.0, 1.12, 1.254];
