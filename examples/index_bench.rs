@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! index_bench --codes FILE --queries FILE --bits 256 --radius R [--batch N] [--threads T] [--ids OUT]
-//! index_bench --make clustered|uniform|members|strangers|video N FILE [--codes FILE] [--bits B] [--seed S]
+//! index_bench --make clustered|uniform|members|strangers|videos N FILE [--codes FILE] [--bits B] [--seed S]
 //! index_bench --frames FOLDER FILE          256-bit codes of the frames of all clips in a folder, two a second
 //! index_bench --live FILE --queries FILE    insertions while a reader searches
 //! index_bench --open FILE                   time to open a segment file of the codes
@@ -92,7 +92,7 @@ fn make(kind: &str, count: usize, options: &Options) -> Outcome<Vec<Words>> {
         "clustered" => generate::clustered(count, bits, seed),
         "uniform" => generate::uniform(count, seed),
         "strangers" => generate::strangers(bits, count, seed),
-        "video" => generate::video(bits, count, seed),
+        "videos" => generate::videos(bits, count, seed),
         "members" => {
             let stored = options.codes.as_deref().ok_or("members of which --codes?")?;
             let codes: Vec<Words> = match bits {

@@ -1,28 +1,38 @@
-//! The jailed decoder, on files that it first encodes itself.
+//! The jailed decoder, on files that the program first encodes itself.
 #![cfg(all(feature = "ffmpeg", unix))]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
-use afterimage::media::{self, Frame, MediaError, Options, Samples, Sink, Summary};
+use afterimage::media::{self, Bound, Frame, MediaError, Options, Samples, Sink, Summary, Warning};
 
-/// Keeps the mean and the size of each picture, and all samples.
+/// Keeps all pictures and samples.
 #[derive(Default)]
 struct Seen {
-    frames: Vec<(usize, usize, f64, f64)>,
+    frames: Vec<Picture>,
     samples: Vec<f32>,
+}
+
+struct Picture {
+    width: usize,
+    height: usize,
+    time: f64,
+    pixels: Vec<u8>,
+}
+
+impl Picture {
+    fn at(&self, x: f64, y: f64) -> u8 {
+        let (x, y) = ((x * self.width as f64) as usize, (y * self.height as f64) as usize);
+        self.pixels[y * self.width + x]
+    }
 }
 
 impl Sink for Seen {
     fn frame(&mut self, frame: Frame<'_>) {
-        let luma = frame.luma;
-        let sum: f64 = (0..luma.height()).flat_map(|y| luma.row(y)).map(|&v| f64::from(v)).sum();
-        self.frames.push((
-            luma.width(),
-            luma.height(),
-            frame.time,
-            sum / (luma.width() * luma.height()) as f64,
-        ));
+        let (width, height) = (frame.luma.width(), frame.luma.height());
+        let pixels = (0..height).flat_map(|y| frame.luma.row(y).to_vec()).collect();
+        self.frames.push(Picture { width, height, time: frame.time, pixels });
     }
 
     fn samples(&mut self, samples: Samples<'_>) {
@@ -31,44 +41,257 @@ impl Sink for Seen {
     }
 }
 
-fn encode(dir: &Path, name: &str, args: &str) -> PathBuf {
-    let file = dir.join(name);
-    let done = Command::new("ffmpeg")
-        .args(["-nostdin", "-v", "error", "-y"])
-        .args(args.split_whitespace())
-        .arg(&file)
-        .status()
-        .expect("ffmpeg runs");
-    assert!(done.success(), "encodes {name}");
-    file
+impl Seen {
+    fn level(&self, from: f64, to: f64) -> f32 {
+        let part = &self.samples[(from * 8000.0) as usize..(to * 8000.0) as usize];
+        (part.iter().map(|s| s * s).sum::<f32>() / part.len() as f32).sqrt()
+    }
 }
 
-fn read(file: &Path) -> Result<(Summary, Seen), MediaError> {
+struct Bench {
+    dir: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn encode(&self, name: &str, args: &str) -> PathBuf {
+        let done = Command::new("ffmpeg")
+            .args(["-nostdin", "-v", "error", "-y"])
+            .args(args.split_whitespace())
+            .arg(name)
+            .current_dir(self.dir.path())
+            .status()
+            .expect("ffmpeg runs");
+        assert!(done.success(), "encodes {name}");
+        self.path(name)
+    }
+}
+
+fn read_with(file: &Path, options: &Options) -> Result<(Summary, Seen), MediaError> {
     let mut seen = Seen::default();
-    let summary = media::open(file, &Options::default())?.read(&mut seen)?;
+    let summary = media::open(file, options)?.read(&mut seen)?;
+    assert_eq!((summary.frames, summary.samples), (seen.frames.len() as u64, seen.samples.len() as u64));
     Ok((summary, seen))
 }
 
+fn read(file: &Path) -> (Summary, Seen) {
+    read_with(file, &Options::default()).unwrap()
+}
+
+const CLIP: &str = "-f lavfi -i testsrc2=size=320x180:rate=25:duration=3 -f lavfi -i sine=440:duration=3";
+/// Dark on the left, bright on the right; the upper half a little brighter than the lower.
+const HALVES: &str = "color=black:size=320x180:rate=8:duration=1,format=gray,\
+                      geq=lum='if(lt(X,W/2),20,200)+if(lt(Y,H/2),30,0)'";
+
 #[test]
 fn one_pass_gives_picture_and_sound() {
-    let dir = tempfile::tempdir().unwrap();
-    let file = encode(
-        dir.path(),
-        "clip.mp4",
-        "-f lavfi -i testsrc2=size=320x180:rate=25:duration=3 -f lavfi -i sine=frequency=440:duration=3",
-    );
-    let (summary, seen) = read(&file).unwrap();
+    let bench = Bench::new();
+    let (summary, seen) = read(&bench.encode("clip.mp4", CLIP));
     assert_eq!(seen.frames.len(), 24);
-    assert!(seen.frames.iter().enumerate().all(|(i, f)| (f.0, f.1, f.2) == (320, 180, i as f64 / 8.0)));
+    for (i, frame) in seen.frames.iter().enumerate() {
+        assert_eq!((frame.width, frame.height, frame.time), (320, 180, i as f64 / 8.0));
+    }
     assert!(seen.samples.len().abs_diff(3 * 8000) < 400, "{}", seen.samples.len());
     assert!((summary.duration - 3.0).abs() < 0.05);
     assert_eq!(summary.warnings, []);
+    assert!(!summary.still);
+    assert_eq!(summary.picture.unwrap().codec, "h264");
+    assert_eq!(summary.sound.unwrap().codec, "aac");
+    assert!(summary.decode_cpu > 0.0);
+    // The level of a single channel is kept: the tone is an eighth of full scale.
+    assert!((seen.level(0.5, 2.5) - 0.125 / 2f32.sqrt()).abs() < 0.005);
 }
 
 #[test]
-fn text_under_a_films_name_is_malformed() {
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("text.mp4");
-    std::fs::write(&file, "this is a text, and no film\n".repeat(40)).unwrap();
-    assert!(matches!(read(&file), Err(MediaError::Malformed { .. })));
+fn both_ways_of_reading_agree() {
+    let bench = Bench::new();
+    bench.encode("clip.mkv", &format!("{CLIP} -c:v ffv1 -pix_fmt yuv420p -ac 2 -ar 44100 -c:a pcm_s16le"));
+    let (_, child) = read(&bench.path("clip.mkv"));
+    let (film, picture) = read(&bench.encode("clip.y4m", "-i clip.mkv"));
+    let (tone, sound) = read(&bench.encode("clip.wav", "-i clip.mkv"));
+    assert_eq!(film.warnings, [Warning::NoSound]);
+    assert_eq!(tone.warnings, [Warning::NoPicture]);
+    assert_eq!(picture.frames.len(), child.frames.len());
+    for (a, b) in picture.frames.iter().zip(&child.frames) {
+        let apart = a.pixels.iter().zip(&b.pixels).map(|(a, b)| a.abs_diff(*b)).max();
+        assert!(apart.unwrap() <= 1, "{apart:?} at {}", a.time);
+    }
+    assert!(sound.samples.len().abs_diff(child.samples.len()) <= 1);
+    for (a, b) in sound.samples.iter().zip(&child.samples).skip(100).take(23_000) {
+        assert!((a - b).abs() < 0.002, "{a} {b}");
+    }
+}
+
+#[test]
+fn any_range_and_depth_becomes_full_8_bit() {
+    let bench = Bench::new();
+    for format in ["yuv420p", "yuv420p10le", "yuv444p12le", "yuvj420p", "gray", "rgb24"] {
+        let (_, seen) =
+            read(&bench.encode("clip.mkv", &format!("-f lavfi -i {HALVES} -c:v ffv1 -pix_fmt {format}")));
+        let frame = &seen.frames[0];
+        for (x, y, want) in [(0.2, 0.8, 20), (0.8, 0.8, 200), (0.2, 0.2, 50), (0.8, 0.2, 230)] {
+            assert!(frame.at(x, y).abs_diff(want) <= 3, "{format}: {} is not {want}", frame.at(x, y));
+        }
+    }
+}
+
+#[test]
+fn high_dynamic_range_is_brought_down() {
+    let bench = Bench::new();
+    // Black, a tenth of diffuse white, diffuse white, by the perceptual quantiser.
+    let steps =
+        "color=black:size=96x32:rate=8:duration=1,format=gray,geq=lum='if(lt(X,32),0,if(lt(X,64),92,148))'";
+    let args =
+        "-c:v ffv1 -pix_fmt yuv420p10le -color_primaries bt2020 -colorspace bt2020nc -color_trc smpte2084";
+    let (_, seen) = read(&bench.encode("clip.mkv", &format!("-f lavfi -i {steps} {args}")));
+    let frame = &seen.frames[0];
+    for (x, want) in [(0.1, 0), (0.5, 98), (0.9, 236)] {
+        assert!(frame.at(x, 0.5).abs_diff(want) <= 6, "{} is not {want}", frame.at(x, 0.5));
+    }
+}
+
+#[test]
+fn rotation_is_honoured() {
+    let bench = Bench::new();
+    bench.encode("flat.mp4", &format!("-f lavfi -i {HALVES} -pix_fmt yuv420p"));
+    for degrees in [90, 180, 270] {
+        let turned = format!("-i flat.mp4 -c copy -metadata:s:v rotate={degrees}");
+        let (_, here) = read(&bench.encode("turned.mp4", &turned));
+        // The program turns pictures itself when it writes them anew.
+        let (_, there) = read(&bench.encode("upright.mkv", "-i turned.mp4 -c:v ffv1"));
+        let (here, there) = (&here.frames[0], &there.frames[0]);
+        assert_eq!((here.width, here.height), (there.width, there.height));
+        assert!(here.pixels == there.pixels, "{degrees}");
+    }
+}
+
+#[test]
+fn pixels_become_square_and_pictures_small() {
+    let bench = Bench::new();
+    for (input, want) in [
+        ("testsrc2=size=1280x720:rate=8:duration=0.5", (640, 360)),
+        ("testsrc2=size=200x300:rate=8:duration=0.5,setsar=1/2", (100, 300)),
+        ("testsrc2=size=720x576:rate=8:duration=0.5,setsar=64/45", (640, 360)),
+        ("testsrc2=size=1000x10:rate=8:duration=0.5", (640, 6)),
+    ] {
+        let (_, seen) =
+            read(&bench.encode("clip.mkv", &format!("-f lavfi -i {input} -c:v ffv1 -pix_fmt yuv420p")));
+        assert_eq!((seen.frames[0].width, seen.frames[0].height), want, "{input}");
+        assert_eq!(seen.frames.len(), 4);
+    }
+}
+
+#[test]
+fn streams_that_start_apart_stay_aligned() {
+    let bench = Bench::new();
+    // White for an eighth of a second and a beep, both at second 2 of the film; then one of both is delayed.
+    let flash = "color=black:size=64x64:rate=24:duration=3,geq=lum='if(between(T,2,2.124),255,0)'";
+    let beep = "sine=1000:duration=3,volume=0:enable='not(between(t,2,2.125))'";
+    bench.encode("v.mkv", &format!("-f lavfi -i {flash} -c:v ffv1 -pix_fmt yuv420p"));
+    bench.encode("a.mkv", &format!("-f lavfi -i {beep} -c:a flac"));
+    let when = |seen: &Seen| {
+        let frame = seen.frames.iter().find(|f| f.at(0.5, 0.5) > 128).unwrap().time;
+        let sound = seen.samples.iter().position(|s| s.abs() > 0.05).unwrap() as f64 / 8000.0;
+        (frame, sound)
+    };
+    for (args, want) in [
+        ("-i v.mkv -i a.mkv -c copy", (2.0, 2.0)),
+        ("-i v.mkv -itsoffset 1 -i a.mkv -map 0 -map 1 -c copy", (2.0, 3.0)),
+        ("-itsoffset 0.5 -i v.mkv -i a.mkv -map 0 -map 1 -c copy", (2.5, 2.0)),
+        ("-itsoffset 5 -i v.mkv -itsoffset 5 -i a.mkv -map 0 -map 1 -c copy", (2.0, 2.0)),
+    ] {
+        let (_, seen) = read(&bench.encode("both.mkv", args));
+        let (frame, sound) = when(&seen);
+        assert!((frame - want.0).abs() < 0.126 && (sound - want.1).abs() < 0.03, "{args}: {frame} {sound}");
+    }
+}
+
+#[test]
+fn channels_that_cancel_are_heard() {
+    let bench = Bench::new();
+    let stereo = "aevalsrc='0.3*sin(2500*t)|-0.3*sin(2500*t)':s=44100:d=2";
+    let (_, seen) = read(&bench.encode("clip.mp4", &format!("-f lavfi -i {stereo}")));
+    assert!(seen.level(0.2, 1.8) > 0.1, "{}", seen.level(0.2, 1.8));
+}
+
+#[test]
+fn what_there_is_is_read_and_what_is_missing_is_said() {
+    let bench = Bench::new();
+    bench.encode("clip.mp4", &format!("{CLIP} -movflags +faststart"));
+    let (summary, seen) = read(&bench.encode("mute.mp4", "-i clip.mp4 -an -c copy"));
+    assert_eq!((summary.warnings, seen.frames.len()), (vec![Warning::NoSound], 24));
+    let (summary, _) = read(&bench.encode("blind.mp4", "-i clip.mp4 -vn -c copy"));
+    assert_eq!(summary.warnings, [Warning::NoPicture]);
+
+    let whole = std::fs::read(bench.path("clip.mp4")).unwrap();
+    std::fs::write(bench.path("cut.mp4"), &whole[..whole.len() / 2]).unwrap();
+    let (summary, seen) = read(&bench.path("cut.mp4"));
+    assert!(!seen.frames.is_empty() && seen.frames.len() < 24);
+    assert!(summary.warnings.iter().any(|w| matches!(w, Warning::Truncated { claimed: Some(_), .. })));
+
+    let (summary, _) =
+        read(&bench.encode("many.mkv", "-i clip.mp4 -map 0:v -map 0:a -map 0:a -map 0:a -c copy"));
+    let sound = summary.sound.unwrap();
+    assert_eq!((sound.index, sound.of), (1, 3));
+    assert_eq!(summary.warnings, [Warning::OneStreamOf { index: 1, of: 3, kind: "sound" }]);
+}
+
+#[test]
+fn only_what_is_wanted_is_read() {
+    let bench = Bench::new();
+    let clip = bench.encode("clip.mp4", CLIP);
+    let (summary, seen) = read_with(&clip, &Options { sound: false, ..Options::default() }).unwrap();
+    assert_eq!((seen.frames.len(), seen.samples.len(), summary.warnings.len()), (24, 0, 0));
+    let (summary, seen) = read_with(&clip, &Options { picture: false, ..Options::default() }).unwrap();
+    assert_eq!((seen.frames.len(), summary.warnings.len()), (0, 0));
+    assert!(seen.samples.len() > 23_000);
+    let mute = bench.encode("mute.mp4", "-i clip.mp4 -an -c copy");
+    let none = read_with(&mute, &Options { picture: false, ..Options::default() });
+    assert!(matches!(none, Err(MediaError::Unsupported { .. })));
+}
+
+#[test]
+fn limits_are_kept() {
+    let bench = Bench::new();
+    let clip = bench.encode("clip.mp4", CLIP);
+    let limited = |change: &dyn Fn(&mut media::Limits)| {
+        let mut options = Options::default();
+        change(&mut options.limits);
+        match read_with(&clip, &options) {
+            Err(MediaError::Limit { bound, .. }) => Some(bound),
+            _ => None,
+        }
+    };
+    assert_eq!(limited(&|_| {}), None);
+    assert_eq!(limited(&|l| l.duration = Duration::from_secs(2)), Some(Bound::Duration));
+    assert_eq!(limited(&|l| l.pixels = 10_000), Some(Bound::Pixels));
+    assert_eq!(limited(&|l| l.wall = Duration::ZERO), Some(Bound::WallClock));
+}
+
+#[test]
+fn files_that_are_no_media_are_told_apart() {
+    let bench = Bench::new();
+    let error = |name: &str, bytes: &[u8]| {
+        std::fs::write(bench.path(name), bytes).unwrap();
+        let error = read_with(&bench.path(name), &Options::default()).err().unwrap();
+        let message = error.to_string();
+        assert!(message.contains(name) && !message.contains(['\n', '\x1b']), "{message}");
+        error
+    };
+    assert!(matches!(error("empty.mp4", b""), MediaError::Malformed { .. }));
+    assert!(matches!(error("text.mp4", &b"a text and no film\n".repeat(99)), MediaError::Malformed { .. }));
+    assert!(matches!(error("text.txt", &b"a text and no film\n".repeat(99)), MediaError::Malformed { .. }));
+    assert!(matches!(read_with(&bench.path("none"), &Options::default()), Err(MediaError::NotFound { .. })));
+    assert!(matches!(read_with(bench.dir.path(), &Options::default()), Err(MediaError::Unsupported { .. })));
+
+    let missing = Options { ffmpeg: "no-such-decoder".into(), ..Options::default() };
+    std::fs::write(bench.path("film.mkv"), b"\x1A\x45\xDF\xA3 and so on").unwrap();
+    assert!(matches!(read_with(&bench.path("film.mkv"), &missing), Err(MediaError::DecoderMissing { .. })));
 }

@@ -63,9 +63,29 @@ pub(crate) fn uniform(count: usize, seed: u64) -> Vec<Words> {
 ///
 /// The overlays are the same for every seed, as logos are for strangers too.
 pub(crate) fn clustered(count: usize, bits: usize, seed: u64) -> Vec<Words> {
+    let overlays = overlays(bits);
+    let mut random = Random(seed);
+    let mut codes: Vec<Words> = Vec::with_capacity(count);
+    let mut videos = Vec::new();
+    while codes.len() < count {
+        let start = codes.len();
+        if random.chance(350) && !videos.is_empty() {
+            copy(&mut codes, &videos, bits, &mut random);
+        } else {
+            let frames = 30 + random.below(570);
+            record(&mut codes, &overlays, bits, frames, &mut random);
+        }
+        videos.push(start..codes.len());
+    }
+    codes.truncate(count);
+    codes
+}
+
+/// What is seen on many videos.
+fn overlays(bits: usize) -> Vec<Overlay> {
     let mut fixed = Random(0x6c6f_676f);
     // Each hides one to three stretches of 16 bits.
-    let overlays: Vec<Overlay> = (0..24)
+    let mut overlays: Vec<Overlay> = (0..24)
         .map(|_| {
             let mut mask = [0; 4];
             for _ in 0..=fixed.below(3) {
@@ -75,20 +95,9 @@ pub(crate) fn clustered(count: usize, bits: usize, seed: u64) -> Vec<Words> {
             Overlay { mask, value: fixed.code() }
         })
         .collect();
-    let mut random = Random(seed);
-    let mut codes: Vec<Words> = Vec::with_capacity(count);
-    let mut videos = Vec::new();
-    while codes.len() < count {
-        let start = codes.len();
-        if random.chance(350) && !videos.is_empty() {
-            copy(&mut codes, &videos, bits, &mut random);
-        } else {
-            record(&mut codes, &overlays, bits, &mut random);
-        }
-        videos.push(start..codes.len());
-    }
-    codes.truncate(count);
-    codes
+    // A black frame around the picture.
+    overlays[0].value = [0; 4];
+    overlays
 }
 
 /// A video that is a copy of an earlier one, exact here and there.
@@ -105,21 +114,21 @@ fn copy(codes: &mut Vec<Words>, videos: &[std::ops::Range<usize>], bits: usize, 
     }
 }
 
-/// A new video of 30 to 600 frames.
-fn record(codes: &mut Vec<Words>, overlays: &[Overlay], bits: usize, random: &mut Random) {
+/// A new video of so many frames.
+fn record(codes: &mut Vec<Words>, overlays: &[Overlay], bits: usize, frames: u64, random: &mut Random) {
     // The first overlay is seen most.
     let overlay = match random.below(1000) {
-        0..12 => Some(0),
-        12..120 => Some(random.below(overlays.len() as u64) as usize),
+        0..8 => Some(0),
+        8..120 => Some(random.below(overlays.len() as u64) as usize),
         _ => None,
     };
     let still = random.below(360);
-    let mut left = 30 + random.below(570);
+    let mut left = frames;
     while left > 0 {
         let scene = (2 + random.below(28)).min(left);
         left -= scene;
         let mut code = random.code();
-        let black = random.chance(25);
+        let black = random.chance(23);
         for _ in 0..scene {
             if !random.chance(still) {
                 let flips = 1 + random.below(7);
@@ -156,9 +165,16 @@ pub(crate) fn strangers(bits: usize, count: usize, seed: u64) -> Vec<Words> {
     codes.into_iter().step_by(37).take(count).collect()
 }
 
-/// The frames of one video that is not stored: neighbours in time.
-pub(crate) fn video(bits: usize, count: usize, seed: u64) -> Vec<Words> {
-    let mut codes = clustered(count * 2, bits, !seed);
+/// Frames of videos that are not stored, 200 of each in turn, without black ones.
+pub(crate) fn videos(bits: usize, count: usize, seed: u64) -> Vec<Words> {
+    let overlays = overlays(bits);
+    let mut random = Random(!seed);
+    let mut codes = Vec::new();
+    while codes.len() < count {
+        let mut video = Vec::new();
+        record(&mut video, &overlays, bits, 600, &mut random);
+        codes.extend(video.into_iter().filter(|code| *code != [0; 4]).take(200));
+    }
     codes.truncate(count);
     codes
 }

@@ -14,36 +14,60 @@ const TRUSTED: f64 = 30.0;
 /// Fuses the segments of picture and sound that agree in reference, offset and speed; the surest first.
 ///
 /// A fused segment spans all that agreed. Its surprise is the sum of the surest of each sense, each counted up to a bound,
-/// and never less than the surer one alone.
+/// and never less than the surer one alone. A segment that a surer one of its own sense tells already is left out.
 pub fn fuse(segments: Vec<Segment>) -> Vec<Segment> {
     let mut left = segments;
     left.sort_by(order);
     left.reverse();
     let mut out = Vec::with_capacity(left.len());
-    // The surest segment that is left gathers what agrees with it, from the surest down.
-    while let Some(mut best) = left.pop() {
-        let (other, rest): (Vec<_>, Vec<_>) =
-            left.into_iter().partition(|s| s.kind != best.kind && s.kind != Kind::Both && agree(&best, s));
+    // The surest segment that is left gathers what agrees with it.
+    while let Some(best) = left.pop() {
+        let (mut agreeing, rest) = split(left, |s| joins(&best, s));
         left = rest;
-        let line = best.clone();
-        if let Some(surest) = other.iter().max_by(|a, b| a.surprise.total_cmp(&b.surprise)) {
-            let (picture, sound) = if line.kind == Kind::Picture { (&line, surest) } else { (surest, &line) };
-            let sum = picture.surprise.clamp(0.0, TRUSTED) + sound.surprise.clamp(0.0, TRUSTED);
-            best.kind = Kind::Both;
-            best.surprise = sum.max(line.surprise).max(surest.surprise);
-            best.transform.pitch = sound.transform.pitch;
-            best.transform.mirrored = picture.transform.mirrored;
-            for s in &other {
-                best.query.start = best.query.start.min(s.query.start);
-                best.query.end = best.query.end.max(s.query.end);
-                best.matched.start = best.matched.start.min(s.matched.start);
-                best.matched.end = best.matched.end.max(s.matched.end);
-            }
-        }
-        out.push(best);
+        let surest = agreeing.iter().filter(|s| s.kind != best.kind).min_by(|a, b| order(a, b)).cloned();
+        let Some(surest) = surest else {
+            out.push(best);
+            continue;
+        };
+        // The other sense may be the one that tells that two pieces belong to one whole.
+        let (more, rest) = split(left, |s| s.kind == best.kind && joins(&surest, s));
+        left = rest;
+        agreeing.extend(more);
+        out.push(joined(&best, &surest, &agreeing));
     }
     out.sort_by(order);
     out
+}
+
+fn split(from: Vec<Segment>, wanted: impl Fn(&Segment) -> bool) -> (Vec<Segment>, Vec<Segment>) {
+    from.into_iter().partition(wanted)
+}
+
+/// Whether `s` tells what `best` tells: by the other sense, or by the same and for the most part at the same time.
+fn joins(best: &Segment, s: &Segment) -> bool {
+    let both = s.query.end.min(best.query.end) - s.query.start.max(best.query.start);
+    agree(best, s) && (s.kind != best.kind || both >= (s.query.end - s.query.start) / 2.0)
+}
+
+/// One segment of two senses that lies on the line of the surer one and spans all that agreed.
+fn joined(best: &Segment, other: &Segment, agreeing: &[Segment]) -> Segment {
+    let (picture, sound) = if best.kind == Kind::Picture { (best, other) } else { (other, best) };
+    let sum = picture.surprise.clamp(0.0, TRUSTED) + sound.surprise.clamp(0.0, TRUSTED);
+    let ends = |of: fn(&Segment) -> f64| agreeing.iter().map(of);
+    let start = ends(|s| s.query.start).fold(best.query.start, f64::min);
+    let end = ends(|s| s.query.end).fold(best.query.end, f64::max);
+    let matched = Span { start: at(best, start).max(0.0), end: at(best, end).max(0.0) };
+    let mut transform = best.transform;
+    transform.pitch = sound.transform.pitch;
+    transform.mirrored = picture.transform.mirrored;
+    Segment {
+        reference: best.reference,
+        query: Span { start, end },
+        matched,
+        kind: Kind::Both,
+        surprise: sum.max(best.surprise).max(other.surprise),
+        transform,
+    }
 }
 
 /// The surest first; what is left open by that is settled by where it lies, so that equal input gives equal output.
@@ -61,7 +85,12 @@ fn agree(a: &Segment, b: &Segment) -> bool {
     let start = a.query.start.max(b.query.start);
     let end = a.query.end.min(b.query.end);
     let apart = |t: f64| (at(a, t) - at(b, t)).abs();
-    a.reference == b.reference && start <= end && apart(start) <= AGREE && apart(end) <= AGREE
+    a.kind != Kind::Both
+        && b.kind != Kind::Both
+        && a.reference == b.reference
+        && start <= end
+        && apart(start) <= AGREE
+        && apart(end) <= AGREE
 }
 
 /// The second of the reference that a segment puts beside the second `t` of the query.

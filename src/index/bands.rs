@@ -12,7 +12,7 @@
 use super::Code;
 use std::sync::OnceLock;
 
-/// Bits of the fingerprint beside a posting.
+/// Bits of the fingerprint beside a posting. Its lower half lies apart from the upper, and mostly decides alone.
 pub(super) const FINGERPRINT: u32 = 32;
 
 /// The widest band: its table of offsets has 2²⁴ entries.
@@ -83,19 +83,55 @@ impl Bands {
         field(code, (self.start(band) + self.width(band)) % self.bits)
     }
 
-    /// For each band the most bits in which a band and its fingerprint may differ together, where a run starts.
-    pub(super) fn budgets(self, thresholds: &[i32], out: &mut Vec<i32>) {
+    /// For each band the most bits in which a code may differ where a run starts.
+    pub(super) fn budgets(self, thresholds: &[i32], out: &mut Vec<Budget>) {
         out.clear();
         out.extend((0..self.count()).map(|band| {
-            let mut budget = thresholds[band];
             let (mut next, mut covered) = (band, 0);
-            while covered < FINGERPRINT {
-                next = (next + 1) % self.count();
-                covered += self.width(next);
-                budget += thresholds[next] + 1;
-            }
-            budget
+            let mut budget = thresholds[band];
+            let mut cover = |bits: u32| {
+                while covered < bits {
+                    next = (next + 1) % self.count();
+                    covered += self.width(next);
+                    budget += thresholds[next] + 1;
+                }
+                budget
+            };
+            Budget { near: cover(FINGERPRINT / 2), all: cover(FINGERPRINT) }
         }));
+    }
+
+    /// Whether a code passes in a band.
+    #[inline(always)]
+    pub(super) fn passes<const W: usize>(
+        self,
+        stored: &Code<W>,
+        code: &Code<W>,
+        band: usize,
+        threshold: i32,
+        budget: Budget,
+    ) -> bool {
+        let key = (self.key(stored, band) ^ self.key(code, band)).count_ones() as i32;
+        let print = self.fingerprint(stored, band) ^ self.fingerprint(code, band);
+        let near = (print & 0xffff).count_ones() as i32;
+        key <= threshold && key + near <= budget.near && key + print.count_ones() as i32 <= budget.all
+    }
+}
+
+/// The most bits in which a run may differ, where its bands have thresholds that were given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Budget {
+    /// In a band and the lower half of its fingerprint.
+    pub(super) near: i32,
+    /// In a band and its whole fingerprint.
+    pub(super) all: i32,
+}
+
+impl Budget {
+    /// What is left for the halves and the whole of the fingerprint, if the band differs in so many bits.
+    pub(super) fn less(self, distance: usize) -> (u8, u8) {
+        let left = |budget: i32| (budget - distance as i32).clamp(0, FINGERPRINT as i32) as u8;
+        (left(self.near), left(self.all))
     }
 }
 
@@ -191,11 +227,8 @@ mod tests {
             (0..=radius).for_each(|i| thresholds[(i as u64 ^ order) as usize % bands.count()] += 1);
             let mut budgets = Vec::new();
             bands.budgets(&thresholds, &mut budgets);
-            let passes = (0..bands.count()).any(|band| {
-                let key = (bands.key(&a, band) ^ bands.key(&b, band)).count_ones() as i32;
-                let next = (bands.fingerprint(&a, band) ^ bands.fingerprint(&b, band)).count_ones() as i32;
-                key <= thresholds[band] && key + next <= budgets[band]
-            });
+            let passes =
+                (0..bands.count()).any(|band| bands.passes(&a, &b, band, thresholds[band], budgets[band]));
             prop_assert!(passes);
         }
     }

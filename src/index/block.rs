@@ -1,7 +1,11 @@
 //! A short list of codes that is scanned.
 
 use super::Code;
+use super::kernel::{Found, Level};
 use std::ops::RangeInclusive;
+
+/// Codes that are scanned for all queries before the next: they stay in the nearest caches.
+const SCANNED: usize = 1024;
 
 /// Codes and their ids in the order of insertion.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +35,19 @@ impl<const W: usize> Block<W> {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (Code<W>, u64)> {
         self.codes.iter().copied().zip(self.ids.iter().copied())
+    }
+
+    /// Lists all codes within `radius` of each of `queries`, which are numbered.
+    pub(super) fn search_batch(&self, queries: &[Code<W>], radius: u32, found: &mut Vec<(u32, Found)>) {
+        found.clear();
+        let (level, mut one) = (Level::best(), Vec::new());
+        for (chunk, codes) in self.codes.chunks(SCANNED).enumerate() {
+            for (query, code) in queries.iter().enumerate() {
+                one.clear();
+                level.scan(codes, code, radius, (chunk * SCANNED) as u32, &mut one);
+                found.extend(one.iter().map(|hit| (query as u32, *hit)));
+            }
+        }
     }
 
     pub(super) fn holds_any(&self, ids: &RangeInclusive<u64>) -> bool {

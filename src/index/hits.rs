@@ -70,11 +70,68 @@ impl Batch {
         self.ends.clear();
     }
 
-    /// Closes the hits of one code, which `fill` appends.
-    pub(super) fn push(&mut self, fill: impl FnOnce(&mut Vec<Hit>) -> Outcome) {
-        let start = self.hits.len();
-        let outcome = fill(&mut self.hits);
-        self.hits[start..].sort_unstable_by_key(Hit::order);
-        self.ends.push((self.hits.len(), outcome == Outcome::Capped));
+    /// Adds a code with its hits.
+    pub(super) fn push(&mut self, hits: &[Hit], capped: bool) {
+        self.hits.extend_from_slice(hits);
+        self.ends.push((self.hits.len(), capped));
+    }
+}
+
+/// Sorts the hits of a batch by query.
+#[derive(Debug, Default)]
+pub(super) struct Gather {
+    cap: usize,
+    hits: Vec<(u32, Hit)>,
+    /// For each query how many there are, and whether there were more than the cap.
+    counts: Vec<(usize, bool)>,
+    ends: Vec<usize>,
+    sorted: Vec<Hit>,
+}
+
+impl Gather {
+    /// Begins with so many queries.
+    pub(super) fn start(&mut self, queries: usize, cap: usize) {
+        self.cap = cap;
+        self.hits.clear();
+        self.counts.clear();
+        self.counts.resize(queries, (0, false));
+    }
+
+    pub(super) fn add(&mut self, query: u32, hit: Hit) {
+        let (count, capped) = &mut self.counts[query as usize];
+        if *count < self.cap {
+            *count += 1;
+            self.hits.push((query, hit));
+        } else {
+            *capped = true;
+        }
+    }
+
+    /// Puts the hits of each query together, nearest first.
+    pub(super) fn sort(&mut self) {
+        self.ends.clear();
+        let mut sum = 0;
+        for (count, _) in &self.counts {
+            // For now where they begin; each hit moves it on.
+            self.ends.push(sum);
+            sum += count;
+        }
+        self.sorted.clear();
+        self.sorted.resize(sum, Hit { id: 0, distance: 0 });
+        for (query, hit) in &self.hits {
+            let end = &mut self.ends[*query as usize];
+            self.sorted[*end] = *hit;
+            *end += 1;
+        }
+        for (end, (count, _)) in self.ends.iter().zip(&self.counts) {
+            self.sorted[end - count..*end].sort_unstable_by_key(Hit::order);
+        }
+    }
+
+    /// The hits of a query once they are sorted, and whether there were more than the cap.
+    pub(super) fn of(&self, query: usize) -> (&[Hit], bool) {
+        let (count, capped) = self.counts[query];
+        let end = self.ends[query];
+        (&self.sorted[end - count..end], capped)
     }
 }

@@ -3,7 +3,7 @@
 use super::block::Block;
 use super::kernel::{Found, Level};
 use super::ranges::Ranges;
-use super::segment::{Scratch, Segment};
+use super::segment::{BatchScratch, Scratch, Segment};
 use super::{Code, Hit, Outcome};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -144,6 +144,34 @@ impl<const W: usize> Part<W> {
         }
     }
 
+    /// Calls `hit` with the number of a query and its hit, for all of `queries`.
+    pub(super) fn within_batch(
+        &self,
+        queries: &[Code<W>],
+        radius: u32,
+        scratch: &mut BatchScratch,
+        mut hit: impl FnMut(u32, Hit),
+    ) {
+        match &self.body {
+            Body::Block(block) => block.search_batch(queries, radius, &mut scratch.found),
+            Body::Segment(segment) => segment.search_batch(queries, radius, scratch),
+        }
+        for (query, found) in &scratch.found {
+            for &id in self.ids(found.place as usize) {
+                if self.removed.is_empty() || !self.removed.contains(id) {
+                    hit(*query, Hit { id, distance: found.distance });
+                }
+            }
+        }
+    }
+
+    fn ids(&self, place: usize) -> &[u64] {
+        match &self.body {
+            Body::Block(block) => &block.ids[place..=place],
+            Body::Segment(segment) => segment.ids(place),
+        }
+    }
+
     /// Appends the ids of codes that were found.
     pub(super) fn report(&self, found: &[Found], cap: usize, out: &mut Vec<Hit>) -> Outcome {
         for found in found {
@@ -155,11 +183,7 @@ impl<const W: usize> Part<W> {
     }
 
     fn report_one(&self, found: &Found, cap: usize, out: &mut Vec<Hit>) -> Outcome {
-        let place = found.place as usize;
-        let ids = match &self.body {
-            Body::Block(block) => &block.ids[place..=place],
-            Body::Segment(segment) => segment.ids(place),
-        };
+        let ids = self.ids(found.place as usize);
         let hit = |&id: &u64| Hit { id, distance: found.distance };
         if self.removed.is_empty() {
             let room = cap.saturating_sub(out.len());

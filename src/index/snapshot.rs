@@ -1,9 +1,10 @@
 //! An immutable view, and the searches.
 
 use super::block::Block;
+use super::hits::Gather;
 use super::kernel::{Found, Level};
 use super::part::Part;
-use super::segment::Scratch;
+use super::segment::{BatchScratch, Scratch};
 use super::{Batch, Code, Hit, Outcome};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -34,6 +35,8 @@ impl<const W: usize> State<W> {
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
+    static GATHER: RefCell<Gather> = RefCell::default();
+    static BATCH_SCRATCH: RefCell<BatchScratch> = RefCell::default();
 }
 
 /// What an index held when the snapshot was taken. Cheap to take, to clone and to send to another thread.
@@ -100,14 +103,38 @@ impl<const W: usize> Snapshot<W> {
     /// As [`within_batch`](Self::within_batch), but at most `cap` hits a code, into a batch that is cleared first.
     pub fn within_batch_into(&self, codes: &[Code<W>], radius: u32, cap: usize, out: &mut Batch) {
         out.clear();
-        let mut hits = Vec::new();
-        for code in codes {
-            let outcome = self.within_into(code, radius, cap, &mut hits);
-            out.push(|all| {
-                all.extend_from_slice(&hits);
-                outcome
-            });
+        // Equal codes are searched once.
+        let mut order: Vec<u32> = (0..codes.len() as u32).collect();
+        order.sort_unstable_by_key(|&place| codes[place as usize]);
+        let mut numbers = vec![0u32; codes.len()];
+        let mut queries: Vec<Code<W>> = Vec::with_capacity(codes.len());
+        for &place in &order {
+            let code = codes[place as usize];
+            if queries.last() != Some(&code) {
+                queries.push(code);
+            }
+            numbers[place as usize] = queries.len() as u32 - 1;
         }
+        GATHER.with_borrow_mut(|gather| {
+            gather.start(queries.len(), cap);
+            BATCH_SCRATCH.with_borrow_mut(|scratch| {
+                for part in &self.state.parts {
+                    part.within_batch(&queries, radius, scratch, |query, hit| gather.add(query, hit));
+                }
+            });
+            let mut found = Vec::new();
+            for block in &self.state.head {
+                block.search_batch(&queries, radius, &mut found);
+                for &(query, Found { place, distance }) in &found {
+                    gather.add(query, Hit { id: block.ids[place as usize], distance });
+                }
+            }
+            gather.sort();
+            for number in numbers {
+                let (hits, capped) = gather.of(number as usize);
+                out.push(hits, capped);
+            }
+        });
     }
 
     /// As [`within_into`](Self::within_into), by a scan of all codes: what the index is measured against.

@@ -46,6 +46,8 @@ impl ImageFormat {
 /// The picture of an image file, or the pictures of an animated one at the rate of the options.
 pub struct Image<'a> {
     pictures: Pictures<'a>,
+    /// The animation's next picture, if it was looked at too early.
+    peeked: Option<::image::Frame>,
     options: Options,
     /// Luma of the picture on the screen.
     shown: Vec<u8>,
@@ -82,6 +84,7 @@ impl<'a> Image<'a> {
     ) -> Result<Self, SourceError> {
         let mut image = Self {
             pictures: Pictures::Still(true),
+            peeked: None,
             options: options.clone(),
             shown: Vec::new(),
             size: (0, 0),
@@ -193,14 +196,27 @@ impl<'a> Image<'a> {
         self.size = (width, self.shown.len() / width);
     }
 
+    /// The animation's next picture.
+    fn pull(&mut self) -> Result<Option<::image::Frame>, SourceError> {
+        match &mut self.pictures {
+            _ if self.peeked.is_some() => Ok(self.peeked.take()),
+            Pictures::Film(frames) => guarded(|| frames.next().transpose().map_err(reason)),
+            Pictures::Still(_) => Ok(None),
+        }
+    }
+
     /// Brings the picture of this tick on the screen; `false` at the end.
     fn advance(&mut self) -> Result<bool, SourceError> {
+        if self.ticks == 1 {
+            // An animation of one picture is a still, however long it is to stay.
+            self.peeked = self.pull()?;
+            if self.peeked.is_none() && self.decoded == 1 {
+                return Ok(false);
+            }
+        }
         let now = self.ticks as f64 * 1000.0 / f64::from(self.options.ticks());
         while self.decoded == 0 || self.until <= now + 1e-6 {
-            let Pictures::Film(frames) = &mut self.pictures else { return Ok(false) };
-            let Some(frame) = guarded(|| frames.next().transpose().map_err(reason))? else {
-                return Ok(false);
-            };
+            let Some(frame) = self.pull()? else { return Ok(false) };
             let (num, den) = frame.delay().numer_denom_ms();
             let delay = f64::from(num) / f64::from(den.max(1));
             // Viewers take a delay too short to be meant for a tenth of a second.
@@ -230,6 +246,9 @@ impl FrameSource for Image<'_> {
         };
         if !more {
             return Ok(None);
+        }
+        if self.ticks >= self.options.limits.units(self.options.ticks()) {
+            return Err(SourceError::Limit(Bound::Duration));
         }
         let time = self.ticks as f64 / f64::from(self.options.ticks());
         self.ticks += 1;

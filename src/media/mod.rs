@@ -19,6 +19,8 @@ mod resample;
 mod sniff;
 mod source;
 mod summary;
+#[cfg(all(feature = "ffmpeg", unix))]
+mod tone;
 mod wav;
 mod y4m;
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Instant;
 
-use super::{Bound, Frame, Limits, Options, Samples, Sink};
+use super::{Bound, Frame, Options, Samples, Sink};
 
 /// Hands out pictures, one at a time, at a constant rate.
 pub trait FrameSource {
@@ -67,8 +67,7 @@ pub(super) fn drain_frames(
     options: &Options,
     sink: &mut impl Sink,
 ) -> Drained {
-    let budget = Budget::new(&options.limits, options.ticks());
-    drain(&budget, || {
+    drain(options, || {
         let Some(frame) = source.next_frame()? else { return Ok(None) };
         sink.frame(frame);
         Ok(Some(1))
@@ -81,44 +80,25 @@ pub(super) fn drain_samples(
     options: &Options,
     sink: &mut impl Sink,
 ) -> Drained {
-    let budget = Budget::new(&options.limits, options.hertz());
-    drain(&budget, || {
+    drain(options, || {
         let Some(samples) = source.next_samples()? else { return Ok(None) };
         sink.samples(samples);
         Ok(Some(samples.mono.len() as u64))
     })
 }
 
-fn drain(budget: &Budget, mut step: impl FnMut() -> Result<Option<u64>, SourceError>) -> Drained {
+fn drain(options: &Options, mut step: impl FnMut() -> Result<Option<u64>, SourceError>) -> Drained {
+    let begun = Instant::now();
     let mut pushed = 0;
     let error = loop {
-        match budget.check(pushed).and_then(|()| step()) {
+        if begun.elapsed() > options.limits.wall {
+            break Some(SourceError::Limit(Bound::WallClock));
+        }
+        match step() {
             Ok(Some(n)) => pushed += n,
             Ok(None) => break None,
             Err(error) => break Some(error),
         }
     };
     Drained { pushed, error }
-}
-
-/// How much may be pushed, and until when.
-struct Budget {
-    most: u64,
-    end: Option<Instant>,
-}
-
-impl Budget {
-    fn new(limits: &Limits, per_second: u32) -> Self {
-        Self { most: limits.units(per_second), end: Instant::now().checked_add(limits.wall) }
-    }
-
-    fn check(&self, pushed: u64) -> Result<(), SourceError> {
-        if pushed > self.most {
-            return Err(SourceError::Limit(Bound::Duration));
-        }
-        match self.end {
-            Some(end) if Instant::now() > end => Err(SourceError::Limit(Bound::WallClock)),
-            _ => Ok(()),
-        }
-    }
 }

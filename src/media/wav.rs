@@ -6,7 +6,7 @@ use std::io::{self, BufRead, Read};
 
 use super::downmix::Downmix;
 use super::resample::Resampler;
-use super::{Options, SampleSource, Samples, SourceError};
+use super::{Bound, Options, SampleSource, Samples, SourceError};
 
 /// Rates that are believed.
 const RATES: std::ops::RangeInclusive<u32> = 1000..=768_000;
@@ -24,6 +24,8 @@ pub struct Wav<R> {
     downmix: Option<Downmix>,
     resampler: Resampler,
     rate: u32,
+    /// Samples that may yet be handed out.
+    most: u64,
     bytes: Vec<u8>,
     mono: Vec<f32>,
     out: Vec<f32>,
@@ -126,6 +128,7 @@ impl<R: BufRead> Wav<R> {
             downmix: (format.channels > 1).then(|| Downmix::new(format.rate)),
             resampler: Resampler::new(format.rate, rate),
             rate,
+            most: options.limits.units(rate),
             bytes: Vec::new(),
             mono: Vec::new(),
             out: Vec::new(),
@@ -199,6 +202,8 @@ impl<R: BufRead> SampleSource for Wav<R> {
                 self.resampler.finish(&mut self.out);
             }
         }
+        let given = self.out.len() as u64;
+        self.most = self.most.checked_sub(given).ok_or(SourceError::Limit(Bound::Duration))?;
         Ok(Some(Samples { mono: &self.out, rate: self.rate }))
     }
 }

@@ -15,6 +15,8 @@ pub struct Y4m<R> {
     header: Header,
     size: (usize, usize),
     frame_rate: u32,
+    /// Pictures that may be handed out.
+    most: u64,
     /// Pictures handed out.
     ticks: u64,
     /// Coded pictures read or passed over.
@@ -38,7 +40,18 @@ impl<R: BufRead> Y4m<R> {
         }
         let size = fit(header.width, header.height, header.aspect, options.max_side);
         let frame_rate = options.ticks();
-        Ok(Self { input, header, size, frame_rate, ticks: 0, read: 0, coded: Vec::new(), shown: Vec::new() })
+        let most = options.limits.units(frame_rate);
+        Ok(Self {
+            input,
+            header,
+            size,
+            frame_rate,
+            most,
+            ticks: 0,
+            read: 0,
+            coded: Vec::new(),
+            shown: Vec::new(),
+        })
     }
 
     /// Pictures that the stream codes a second.
@@ -116,6 +129,9 @@ impl<R: BufRead> FrameSource for Y4m<R> {
         let wanted = u64::try_from(wanted).unwrap_or(u64::MAX);
         if !self.seek(wanted)? {
             return Ok(None);
+        }
+        if self.ticks >= self.most {
+            return Err(SourceError::Limit(Bound::Duration));
         }
         let time = self.ticks as f64 / f64::from(self.frame_rate);
         self.ticks += 1;

@@ -1,8 +1,8 @@
 //! Lines in the plane of query time against reference time, fitted word by word.
 
 use super::Track;
-use super::null::Evidence;
-use crate::sound::{PITCHES, Print, Probe, semitones};
+use super::null::{self, Evidence};
+use crate::sound::{PITCHES, Print, Probe, Reading, semitones};
 use std::ops::{Range, RangeInclusive};
 
 /// Times are those of words: seconds since the first word of either side.
@@ -70,37 +70,55 @@ pub(super) fn fit(probe: &Probe, track: &Track, rough: Line) -> Option<Fit> {
     Some(Fit { pitch: exact_pitch(probe, track, &line, &words), line, words, evidence })
 }
 
-/// Agreement of one word of a reference with the query: weights that agree less those that do not, all, and squares.
-/// `None` where either side has nothing to compare.
-fn agree(probe: &Probe, track: &Track, line: &Line, word: usize) -> Option<(i32, i32, i32)> {
-    let query = (line.query_time(word as f64 * Print::HOP) / Probe::HOP).round();
-    if query < 0.0 || !track.eventful[word] {
-        return None;
-    }
-    let query = query as usize;
-    if !*probe.eventful().get(query)? {
-        return None;
-    }
-    let reading = probe.readings(line.pitch)[query];
-    let wrong = reading.word ^ track.words[word];
+/// Words of the reference with their numbers, each with what the query has in its place; those where either side has
+/// nothing to compare are left out.
+fn pairs<'a>(
+    probe: &'a Probe,
+    track: &'a Track,
+    line: &Line,
+    words: Range<usize>,
+) -> impl Iterator<Item = (usize, Reading, u32)> + 'a {
+    /// Positions in the query are counted in parts of a word.
+    const PART: f64 = (1u64 << 32) as f64;
+    let mut query = ((line.query_time(words.start as f64 * Print::HOP) / Probe::HOP + 0.5) * PART) as i64;
+    let step = (Print::HOP / line.speed / Probe::HOP * PART) as i64;
+    let (readings, eventful) = (probe.readings(line.pitch), probe.eventful());
+    let own = track.words.get(words.clone()).unwrap_or_default().iter();
+    let own = own.zip(track.eventful.get(words.clone()).unwrap_or_default());
+    words.zip(own).filter_map(move |(word, (&own, &own_eventful))| {
+        // A place before the query's start becomes one far beyond its end.
+        let at = (query >> 32) as usize;
+        query = query.saturating_add(step);
+        let reading = readings.get(at)?;
+        (own_eventful && *eventful.get(at)?).then_some((word, *reading, own))
+    })
+}
+
+/// Weights of the bits that agree less those that do not, and of all.
+struct Agreed {
+    agreement: i32,
+    weight: i32,
+}
+
+/// Firm bits count twice.
+fn agree(reading: Reading, own: u32) -> Agreed {
+    let wrong = reading.word ^ own;
     let firm = reading.firm.count_ones() as i32;
-    // Firm bits count twice.
-    let agreement =
-        32 - 2 * wrong.count_ones() as i32 + firm - 2 * (wrong & reading.firm).count_ones() as i32;
-    Some((agreement, 32 + firm, 32 + 3 * firm))
+    let lost = wrong.count_ones() as i32 + (wrong & reading.firm).count_ones() as i32;
+    Agreed { agreement: 32 + firm - 2 * lost, weight: 32 + firm }
 }
 
 /// The stretch of words whose agreement, less the drift, sums up highest.
 fn trim(probe: &Probe, track: &Track, line: &Line) -> Option<Range<usize>> {
     let (mut best, mut running) = (0.0, 0.0);
     let (mut start, mut words) = (0, None);
-    for word in 0..track.words.len() {
-        let Some((agreement, weight, _)) = agree(probe, track, line, word) else { continue };
+    for (word, reading, own) in pairs(probe, track, line, 0..track.words.len()) {
         if running <= 0.0 {
             running = 0.0;
             start = word;
         }
-        running += f64::from(agreement) - DRIFT * f64::from(weight);
+        let agreed = agree(reading, own);
+        running += f64::from(agreed.agreement) - DRIFT * f64::from(agreed.weight);
         if running > best {
             best = running;
             words = Some(start..word + 1);
@@ -109,19 +127,26 @@ fn trim(probe: &Probe, track: &Track, line: &Line) -> Option<Range<usize>> {
     words
 }
 
+/// What the fit rests on.
 fn weigh(probe: &Probe, track: &Track, line: &Line, words: &Range<usize>) -> Evidence {
-    let mut sums = (0, 0, 0);
-    for (agreement, weight, squares) in words.clone().filter_map(|word| agree(probe, track, line, word)) {
-        sums = (sums.0 + i64::from(agreement), sums.1 + i64::from(weight), sums.2 + i64::from(squares));
+    let (mut agreement, mut weight, mut squares) = (0, 0, 0);
+    let (mut query, mut reference) = (Vec::new(), Vec::new());
+    for (_, reading, own) in pairs(probe, track, line, words.clone()) {
+        let agreed = agree(reading, own);
+        agreement += i64::from(agreed.agreement);
+        weight += i64::from(agreed.weight);
+        squares += i64::from(32 + 3 * reading.firm.count_ones());
+        query.push(reading.word);
+        reference.push(own);
     }
-    Evidence { agreement: sums.0 as f64, weight: sums.1 as f64, squares: sums.2 as f64 }
+    let (widening, explained) = null::dependence(&query, &reference);
+    let weight = weight as f64;
+    Evidence { agreement: agreement as f64 - explained * weight, weight, variance: widening * squares as f64 }
 }
 
 fn agreement(probe: &Probe, track: &Track, line: &Line, words: &Range<usize>) -> i64 {
-    words
-        .clone()
-        .filter_map(|word| agree(probe, track, line, word))
-        .map(|(agreement, ..)| i64::from(agreement))
+    pairs(probe, track, line, words.clone())
+        .map(|(_, reading, own)| i64::from(agree(reading, own).agreement))
         .sum()
 }
 
@@ -133,22 +158,27 @@ fn improve(probe: &Probe, track: &Track, line: &Line, words: &Range<usize>, roun
     // A step of speed that moves the ends by one word of the query.
     let turn = Probe::HOP / half.max(1.0);
     let (shifts, turns) = if round == 0 { (4, 3) } else { (2, 2) };
-    let mut best = (i64::MIN, line);
-    let pitches = line.pitch.saturating_sub(1)..=(line.pitch + 1).min(PITCHES - 1);
-    for pitch in pitches {
-        for shift in -shifts..=shifts {
-            for step in -turns..=turns {
-                let speed = line.speed * (1.0 + f64::from(step) * turn);
-                if !SPEEDS.contains(&speed) {
-                    continue;
-                }
-                let near = Line { query: line.query + f64::from(shift) * Probe::HOP, speed, pitch, ..line };
-                let sum = agreement(probe, track, &near, words);
-                if sum > best.0 {
-                    best = (sum, near);
-                }
+    let mut best = (agreement(probe, track, &line, words), line);
+    let consider = |line: Line, best: &mut (i64, Line)| {
+        let sum = agreement(probe, track, &line, words);
+        if sum > best.0 {
+            *best = (sum, line);
+        }
+    };
+    for shift in -shifts..=shifts {
+        for step in -turns..=turns {
+            let speed = line.speed * (1.0 + f64::from(step) * turn);
+            if SPEEDS.contains(&speed) {
+                consider(
+                    Line { query: line.query + f64::from(shift) * Probe::HOP, speed, ..line },
+                    &mut best,
+                );
             }
         }
+    }
+    let found = best.1;
+    for pitch in [found.pitch.saturating_sub(1), (found.pitch + 1).min(PITCHES - 1)] {
+        consider(Line { pitch, ..found }, &mut best);
     }
     best.1
 }

@@ -22,6 +22,9 @@ const DRIFT: i16 = 16;
 /// Candidates to a reference and part.
 const MOST: usize = 12;
 
+/// Agreeing bits beyond half and drift that a candidate needs.
+const LEAST: i16 = 50;
+
 /// Coarse speeds, 12 % apart.
 const COARSE: [f64; 5] = [0.797, 0.893, 1.0, 1.12, 1.254];
 
@@ -165,7 +168,7 @@ impl Sums {
     fn collect(&self, start: f64, pitch: usize, speed: f64, kept: &mut Vec<(i16, Line)>) {
         /// Lines that meet the middle of the query so near to each other, in seconds, are of one place.
         const NEAR: f64 = 0.5;
-        let mut least = if kept.len() < MOST { 0 } else { kept.last().map_or(0, |last| last.0) };
+        let mut least = if kept.len() < MOST { LEAST } else { kept.last().map_or(LEAST, |last| last.0) };
         if self.best.iter().max().is_none_or(|&best| best <= least) {
             return;
         }

@@ -2,7 +2,7 @@
 //! Using AVX2 Instructions, 2018).
 #![allow(unsafe_code)]
 
-use super::{Candidate, Found, Run, portable};
+use super::{Candidate, Found, Prints, Run, portable};
 use crate::index::Code;
 use std::arch::x86_64::*;
 
@@ -57,30 +57,37 @@ pub(super) fn scan<const W: usize>(
 }
 
 #[target_feature(enable = "avx2,popcnt")]
-pub(super) fn filter(fingerprints: &[u32], runs: &[Run], out: &mut Vec<Candidate>) {
-    for run in runs {
-        let stored = fingerprints.get(run.start..).unwrap_or_default();
+pub(super) fn filter(near: &[u16], runs: &[Run], out: &mut Vec<Candidate>) {
+    for (number, run) in runs.iter().enumerate() {
+        let number = number as u32;
+        let stored = near.get(run.start..).unwrap_or_default();
         let stored = &stored[..stored.len().min(run.len as usize)];
-        let query = _mm256_set1_epi32(run.fingerprint as i32);
-        let beyond = _mm256_set1_epi32(i32::from(run.limit) + 1);
-        let (eights, rest) = stored.as_chunks::<8>();
-        for (step, eight) in eights.iter().enumerate() {
-            // SAFETY: eight numbers are 32 bytes.
-            let values = unsafe { _mm256_loadu_si256(eight.as_ptr().cast()) };
+        let query = _mm256_set1_epi16(run.fingerprint as i16);
+        let beyond = _mm256_set1_epi16(i16::from(run.near) + 1);
+        let (steps, rest) = stored.as_chunks::<16>();
+        for (step, sixteen) in steps.iter().enumerate() {
+            // SAFETY: sixteen numbers are 32 bytes.
+            let values = unsafe { _mm256_loadu_si256(sixteen.as_ptr().cast()) };
             let bytes = bits_of_bytes(_mm256_xor_si256(values, query));
-            let pairs = _mm256_maddubs_epi16(bytes, _mm256_set1_epi8(1));
-            let bits = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
-            let passed = _mm256_cmpgt_epi32(beyond, bits);
-            let mut mask = _mm256_movemask_ps(_mm256_castsi256_ps(passed)) as u32;
+            let bits = _mm256_maddubs_epi16(bytes, _mm256_set1_epi8(1));
+            // Two bits a lane.
+            let mut mask = _mm256_movemask_epi8(_mm256_cmpgt_epi16(beyond, bits)) as u32;
             while mask != 0 {
-                let lane = mask.trailing_zeros() as usize;
-                out.push(Candidate::new(run.start + 8 * step + lane, run.tag));
-                mask &= mask - 1;
+                let lane = mask.trailing_zeros() as usize / 2;
+                out.push(Candidate { place: run.start + 16 * step + lane, number });
+                mask &= !(3 << (2 * lane));
             }
         }
-        let tail = Run { start: run.start + 8 * eights.len(), len: rest.len() as u32, ..*run };
-        portable::filter(fingerprints, &[tail], out);
+        let done = 16 * steps.len();
+        let tail = Run { start: run.start + done, len: rest.len() as u32, ..*run };
+        portable::filter_run(near, &tail, number, out);
     }
+}
+
+/// The portable form, compiled with the instruction that counts bits.
+#[target_feature(enable = "avx2,popcnt")]
+pub(super) fn refine(prints: Prints, candidates: &mut Vec<Candidate>, sought: impl Fn(u32) -> (u32, u8)) {
+    portable::refine(prints, candidates, sought);
 }
 
 /// The portable form, compiled with the instruction that counts bits.
@@ -89,8 +96,20 @@ pub(super) fn verify<const W: usize>(
     codes: &[Code<W>],
     code: &Code<W>,
     radius: u32,
-    candidates: &[(u32, u8)],
-    out: &mut Vec<(Found, u8)>,
+    candidates: &[(u32, u32)],
+    out: &mut Vec<(Found, u32)>,
 ) {
     portable::verify(codes, code, radius, candidates, out);
+}
+
+/// The portable form, compiled with the instruction that counts bits.
+#[target_feature(enable = "avx2,popcnt")]
+pub(super) fn verify_pairs<const W: usize>(
+    codes: &[Code<W>],
+    queries: &[Code<W>],
+    radius: u32,
+    pairs: &[(u32, u32)],
+    out: &mut Vec<(Found, u32)>,
+) {
+    portable::verify_pairs(codes, queries, radius, pairs, out);
 }

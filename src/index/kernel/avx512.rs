@@ -1,12 +1,14 @@
-//! Kernels for AVX-512 with VPOPCNTDQ.
+//! Kernels for AVX-512 with the instructions that count bits: VPOPCNTDQ and BITALG.
 #![allow(unsafe_code)]
 
-use super::{Candidate, Found, Run, portable, prefetch};
+use super::{Bucket, Candidate, Found, Needle, Run, portable, prefetch};
 use crate::index::Code;
 use std::arch::x86_64::*;
 
 pub(super) fn supported() -> bool {
     is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512bitalg")
         && is_x86_feature_detected!("avx512vpopcntdq")
         && is_x86_feature_detected!("avx2")
         && is_x86_feature_detected!("popcnt")
@@ -92,32 +94,80 @@ fn fold_pairs(a: __m512i, b: __m512i) -> __m512i {
 /// Runs ahead of the one at work whose memory is asked for, and the most lines asked for of each; what follows comes by
 /// the processor's own prefetching.
 const RUNS_AHEAD: usize = 6;
-const LINES_AHEAD: usize = 12;
+const LINES_AHEAD: usize = 8;
 
-#[target_feature(enable = "avx512f,avx512vpopcntdq,avx2,popcnt")]
-pub(super) fn filter(fingerprints: &[u32], runs: &[Run], out: &mut Vec<Candidate>) {
-    for (i, run) in runs.iter().enumerate() {
-        if let Some(next) = runs.get(i + RUNS_AHEAD) {
-            for line in 0..((next.len as usize).div_ceil(16) + 1).min(LINES_AHEAD) {
-                prefetch(fingerprints, next.start + 16 * line);
-            }
+/// Numbers in a register, and in a cache line.
+const LANES: usize = 32;
+
+/// Asks for the memory of a run.
+#[inline]
+fn prefetch_run(near: &[u16], start: usize, len: u32) {
+    for line in 0..((len as usize).div_ceil(LANES) + 1).min(LINES_AHEAD) {
+        prefetch(near, start + LANES * line);
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512bitalg,avx2,popcnt")]
+pub(super) fn filter(near: &[u16], runs: &[Run], out: &mut Vec<Candidate>) {
+    for (number, run) in runs.iter().enumerate() {
+        if let Some(next) = runs.get(number + RUNS_AHEAD) {
+            prefetch_run(near, next.start, next.len);
         }
-        let stored = fingerprints.get(run.start..).unwrap_or_default();
+        let query = _mm512_set1_epi16(run.fingerprint as i16);
+        let limit = _mm512_set1_epi16(i16::from(run.near));
+        let stored = near.get(run.start..).unwrap_or_default();
         let stored = &stored[..stored.len().min(run.len as usize)];
-        let query = _mm512_set1_epi32(run.fingerprint as i32);
-        let limit = _mm512_set1_epi32(i32::from(run.limit));
-        for place in (0..stored.len()).step_by(16) {
-            let lanes = (stored.len() - place).min(16);
-            let valid = (0xffff_u32 >> (16 - lanes)) as __mmask16;
-            // SAFETY: only lanes inside the slice are read.
-            let values = unsafe { _mm512_maskz_loadu_epi32(valid, stored.as_ptr().add(place).cast()) };
-            let bits = _mm512_popcnt_epi32(_mm512_xor_si512(values, query));
-            let mut mask = _mm512_mask_cmple_epu32_mask(valid, bits, limit);
-            while mask != 0 {
-                let lane = mask.trailing_zeros() as usize;
-                out.push(Candidate::new(run.start + place + lane, run.tag));
-                mask &= mask - 1;
+        for place in (0..stored.len()).step_by(LANES) {
+            let (values, valid) = load(&stored[place..]);
+            push(passing(values, valid, query, limit), run.start + place, number as u32, out);
+        }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512bitalg,avx2,popcnt")]
+pub(super) fn sift(near: &[u16], buckets: &[Bucket], needles: &[Needle], out: &mut Vec<Candidate>) {
+    for (i, bucket) in buckets.iter().enumerate() {
+        if let Some(next) = buckets.get(i + RUNS_AHEAD) {
+            prefetch_run(near, next.start, next.len);
+        }
+        let stored = near.get(bucket.start..).unwrap_or_default();
+        let stored = &stored[..stored.len().min(bucket.len as usize)];
+        let range = bucket.needles.clone();
+        let needles = &needles[range.start as usize..range.end as usize];
+        for place in (0..stored.len()).step_by(LANES) {
+            let (values, valid) = load(&stored[place..]);
+            for (number, needle) in range.clone().zip(needles) {
+                let query = _mm512_set1_epi16(needle.fingerprint as i16);
+                let limit = _mm512_set1_epi16(i16::from(needle.near));
+                push(passing(values, valid, query, limit), bucket.start + place, number, out);
             }
         }
+    }
+}
+
+/// The first numbers of a list, and which lanes they fill.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn load(numbers: &[u16]) -> (__m512i, __mmask32) {
+    let lanes = numbers.len().min(LANES);
+    let valid = u32::MAX.unbounded_shr((LANES - lanes) as u32);
+    // SAFETY: only lanes inside the slice are read.
+    (unsafe { _mm512_maskz_loadu_epi16(valid, numbers.as_ptr().cast()) }, valid)
+}
+
+/// The lanes that differ from `query` in at most `limit` bits.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512bitalg")]
+fn passing(values: __m512i, valid: __mmask32, query: __m512i, limit: __m512i) -> __mmask32 {
+    let bits = _mm512_popcnt_epi16(_mm512_xor_si512(values, query));
+    _mm512_mask_cmple_epu16_mask(valid, bits, limit)
+}
+
+/// Appends a candidate for each bit.
+#[inline(always)]
+fn push(mut mask: u32, start: usize, number: u32, out: &mut Vec<Candidate>) {
+    while mask != 0 {
+        out.push(Candidate { place: start + mask.trailing_zeros() as usize, number });
+        mask &= mask - 1;
     }
 }

@@ -83,11 +83,13 @@ struct Item {
 /// Sorts the codes by each band, in two rounds of counting: a single one would write to so many places at once that
 /// every write missed the caches.
 fn write_postings<const W: usize>(memory: &mut [u8], layout: &Layout, counts: &Counts, bands: Bands) {
-    let (head, tail) = memory.split_at_mut(layout.prints.start);
+    let (head, tail) = memory.split_at_mut(layout.near.start);
     let (codes, rest) = head.split_at_mut(layout.codes.end);
     let codes = cast::<Code<W>>(&codes[layout.codes.clone()]);
-    let (prints, postings) = tail.split_at_mut(layout.postings.start - layout.prints.start);
-    let prints = cast_mut::<u32>(&mut prints[..layout.prints.len()]);
+    let (prints, postings) = tail.split_at_mut(layout.postings.start - layout.near.start);
+    let (near, far) = prints.split_at_mut(layout.far.start - layout.near.start);
+    let near = cast_mut::<u16>(&mut near[..layout.near.len()]);
+    let far = cast_mut::<u16>(&mut far[..layout.far.len()]);
     let mut packer = Packer::new(cast_mut::<u64>(postings), counts.posting_bits());
     let mut items = vec![Item::default(); codes.len()];
     let mut places = vec![0; codes.len()];
@@ -113,10 +115,12 @@ fn write_postings<const W: usize>(memory: &mut [u8], layout: &Layout, counts: &C
             *cursor += 1;
         }
         let mut cursors = offsets.to_vec();
-        let prints = &mut prints[band * codes.len()..][..codes.len()];
+        let near = &mut near[band * codes.len()..][..codes.len()];
+        let far = &mut far[band * codes.len()..][..codes.len()];
         for item in &items {
             let cursor = &mut cursors[item.key as usize];
-            prints[*cursor as usize] = item.print;
+            near[*cursor as usize] = item.print as u16;
+            far[*cursor as usize] = (item.print >> 16) as u16;
             places[*cursor as usize] = item.place;
             *cursor += 1;
         }

@@ -21,6 +21,8 @@ pub(super) unsafe trait Plain: Copy {}
 mod plain {
     use super::Plain;
     // SAFETY: a number without padding.
+    unsafe impl Plain for u16 {}
+    // SAFETY: a number without padding.
     unsafe impl Plain for u32 {}
     // SAFETY: a number without padding.
     unsafe impl Plain for u64 {}

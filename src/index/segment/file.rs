@@ -1,6 +1,6 @@
 //! Segments as files: written once, checked, and opened by mapping.
 
-use super::bytes::{self, cast};
+use super::bytes;
 use super::layout::{Counts, Fields, HEADER, Layout, MAGIC, TRAILER, VERSION};
 use super::{Memory, Segment};
 use crate::index::{bands::Bands, kernel::Level};
@@ -133,7 +133,7 @@ impl<const W: usize> Segment<W> {
             return false;
         }
         let Some(bands) = self.counts.bands else { return true };
-        let prints: &[u32] = cast(&self.memory.bytes()[self.layout.prints.clone()]);
+        let prints = self.prints();
         let postings = &self.memory.bytes()[self.layout.postings.clone()];
         (0..bands.count()).all(|band| {
             let offsets = self.offsets(band);
@@ -145,7 +145,7 @@ impl<const W: usize> Segment<W> {
                             let place = band * codes.len() + posting as usize;
                             codes.get(self.posting(postings, place) as usize).is_some_and(|code| {
                                 bands.key(code, band) as usize == value
-                                    && prints.get(place) == Some(&bands.fingerprint(code, band))
+                                    && prints.get(place) == Some(bands.fingerprint(code, band))
                             })
                         })
                 })

@@ -7,7 +7,8 @@
 //! ends     codes × u32: where the ids of each code end; empty if every code has one id
 //! ids      places × u64, code by code
 //! offsets  for each band (values + 1) × u32: where the postings of each value begin within the band
-//! prints   bands × codes × u32: for each posting the 32 bits that follow its band
+//! near     bands × codes × u16: for each posting the 16 bits that follow its band
+//! far      bands × codes × u16: for each posting the 16 bits that follow those
 //! postings bands × codes numbers of `posting bits` bits each: the place of the code
 //! trailer  CRC-32 of all between header and trailer
 //! ```
@@ -128,7 +129,8 @@ pub(super) struct Layout {
     pub(super) ids: Range<usize>,
     /// One range a band.
     pub(super) offsets: Vec<Range<usize>>,
-    pub(super) prints: Range<usize>,
+    pub(super) near: Range<usize>,
+    pub(super) far: Range<usize>,
     pub(super) postings: Range<usize>,
     /// Of the whole, with the trailer.
     pub(super) length: usize,
@@ -157,12 +159,13 @@ impl Layout {
             None => Vec::new(),
         };
         let postings = codes.checked_mul(counts.band_count())?;
-        let prints = part(postings.checked_mul(4)?)?;
+        let near = part(postings.checked_mul(2)?)?;
+        let far = part(postings.checked_mul(2)?)?;
         // Eight bytes more, so that a posting is read as one word.
         let bits = postings.checked_mul(counts.posting_bits() as usize)?;
         let postings = part((bits / 8).checked_add(16)?)?;
         let length = part(TRAILER)?.end;
-        Some(Self { codes: codes_range, ends, ids, offsets, prints, postings, length })
+        Some(Self { codes: codes_range, ends, ids, offsets, near, far, postings, length })
     }
 
     /// The bytes that the trailer's checksum covers.

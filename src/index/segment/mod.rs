@@ -1,5 +1,6 @@
 //! An immutable set of codes, sorted for search, in memory or in a mapped file.
 
+mod batch;
 mod build;
 mod bytes;
 mod file;
@@ -7,10 +8,12 @@ mod fold;
 mod layout;
 mod search;
 
+pub(super) use batch::BatchScratch;
 pub use file::{OpenError, VerifyError};
 pub(super) use search::Scratch;
 
-use super::{Code, kernel::Level};
+use super::Code;
+use super::kernel::{Level, Prints};
 use bytes::cast;
 use layout::{Counts, Layout};
 use memmap2::{Mmap, MmapMut};
@@ -101,8 +104,10 @@ impl<const W: usize> Segment<W> {
         cast(&self.memory.bytes()[self.layout.offsets[band].clone()])
     }
 
-    fn prints(&self) -> &[u32] {
-        cast(&self.memory.bytes()[self.layout.prints.clone()])
+    /// The fingerprints of all postings.
+    fn prints(&self) -> Prints<'_> {
+        let bytes = self.memory.bytes();
+        Prints { near: cast(&bytes[self.layout.near.clone()]), far: cast(&bytes[self.layout.far.clone()]) }
     }
 
     /// The place of the code that a posting points to. Beyond the codes if the file is damaged.

@@ -2,18 +2,20 @@
 
 use super::Segment;
 use crate::index::Code;
-use crate::index::bands::{Bands, DEEPEST, Masks};
+use crate::index::bands::{Bands, Budget, DEEPEST, Masks};
 use crate::index::kernel::{Candidate, Found, Run, prefetch};
 use std::ops::Range;
 
 /// What the steps of a search cost, in units of one fingerprint compared in a long run.
-mod cost {
+pub(super) mod cost {
     /// A value looked up, with the latency of its run.
-    pub(super) const PROBE: u64 = 60;
+    pub(in crate::index::segment) const PROBE: u64 = 60;
+    /// The upper half of a fingerprint fetched and compared.
+    pub(in crate::index::segment) const NEAR: u64 = 30;
     /// A candidate fetched and compared.
-    pub(super) const CANDIDATE: u64 = 60;
+    pub(in crate::index::segment) const CANDIDATE: u64 = 60;
     /// 32 bytes of codes scanned.
-    pub(super) const SCAN: u64 = 7;
+    pub(in crate::index::segment) const SCAN: u64 = 7;
 }
 
 /// Runs that are filtered before the candidates are counted.
@@ -24,12 +26,12 @@ const ROUND: usize = 256;
 pub(in crate::index) struct Scratch {
     /// For each band the largest distance that is probed; −1 leaves it out.
     thresholds: Vec<i32>,
-    budgets: Vec<i32>,
+    budgets: Vec<Budget>,
     shells: Vec<Shell>,
     runs: Vec<Run>,
     candidates: Vec<Candidate>,
-    places: Vec<(u32, u8)>,
-    checked: Vec<(Found, u8)>,
+    places: Vec<(u32, u32)>,
+    checked: Vec<(Found, u32)>,
     /// The codes within the radius.
     pub(in crate::index) found: Vec<Found>,
 }
@@ -77,6 +79,9 @@ impl<const W: usize> Segment<W> {
         scratch.shells.clear();
         scratch.thresholds.clear();
         scratch.thresholds.resize(bands.count(), each as i32 - 1);
+        if each > 0 {
+            (0..bands.count()).for_each(|band| self.prefetch_offsets(bands, code, band));
+        }
         for band in 0..bands.count() {
             for distance in 0..each {
                 self.look_up(bands, code, band, distance, scratch);
@@ -188,6 +193,15 @@ impl<const W: usize> Segment<W> {
         }
     }
 
+    /// Asks for the lines of a table of offsets where the values lie that differ in at most one bit.
+    fn prefetch_offsets(&self, bands: Bands, code: &Code<W>, band: usize) {
+        /// Values that differ in a lower bit lie in the same line.
+        const LINE: u32 = 4;
+        let (offsets, key) = (self.offsets(band), bands.key(code, band) as usize);
+        prefetch(offsets, key);
+        (LINE..bands.width(band)).for_each(|bit| prefetch(offsets, key ^ 1 << bit));
+    }
+
     /// Looks up the runs of one shell.
     fn look_up(&self, bands: Bands, code: &Code<W>, band: usize, distance: usize, scratch: &mut Scratch) {
         let offsets = self.offsets(band);
@@ -203,7 +217,7 @@ impl<const W: usize> Segment<W> {
             if len > 0 {
                 postings += u64::from(len);
                 let start = base + start as usize;
-                scratch.runs.push(Run { start, len, fingerprint, limit: 0, tag: band as u8 });
+                scratch.runs.push(Run { start, len, fingerprint, near: 0, limit: 0, band: band as u32 });
             }
         }
         scratch.shells.push(Shell { band, distance, runs: first..scratch.runs.len(), postings });
@@ -215,9 +229,9 @@ impl<const W: usize> Segment<W> {
         bands.budgets(thresholds, budgets);
         let mut kept = 0;
         for shell in shells {
-            let limit = (budgets[shell.band] - shell.distance as i32).clamp(0, 32) as u8;
+            let (near, limit) = budgets[shell.band].less(shell.distance);
             for i in shell.runs.clone() {
-                runs[kept] = Run { limit, ..runs[i] };
+                runs[kept] = Run { near, limit, ..runs[i] };
                 kept += 1;
             }
         }
@@ -232,7 +246,12 @@ impl<const W: usize> Segment<W> {
         let Scratch { thresholds, budgets, runs, candidates, places, checked, found, .. } = scratch;
         for (round, runs_of_round) in runs.chunks(ROUND).enumerate() {
             candidates.clear();
-            self.level.filter(prints, runs_of_round, candidates);
+            self.level.filter(prints.near, runs_of_round, candidates);
+            spent += candidates.len() as u64 * cost::NEAR;
+            self.level.refine(prints, candidates, |number| {
+                let run = &runs_of_round[number as usize];
+                (run.fingerprint, run.limit)
+            });
             spent += candidates.len() as u64 * cost::CANDIDATE;
             // What this round cost, every round will cost.
             let rounds = runs.len().div_ceil(ROUND) as u64;
@@ -240,31 +259,38 @@ impl<const W: usize> Segment<W> {
                 return false;
             }
             for candidate in candidates.iter() {
-                prefetch(postings, candidate.place() * self.counts.posting_bits() as usize / 8);
+                prefetch(postings, candidate.place * self.counts.posting_bits() as usize / 8);
             }
             places.clear();
             for candidate in candidates.iter() {
-                let place = self.posting(postings, candidate.place());
+                let place = self.posting(postings, candidate.place);
                 prefetch(codes, place as usize);
-                places.push((place, candidate.tag()));
+                places.push((place, runs_of_round[candidate.number as usize].band));
             }
             checked.clear();
             self.level.verify(codes, code, radius, places, checked);
             for &(hit, band) in checked.iter() {
                 // The same code passes in several bands; the first that it passes in reports it.
                 let stored = &codes[hit.place as usize];
-                let passes = |band: usize| {
-                    let differ = (bands.key(stored, band) ^ bands.key(code, band)).count_ones() as i32;
-                    let next = bands.fingerprint(stored, band) ^ bands.fingerprint(code, band);
-                    differ <= thresholds[band] && differ + next.count_ones() as i32 <= budgets[band]
-                };
-                if !(0..usize::from(band)).any(passes) {
+                if !passes(bands, stored, code, band as usize, thresholds, budgets) {
                     found.push(hit);
                 }
             }
         }
         true
     }
+}
+
+/// Whether a code passes in a band before `end`.
+pub(super) fn passes<const W: usize>(
+    bands: Bands,
+    stored: &Code<W>,
+    code: &Code<W>,
+    end: usize,
+    thresholds: &[i32],
+    budgets: &[Budget],
+) -> bool {
+    (0..end).any(|band| bands.passes(stored, code, band, thresholds[band], budgets[band]))
 }
 
 #[cfg(test)]

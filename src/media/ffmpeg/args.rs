@@ -148,23 +148,41 @@ pub(super) fn arguments(options: &Options, want: Want) -> Vec<String> {
         add("-f yuv4mpegpipe -strict -1 pipe:1");
     }
     if want.sound {
-        // Two channels, so that those that cancel can be told here.
-        add("-vn -sn -dn -map_metadata -1 -ac 2 -af");
-        add(&format!("aresample={}:async=1:first_pts=0", options.hertz()));
+        add("-vn -sn -dn -map_metadata -1 -af");
+        add(&sound_filter(options));
         add(&format!("-c:a pcm_f32le -f f32le pipe:{SOUND_FD}"));
     }
     args
 }
 
+/// A jump in time of more seconds is taken for a broken time stamp, and cut to so many. Jumps are filled, with
+/// repeated pictures and with silence, which costs time and memory.
+const JUMP: u32 = 600;
+
+/// Time stamps without jumps longer than that. `PTS` and its like are the program's names, in units of `TB`.
+fn steady() -> String {
+    format!(
+        "'if(isnan(PREV_INPTS)+isnan(PREV_OUTPTS),min(PTS,{JUMP}/TB),\
+         PREV_OUTPTS+clip(PTS-PREV_INPTS,-{JUMP}/TB,{JUMP}/TB))'"
+    )
+}
+
 /// Drops frames first, then scales what is left: square pixels by shrinking the longer way, never by stretching, then
 /// the longer side to the limit. `round=up` takes the picture that is on the screen at each tick.
 fn picture_filter(options: &Options) -> String {
-    let rate = options.ticks();
-    let side = options.max_side.max(16);
+    let (rate, side) = (options.ticks(), options.max_side.max(16));
     let (w, h) = ("(iw*min(1,sar))", "(ih/max(1,sar))");
     let fit = format!("min(1,{side}/max({w},{h}))");
     format!(
-        "fps={rate}:start_time=0:round=up,\
-         scale=w='max(1,round({w}*{fit}))':h='max(1,round({h}*{fit}))':flags=area,format=gray"
+        "setpts={},fps={rate}:start_time=0:round=up,\
+         scale=w='max(1,round({w}*{fit}))':h='max(1,round({h}*{fit}))':flags=area,format=gray",
+        steady()
     )
+}
+
+/// Two channels, so that those that cancel can be told here. Gaps are filled last, where a second costs the least.
+fn sound_filter(options: &Options) -> String {
+    let rate = options.hertz();
+    let format = format!("aformat=sample_fmts=flt:sample_rates={rate}:channel_layouts=stereo");
+    format!("asetpts={},{format},aresample=async=1:first_pts=0", steady())
 }

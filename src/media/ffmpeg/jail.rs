@@ -241,3 +241,104 @@ mod other {
         }
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::fs::File;
+    use std::io::Write;
+    use std::net::TcpListener;
+    use std::path::Path;
+    use std::process::{Command, Output, Stdio};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::media::{Limits, Options};
+
+    /// Runs a program in the jail, with a media file of its own as its input.
+    fn jailed(program: &str, args: &[&str], limits: Limits) -> Output {
+        let mut media = tempfile::NamedTempFile::new().unwrap();
+        media.write_all(b"the media").unwrap();
+        let file = File::open(media.path()).unwrap();
+        let program = std::fs::canonicalize(program).unwrap();
+        let mut command = Command::new(&program);
+        command.args(args).stdin(Stdio::from(file.try_clone().unwrap()));
+        let options = Options { limits, ..Options::default() };
+        assert_eq!(lock(&mut command, &program, &file, &options), Ok(true));
+        command.output().unwrap()
+    }
+
+    fn cat(path: &str) -> Output {
+        jailed("/bin/cat", &[path], Limits::default())
+    }
+
+    #[test]
+    fn only_the_media_file_can_be_read() {
+        assert_eq!(cat("/proc/self/fd/0").stdout, b"the media");
+        for path in
+            ["/etc/passwd", "/proc/self/environ", "/proc/self/maps", "/dev/zero", "/usr/share/dict", "/tmp"]
+        {
+            let output = cat(path);
+            assert!(!output.status.success() && output.stdout.is_empty(), "{path}");
+        }
+        let other = tempfile::NamedTempFile::new().unwrap();
+        assert!(!cat(&other.path().to_string_lossy()).status.success());
+    }
+
+    #[test]
+    fn nothing_can_be_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let there = dir.path().join("there");
+        std::fs::write(&there, "x").unwrap();
+        let new = dir.path().join("new");
+        let run = |program: &str, args: &[&Path]| {
+            let args: Vec<_> = args.iter().map(|arg| arg.to_str().unwrap()).collect();
+            assert!(!jailed(program, &args, Limits::default()).status.success(), "{program} {args:?}");
+        };
+        run("/usr/bin/touch", &[&new]);
+        run("/bin/mkdir", &[&new]);
+        run("/bin/rm", &[&there]);
+        run("/bin/cp", &[Path::new("/proc/self/fd/0"), &there]);
+        run("/bin/chmod", &[Path::new("777"), &there]);
+        assert!(!new.exists());
+        assert_eq!(std::fs::read(&there).unwrap(), b"x");
+    }
+
+    #[test]
+    fn no_connection_can_be_made() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let url = format!("tcp://{}", listener.local_addr().unwrap());
+        let ffmpeg = std::env::split_paths(&std::env::var_os("PATH").unwrap())
+            .map(|dir| dir.join("ffmpeg"))
+            .find(|file| file.is_file())
+            .unwrap();
+        let output = jailed(ffmpeg.to_str().unwrap(), &["-v", "error", "-i", &url], Limits::default());
+        assert!(!output.status.success());
+        assert!(String::from_utf8_lossy(&output.stderr).contains("Operation not permitted"), "{output:?}");
+        assert!(listener.accept().is_err());
+    }
+
+    #[test]
+    fn no_other_program_can_be_started() {
+        let output = jailed("/bin/sh", &["-c", "/bin/echo out; exec /bin/echo out"], Limits::default());
+        assert!(!output.status.success());
+        assert_eq!(output.stdout, b"");
+    }
+
+    #[test]
+    fn cpu_time_is_limited() {
+        use std::os::unix::process::ExitStatusExt;
+        let limits = Limits { cpu: Duration::from_secs(1), ..Limits::default() };
+        let output = jailed("/bin/sh", &["-c", "while :; do :; done"], limits);
+        assert_eq!(output.status.signal(), Some(rustix::process::Signal::XCPU.as_raw()));
+    }
+
+    #[test]
+    fn memory_is_limited() {
+        let limits = Limits { memory: 64 << 20, ..Limits::default() };
+        assert!(jailed("/bin/sh", &["-c", ":"], limits.clone()).status.success());
+        // Doubles a string until it is too long.
+        let grow = "x=xxxxxxxx; i=0; while [ $i -lt 30 ]; do x=$x$x; i=$((i+1)); done";
+        assert!(!jailed("/bin/sh", &["-c", grow], limits).status.success());
+    }
+}

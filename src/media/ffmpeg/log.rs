@@ -26,6 +26,8 @@ struct Listed {
     turn: Turn,
     /// Of sound: a single channel.
     mono: bool,
+    /// Of pictures: coded by the perceptual quantiser of high dynamic range.
+    pq: bool,
 }
 
 /// What was understood of the child's messages. Bounded, whatever the child says.
@@ -136,9 +138,19 @@ impl Log {
         self.chosen_listed(Kind::Picture).map(|s| s.turn).unwrap_or_default()
     }
 
+    /// Whether the pictures are coded by the perceptual quantiser.
+    pub(super) fn pq(&self) -> bool {
+        self.chosen_listed(Kind::Picture).is_some_and(|s| s.pq)
+    }
+
     /// Whether the sound that is being decoded has a single channel.
     pub(super) fn mono(&self) -> bool {
         self.chosen_listed(Kind::Sound).is_some_and(|s| s.mono)
+    }
+
+    /// Whether a limit is why nothing came of it.
+    pub(super) fn over_a_limit(&self) -> bool {
+        matches!(self.verdict, Some(Verdict::Bound(_)))
     }
 
     /// Why nothing came of it.
@@ -187,7 +199,9 @@ fn listed(rest: &str) -> Option<Listed> {
         _ => None,
     };
     let codec = coded.split([' ', ',']).next().unwrap_or_default();
-    Some(Listed { index, kind, codec: one_line(codec), turn: Turn::None, mono: coded.contains(" Hz, mono,") })
+    let mono = coded.contains(" Hz, mono,");
+    let pq = coded.contains("/smpte2084");
+    Some(Listed { index, kind, codec: one_line(codec), turn: Turn::None, mono, pq })
 }
 
 /// The turn nearest to `degrees` clockwise.

@@ -41,6 +41,7 @@ pub(super) fn read(
         // fails at once. Try what else there may be; nothing was pushed yet.
         let (picture, sound) = (outcome.log.count(Kind::Picture) > 0, outcome.log.count(Kind::Sound) > 0);
         let next = match fallback.take() {
+            _ if outcome.log.over_a_limit() => None,
             Some(next) => Some(next),
             None if want.picture && want.sound => match (picture, sound) {
                 (true, true) => {

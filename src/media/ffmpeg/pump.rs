@@ -13,6 +13,7 @@ use super::child::{self, Running};
 use super::log::Log;
 use crate::media::downmix::Downmix;
 use crate::media::raster::Turn;
+use crate::media::tone;
 use crate::media::y4m::Header;
 use crate::media::{Bound, Frame, Luma, MediaError, Options, Samples, Sink};
 
@@ -76,6 +77,8 @@ struct Pump<'a> {
     options: &'a Options,
     planes: Planes,
     turned: Vec<u8>,
+    /// What high dynamic range is brought down by, once it is needed.
+    tone: Option<Box<[u8; 256]>>,
     /// Bytes of a sample frame that is not complete yet.
     odd: Vec<u8>,
     downmix: Downmix,
@@ -90,6 +93,7 @@ impl<'a> Pump<'a> {
             options,
             planes: Planes::default(),
             turned: Vec::new(),
+            tone: None,
             odd: Vec::new(),
             downmix: Downmix::new(options.hertz()),
             log: Log::default(),
@@ -145,8 +149,12 @@ impl<'a> Pump<'a> {
         }
         let time = self.frames as f64 / f64::from(self.options.ticks());
         self.frames += 1;
+        if self.log.pq() {
+            let codes = self.tone.get_or_insert_with(|| Box::new(tone::from_pq()));
+            plane.iter_mut().for_each(|v| *v = codes[usize::from(*v)]);
+        }
         let (width, plane) = match self.log.turn() {
-            Turn::None => (width, plane),
+            Turn::None => (width, &*plane),
             turn => (turn.apply(plane, width, &mut self.turned), self.turned.as_slice()),
         };
         if let Some(luma) = Luma::new(width, plane.len() / width.max(1), width, plane) {
@@ -244,14 +252,14 @@ impl Planes {
     }
 
     /// The picture, if it is complete: its width and its pixels.
-    fn take(&mut self) -> Result<Option<(usize, &[u8])>, Stop> {
+    fn take(&mut self) -> Result<Option<(usize, &mut [u8])>, Stop> {
         let Some((width, _)) = self.size.filter(|_| self.filled == self.record.len()) else {
             return Ok(None);
         };
         self.filled = 0;
-        match self.record.strip_prefix(FRAME) {
-            Some(plane) => Ok(Some((width, plane))),
-            None => Err(Stop::Malformed("the decoder sent half a picture".to_owned())),
+        match self.record.split_at_mut(FRAME.len()) {
+            (line, plane) if line == FRAME => Ok(Some((width, plane))),
+            _ => Err(Stop::Malformed("the decoder sent half a picture".to_owned())),
         }
     }
 }
