@@ -26,6 +26,8 @@ struct Listed {
     turn: Turn,
     /// Of sound: a single channel.
     mono: bool,
+    /// Of pictures: luma of limited range.
+    limited: bool,
     /// Of pictures: coded by the perceptual quantiser of high dynamic range.
     pq: bool,
 }
@@ -138,6 +140,11 @@ impl Log {
         self.chosen_listed(Kind::Picture).map(|s| s.turn).unwrap_or_default()
     }
 
+    /// Whether the pictures' luma is of limited range.
+    pub(super) fn limited(&self) -> bool {
+        self.chosen_listed(Kind::Picture).is_none_or(|s| s.limited)
+    }
+
     /// Whether the pictures are coded by the perceptual quantiser.
     pub(super) fn pq(&self) -> bool {
         self.chosen_listed(Kind::Picture).is_some_and(|s| s.pq)
@@ -201,7 +208,24 @@ fn listed(rest: &str) -> Option<Listed> {
     let codec = coded.split([' ', ',']).next().unwrap_or_default();
     let mono = coded.contains(" Hz, mono,");
     let pq = coded.contains("/smpte2084");
-    Some(Listed { index, kind, codec: one_line(codec), turn: Turn::None, mono, pq })
+    let limited = limited_range(coded);
+    Some(Listed { index, kind, codec: one_line(codec), turn: Turn::None, mono, limited, pq })
+}
+
+/// Whether the pixels are luma and chroma of limited range, by their format, which follows the codec:
+/// `h264 (High) (avc1 / 0x31637661), yuv420p(tv, bt709), 640x360`. What is not told is limited.
+fn limited_range(coded: &str) -> bool {
+    const FULL: &[&str] = &[
+        "yuvj", "gray", "rgb", "bgr", "gbr", "argb", "abgr", "0rgb", "0bgr", "x2rgb", "x2bgr", "pal8",
+        "mono", "ya8", "ya16", "xyz", "bayer",
+    ];
+    let mut depth = 0;
+    let mut parts = coded.split(|c: char| {
+        depth += i32::from(c == '(') - i32::from(c == ')');
+        c == ',' && depth == 0
+    });
+    let format = parts.nth(1).unwrap_or_default().trim_start();
+    !format.contains("(pc") && !FULL.iter().any(|name| format.starts_with(name))
 }
 
 /// The turn nearest to `degrees` clockwise.
@@ -255,6 +279,22 @@ mod tests {
         assert_eq!(log.chosen(Kind::Sound), stream(2, 2, "mp3"));
         assert_eq!(log.turn(), Turn::Quarter);
         assert_eq!(log.first_error.as_deref(), Some("h264: error while decoding MB 3 4"));
+    }
+
+    #[test]
+    fn ranges_are_told_by_the_pixel_format() {
+        for (coded, limited) in [
+            ("h264 (High) (avc1 / 0x31637661), yuv420p(tv, bt470bg, progressive), 640x360", true),
+            ("h264 (High), yuv420p(pc, bt709), 640x360", false),
+            ("mjpeg (Baseline), yuvj420p(pc, bt470bg/unknown/unknown), 640x360", false),
+            ("vp9 (Profile 0), yuv420p, 640x360", true),
+            ("ffv1 (FFV1 / 0x31564646), gray10le, 640x360", false),
+            ("gif, bgra, 100x100", false),
+            ("hevc (Main 10), p010le, 640x360", true),
+            ("av1, none, 640x360", true),
+        ] {
+            assert_eq!(limited_range(coded), limited, "{coded}");
+        }
     }
 
     #[test]
