@@ -44,6 +44,8 @@ pub(super) struct Log {
     pub(super) duration: Option<f64>,
     pub(super) errors: u64,
     pub(super) first_error: Option<String>,
+    /// The first message that is not the program's own, which is the loader's where that cannot start it.
+    unstarted: Option<String>,
     /// The first message that tells more than that something failed.
     verdict: Option<Verdict>,
 }
@@ -72,6 +74,8 @@ impl Log {
             self.info(text);
         } else if let Some((who, what)) = split_error(&line) {
             self.error_line(who, what);
+        } else if self.unstarted.is_none() && !line.starts_with('[') && !line.trim().is_empty() {
+            self.unstarted = Some(one_line(&line));
         }
     }
 
@@ -89,7 +93,9 @@ impl Log {
         } else if self.listed {
         } else if let Some(rest) = text.strip_prefix("  Duration: ") {
             self.duration = self.duration.or_else(|| clock(rest));
-        } else if let Some(rest) = inner.strip_prefix("displaymatrix: rotation of ")
+        } else if let Some(rest) = ["displaymatrix", "Display Matrix"]
+            .iter()
+            .find_map(|name| inner.strip_prefix(name)?.strip_prefix(": rotation of "))
             && let Some(stream) = self.streams.last_mut()
             && let Some(degrees) = rest.split(' ').next().and_then(|d| d.parse::<f64>().ok())
         {
@@ -162,6 +168,9 @@ impl Log {
 
     /// Why nothing came of it.
     pub(super) fn error(&self, path: &Path, want: Want) -> MediaError {
+        if let (None, true, Some(loader)) = (&self.first_error, self.streams.is_empty(), &self.unstarted) {
+            return MediaError::jail(path, loader.as_str());
+        }
         let cause = self.first_error.clone().unwrap_or_else(|| "the decoder gave nothing".to_owned());
         match self.verdict {
             Some(Verdict::Bound(bound)) => MediaError::limit(path, bound),
@@ -303,6 +312,21 @@ mod tests {
         assert_eq!(turn(270.0), Turn::ThreeQuarters);
         assert_eq!(turn(180.1), Turn::Half);
         assert_eq!(turn(f64::NAN), Turn::None);
+    }
+
+    #[test]
+    fn newer_programs_spell_rotation_otherwise() {
+        let mut log = Log::default();
+        log.push(SAID.replace("displaymatrix", "Display Matrix").as_bytes());
+        assert_eq!(log.turn(), Turn::Quarter);
+    }
+
+    #[test]
+    fn a_program_that_cannot_start_is_no_fault_of_the_file() {
+        let mut log = Log::default();
+        log.push(b"ffmpeg: error while loading shared libraries: libx.so.1: cannot open\n");
+        let error = log.error(Path::new("a.mp4"), Want { picture: true, sound: true });
+        assert!(matches!(error, MediaError::Jail { .. }) && error.to_string().contains("libx.so.1"));
     }
 
     #[test]
