@@ -10,9 +10,7 @@ use std::collections::VecDeque;
 /// Motion frames from one key frame to the next.
 const KEY_EVERY: u64 = 4;
 /// Longer side of the plane that features are found in, in pixels.
-const SIDE: usize = 320;
-/// The same for every other key frame, whose fine features find a copy that is shown small.
-const FINE_SIDE: usize = 640;
+const SIDE: usize = 640;
 /// Size from which the print keeps a feature, in longer sides: finer detail does not survive, and where a copy
 /// is shown small it is the coarse features of the reference that the fine ones of the probe look like.
 const PRINT_SIGMA: f32 = 3.0 / 640.0;
@@ -77,8 +75,7 @@ impl Extractor {
         self.motion();
         let time = (tick * 1000 / RATE as u64) as u32;
         if tick.is_multiple_of(KEY_EVERY) {
-            let side = if tick.is_multiple_of(2 * KEY_EVERY) { FINE_SIDE } else { SIDE };
-            let plane = Plane::reduced(luma, side);
+            let plane = Plane::reduced(luma, SIDE);
             let coarse = PRINT_SIGMA * plane.width.max(plane.height) as f32;
             let features = Features::new(&plane);
             self.probe.keys.push(KeyFrame { time, features: features.strongest(PROBE_FEATURES, 0.0) });

@@ -25,6 +25,9 @@ const STILL: f32 = -0.05;
 const EXTRA: f32 = -0.025;
 /// Cells that tell something of their own: what moves moves many cells at once.
 const INDEPENDENT: f32 = 6.0;
+/// What a cell counts whose motion goes on as before, of one that starts to move or turns round: slow motion is
+/// one event, however long it lasts.
+const GOING_ON: f32 = 0.3;
 
 /// The motion of a query where the cells of a reference lie in it.
 #[derive(Clone, Copy, Default)]
@@ -64,17 +67,41 @@ impl Seen {
     }
 
     /// Decades for a copy at this moment.
-    pub(super) fn against(&self, reference: &Motion) -> f32 {
-        let count = |cells: &dyn Fn(usize) -> u64| (cells(0).count_ones() + cells(1).count_ones()) as f32;
-        let both = |w: usize| self.readable[w] & reference.strong[w];
-        let differs = |w: usize| self.rising[w] ^ reference.rising[w];
+    pub(super) fn against(&self, moment: &Moment) -> f32 {
+        let Moment { motion, fresh } = moment;
+        let count = |cells: &dyn Fn(usize) -> u64| {
+            let ones = |of: &dyn Fn(usize) -> u64| (of(0).count_ones() + of(1).count_ones()) as f32;
+            GOING_ON * ones(&|w| cells(w)) + (1.0 - GOING_ON) * ones(&|w| cells(w) & fresh[w])
+        };
+        let both = |w: usize| self.readable[w] & motion.strong[w];
+        let differs = |w: usize| self.rising[w] ^ motion.rising[w];
         let agree = count(&|w| both(w) & !differs(w));
         let differ = count(&|w| both(w) & differs(w));
-        let still = count(&|w| self.visible[w] & reference.strong[w] & !self.readable[w]);
-        let extra = count(&|w| self.strong[w] & !reference.strong[w]);
+        let still = count(&|w| self.visible[w] & motion.strong[w] & !self.readable[w]);
+        let extra = count(&|w| self.strong[w] & !motion.strong[w]);
         let sum = AGREES * agree + CONTRADICTS * differ + STILL * still + EXTRA * extra;
         sum / (1.0 + (agree + differ + still + extra) / INDEPENDENT)
     }
+}
+
+/// The motion of a reference at one moment.
+pub(super) struct Moment {
+    motion: Motion,
+    /// Cells that did something else before.
+    fresh: [u64; 2],
+}
+
+/// The moments of a stretch of a reference.
+pub(super) fn moments(motion: &[Motion]) -> Vec<Moment> {
+    let before = |i: usize| i.checked_sub(LAG).map_or(Motion::default(), |j| motion[j]);
+    (0..motion.len())
+        .map(|i| {
+            let (motion, before) = (motion[i], before(i));
+            let same =
+                |w: usize| before.strong[w] & motion.strong[w] & !(before.rising[w] ^ motion.rising[w]);
+            Moment { motion, fresh: [!same(0), !same(1)] }
+        })
+        .collect()
 }
 
 /// The mean of each cell of the reference where it lies in the raster, and whether it lies there at all.

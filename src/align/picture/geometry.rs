@@ -17,10 +17,11 @@ pub(super) struct Pair {
     pub(super) turn: f32,
 }
 
-/// Distance from where a pair should lie, in longer sides of the reference, that is still the same place.
-const NEAR: f32 = 0.04;
-/// The same after the map has been fitted to all its pairs.
-const NEARER: f32 = 0.03;
+/// Distance from where a pair should lie, in longer sides of the reference, that is still the same place for a map
+/// made of one pair: a copy may be stretched, and sizes and angles of features are inexact.
+const NEAR: f32 = 0.06;
+/// The same each time after the map has been fitted to all its pairs.
+const NARROWING: [f32; 5] = [0.06, 0.05, 0.04, 0.03, 0.03];
 /// Octaves by which the zoom of a pair may differ from that of the map.
 const ZOOM: f32 = 0.6;
 /// Radians by which its turn may.
@@ -119,19 +120,17 @@ pub(super) fn best(pairs: &[Pair], live: &[usize], mirrored: bool, fewest: usize
         return None;
     }
     let mut cluster = Cluster { map, pairs: followers(pairs, live, &map, NEAR), places: count };
-    for _ in 0..3 {
+    for near in NARROWING {
         let chosen: Vec<Pair> = cluster.pairs.iter().map(|&i| pairs[i]).collect();
-        let Some(fitted) = Affine::fit(&chosen)
-            .filter(|f| f.stretch() <= MOST_STRETCH && (f.scale() / map.scale()).log2().abs() <= ZOOM)
-        else {
-            break;
-        };
-        let next = followers(pairs, live, &fitted, NEARER);
-        let count = places(pairs, &next);
-        if count * 10 < cluster.places * 9 {
+        let sound =
+            |f: &Affine| f.stretch() <= MOST_STRETCH && (f.scale() / map.scale()).log2().abs() <= ZOOM;
+        let Some(fitted) = Affine::fit(&chosen).filter(sound) else { break };
+        let next = followers(pairs, live, &fitted, near);
+        let places = places(pairs, &next);
+        if 2 * places < count {
             break;
         }
-        cluster = Cluster { map: fitted, pairs: next, places: count };
+        cluster = Cluster { map: fitted, pairs: next, places };
     }
     (cluster.places >= fewest).then_some(cluster)
 }

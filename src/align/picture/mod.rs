@@ -8,13 +8,15 @@
 mod agreement;
 mod geometry;
 mod lines;
+#[cfg(test)]
+mod tests;
 mod votes;
 
 use super::{Kind, RefId, Segment, Span, Transform};
 use crate::index::Index;
 use crate::picture::motion::{LAG, RATE};
 use crate::picture::{Feature, Print, Probe};
-use agreement::rectify;
+use agreement::{moments, rectify};
 use geometry::Cluster;
 use lines::{Line, Matrix};
 use std::collections::{BTreeMap, HashMap};
@@ -38,6 +40,9 @@ const FEATURES: f32 = 0.25;
 const ALL_FEATURES: f32 = 2.0;
 /// Share of what a feature seen at one moment of a reference, and no other, tells: features depend on each other.
 const SHARE: f32 = 0.15;
+/// What counts against a segment of the evidence for another moment of the same reference: a conveyor belt looks
+/// like itself at any time.
+const ELSEWHERE: f32 = 0.7;
 /// Decades for each place that a still picture follows, beyond the first ones.
 const STILL_PLACE: f64 = 0.5;
 /// Places that unrelated pictures may share.
@@ -182,10 +187,10 @@ impl Comparison<'_> {
         let mut matrix = Matrix::new(rows.len(), columns.len());
         *trials += matrix.trials();
         let seen = rectify(&self.probe.rasters[rows.clone()], self.reference.print.size, &self.cluster.map);
-        let motion = &self.reference.print.motion[columns.clone()];
+        let moments = moments(&self.reference.print.motion[columns.clone()]);
         for (row, seen) in seen.iter().enumerate() {
-            for (cell, motion) in matrix.cells[row * columns.len()..].iter_mut().zip(motion) {
-                *cell = seen.against(motion);
+            for (cell, moment) in matrix.cells[row * columns.len()..].iter_mut().zip(&moments) {
+                *cell = seen.against(moment);
             }
         }
         let motion_alone = matrix.clone();
@@ -194,9 +199,10 @@ impl Comparison<'_> {
         while let Some(mut line) =
             matrix.best().filter(|line| line.decades >= LEAST && found.len() < MOST_LINES)
         {
-            matrix.strike(&line);
             let motion = motion_alone.along(&line);
-            line.decades = motion + (line.decades - motion).min(ALL_FEATURES);
+            let elsewhere = motion_alone.runner_up(&line).max(0.0);
+            line.decades = motion + (line.decades - motion).min(ALL_FEATURES) - ELSEWHERE * elsewhere;
+            matrix.strike(&line);
             if line.decades >= LEAST {
                 found.push(spans(&line, rows.start, columns.start));
             }
