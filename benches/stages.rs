@@ -1,17 +1,16 @@
-//! What each stage costs: PDQ, frame codes, sound, search in the index, and a check against a bank.
+//! What each stage costs: PDQ, frame codes, sound, and a check against a bank.
 //!
 //! Each figure is for media of a known length, so that it can be set against real time: a film is 10 s, picture and sound.
 
 #[path = "../testdata/synthetic.rs"]
 mod synthetic;
 
-use afterimage::index::Index;
 use afterimage::media::{Frame, Luma, Samples};
 use afterimage::picture::Spectrum;
 use afterimage::{Bank, Fingerprinter, Policy, Probe, Sink};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
-use synthetic::{Film, Random};
+use synthetic::Film;
 
 const WIDTH: usize = 640;
 const HEIGHT: usize = 360;
@@ -59,17 +58,6 @@ fn fingerprints(c: &mut Criterion) {
 }
 
 fn searches(c: &mut Criterion) {
-    let mut random = Random(1);
-    let codes: Vec<[u64; 4]> = (0..100_000).map(|_| std::array::from_fn(|_| random.next())).collect();
-    let index = Index::<4>::default();
-    index.extend(codes.iter().enumerate().map(|(id, code)| (*code, id as u64)));
-    index.merge();
-    let snapshot = index.snapshot();
-    let mut at = codes.iter().cycle();
-    c.bench_function("index/within 31 of 256 bits, 100 000 codes", |b| {
-        b.iter(|| black_box(snapshot.within(at.next().expect("a cycle has no end"), 31)));
-    });
-
     let bank = Bank::in_memory();
     let films: Vec<Decoded> = (1..=8).map(Decoded::new).collect();
     for (n, film) in films.iter().enumerate() {

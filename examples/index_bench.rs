@@ -1,7 +1,7 @@
 //! Measures the index: build, searches, memory, and the scan beside them.
 //!
 //! ```text
-//! index_bench --codes FILE --queries FILE --bits 256 --radius R [--batch N] [--threads T] [--ids OUT]
+//! index_bench --codes FILE --queries FILE --bits 256 --radius R [--batch N] [--threads T] [--ids OUT] [--compact]
 //! index_bench --make clustered|uniform|members|strangers|videos N FILE [--codes FILE] [--bits B] [--seed S]
 //! index_bench --frames FOLDER FILE          256-bit codes of the frames of all clips in a folder, two a second
 //! index_bench --live FILE --queries FILE    insertions while a reader searches
@@ -40,6 +40,7 @@ pub struct Options {
     batch: usize,
     threads: usize,
     seed: u64,
+    compact: bool,
 }
 
 fn options() -> Outcome<Options> {
@@ -60,6 +61,7 @@ fn options() -> Outcome<Options> {
             "--batch" => options.batch = value()?.parse()?,
             "--threads" => options.threads = value()?.parse()?,
             "--seed" => options.seed = value()?.parse()?,
+            "--compact" => options.compact = true,
             other => return Err(format!("unknown option {other}").into()),
         }
     }

@@ -104,6 +104,17 @@ fn files_that_name_other_files_open_none() {
 }
 
 #[test]
+fn images_strung_together_are_a_film() {
+    let _alone = alone();
+    let dir = tempfile::tempdir().unwrap();
+    for (name, codec) in [("film.mjpeg", "mjpeg"), ("film.png", "png")] {
+        let film = encode(dir.path(), name, &format!("{CLIP} -an -c:v {codec} -f image2pipe"));
+        let summary = read(&film).unwrap();
+        assert!(!summary.still && summary.frames == 64, "{name}: {summary:?}");
+    }
+}
+
+#[test]
 fn a_sink_that_panics_leaves_no_child() {
     struct Panics(u32);
     impl Sink for Panics {

@@ -41,7 +41,7 @@ fn search<const W: usize>(codes: &Path, queries: &[[u64; W]], options: &Options)
     let codes = read::<W>(codes)?;
     let count = codes.len();
     let start = thread_seconds();
-    let index = build(&codes);
+    let index = build(&codes, options.compact);
     let build_s = thread_seconds() - start;
     drop(codes);
     let bytes_per_code = (resident_bytes() - before) / count.max(1) as f64;
@@ -95,8 +95,8 @@ fn search<const W: usize>(codes: &Path, queries: &[[u64; W]], options: &Options)
     Ok(())
 }
 
-fn build<const W: usize>(codes: &[[u64; W]]) -> Index<W> {
-    let index = Index::default();
+fn build<const W: usize>(codes: &[[u64; W]], compact: bool) -> Index<W> {
+    let index = if compact { Index::compact() } else { Index::default() };
     index.extend(codes.iter().copied().zip(0..));
     index.merge();
     index

@@ -6,7 +6,7 @@ use super::part::{Body, Part};
 use super::segment::Segment;
 use super::{Code, Snapshot};
 use std::ops::RangeInclusive;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// So many codes at once are sorted by the thread that inserts them.
 const BULK: usize = 1 << 16;
@@ -21,6 +21,7 @@ const BULK_MOST: usize = 1 << 26;
 #[derive(Debug, Default)]
 pub struct Index<const W: usize> {
     tender: Arc<Tender<W>>,
+    saving: Mutex<()>,
 }
 
 impl<const W: usize> Index<W> {
@@ -38,7 +39,7 @@ impl<const W: usize> Index<W> {
         let mut parts = Vec::new();
         if block.len() >= BULK {
             for (codes, ids) in block.codes.chunks(BULK_MOST).zip(block.ids.chunks(BULK_MOST)) {
-                match Segment::build(codes, ids) {
+                match self.tender.build(codes, ids) {
                     Ok(segment) => parts.push(Part::new(Body::Segment(Arc::new(segment)))),
                     // Without memory for the tables the codes are kept as they are.
                     Err(_) => parts.push(Part::new(Body::Block(Arc::new(Block {
@@ -76,6 +77,26 @@ impl<const W: usize> Index<W> {
     /// What is stored now, as an immutable view.
     pub fn snapshot(&self) -> Snapshot<W> {
         Snapshot { state: self.tender.state() }
+    }
+
+    /// Adds all codes of a segment, such as one that was opened from a file.
+    pub fn add_segment(&self, segment: Segment<W>) {
+        self.attach(Part::new(Body::Segment(Arc::new(segment))));
+    }
+
+    /// Adds a part as it is.
+    pub(super) fn attach(&self, part: Part<W>) {
+        self.tender.change(|state| state.parts.push(part));
+    }
+
+    /// Held while the index is saved.
+    pub(super) fn saving(&self) -> MutexGuard<'_, ()> {
+        self.saving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An index that keeps no postings: it takes a third of the memory, and every search is a scan.
+    pub fn compact() -> Self {
+        Self { tender: Arc::new(Tender::compact()), saving: Mutex::default() }
     }
 
     /// Merges all into one segment, which is searched fastest, and waits for it. Others go on meanwhile.

@@ -3,11 +3,13 @@
 //! The parts grow by tiers, as in a log-structured merge tree: the head becomes a small segment, and segments of like
 //! size become one. A part that is being merged is still searched; the merged one takes its place in one step.
 
+use super::Code;
 use super::block::Block;
 use super::part::{Body, Part};
 use super::segment::Segment;
 use super::snapshot::State;
 use arc_swap::ArcSwap;
+use std::io;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -32,6 +34,8 @@ pub(super) struct Tender<const W: usize> {
     writer: Mutex<Writer>,
     /// Told whenever a merge ends.
     ended: Condvar,
+    /// Segments are made without postings.
+    compact: bool,
 }
 
 #[derive(Debug, Default)]
@@ -56,11 +60,20 @@ enum Kind {
 
 impl<const W: usize> Default for Tender<W> {
     fn default() -> Self {
-        Self { state: ArcSwap::default(), writer: Mutex::default(), ended: Condvar::new() }
+        Self { state: ArcSwap::default(), writer: Mutex::default(), ended: Condvar::new(), compact: false }
     }
 }
 
 impl<const W: usize> Tender<W> {
+    pub(super) fn compact() -> Self {
+        Self { compact: true, ..Self::default() }
+    }
+
+    /// Makes a segment as this index keeps them.
+    pub(super) fn build(&self, codes: &[Code<W>], ids: &[u64]) -> io::Result<Segment<W>> {
+        if self.compact { Segment::build_compact(codes, ids) } else { Segment::build(codes, ids) }
+    }
+
     pub(super) fn state(&self) -> Arc<State<W>> {
         self.state.load_full()
     }
@@ -168,7 +181,7 @@ impl<const W: usize> Tender<W> {
     fn merge(&self, kind: Kind, parts: &[Part<W>]) -> bool {
         let mut all = Block::with_capacity(parts.iter().map(Part::len).sum());
         parts.iter().for_each(|part| part.copy_into(&mut all));
-        let Ok(segment) = Segment::build(&all.codes, &all.ids) else {
+        let Ok(segment) = self.build(&all.codes, &all.ids) else {
             self.release(kind, parts);
             return false;
         };

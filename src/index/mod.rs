@@ -27,6 +27,7 @@ mod part;
 mod ranges;
 mod segment;
 mod snapshot;
+mod store;
 #[cfg(test)]
 mod tests;
 

@@ -84,6 +84,11 @@ impl<const W: usize> Part<W> {
         }
     }
 
+    /// What was taken out.
+    pub(super) fn removed_ranges(&self) -> &[(u64, u64)] {
+        self.removed.as_slice()
+    }
+
     /// Appends what was not taken out to `out`.
     pub(super) fn copy_into(&self, out: &mut Block<W>) {
         match &self.body {

@@ -13,6 +13,11 @@ impl Ranges {
         self.ranges.is_empty()
     }
 
+    /// The ranges as pairs of their first and last id.
+    pub(super) fn as_slice(&self) -> &[(u64, u64)] {
+        &self.ranges
+    }
+
     /// Adds a range, joining those that it overlaps or touches.
     pub(super) fn insert(&mut self, ids: &RangeInclusive<u64>) {
         if ids.is_empty() {

@@ -1,7 +1,7 @@
 //! Pushes what the readers of this crate read.
 
 use std::fs::File;
-use std::io::{BufReader, Seek};
+use std::io::{BufReader, Read, Seek};
 use std::path::Path;
 
 use super::sniff::Kind;
@@ -54,13 +54,16 @@ fn film(input: BufReader<&File>, options: &Options, sink: &mut impl Sink) -> Res
 }
 
 fn image(
-    input: BufReader<&File>,
+    mut input: BufReader<&File>,
     format: ImageFormat,
     options: &Options,
     sink: &mut impl Sink,
 ) -> Result<Summary, SourceError> {
     if !options.picture {
         return Err(SourceError::unsupported("has no sound"));
+    }
+    if strung(&mut input, format)? {
+        return Err(SourceError::unsupported("images strung together to a film"));
     }
     let mut source = Image::new(input, format, options)?;
     let (frames, mut warnings) = whole(drain_frames(&mut source, options, sink), options.ticks())?;
@@ -75,6 +78,30 @@ fn image(
         summary.warnings.retain(|warning| *warning != Warning::NoSound);
     }
     Ok(summary)
+}
+
+/// Whether a file is a string of images, which some players show as a film. Photos have a second image in them, for
+/// displays of high dynamic range, or a small one.
+fn strung(input: &mut BufReader<&File>, format: ImageFormat) -> Result<bool, SourceError> {
+    const IMAGES: usize = 4;
+    let begin: &[u8] = match format {
+        // Behind the end of another: thumbnails begin like any other image.
+        ImageFormat::Jpeg => b"\xFF\xD9\xFF\xD8\xFF",
+        ImageFormat::Png => b"\x89PNG\r\n\x1A\n",
+        ImageFormat::WebP => b"WEBPVP8",
+        ImageFormat::Gif => b"GIF89a",
+    };
+    let (mut seen, mut part) = (0, Vec::new());
+    while seen < IMAGES {
+        // What could begin at the end of a part is kept for the next one.
+        part.drain(..part.len().saturating_sub(begin.len() - 1));
+        if input.by_ref().take(1 << 16).read_to_end(&mut part)? == 0 {
+            break;
+        }
+        seen += part.windows(begin.len()).filter(|window| *window == begin).count();
+    }
+    input.rewind()?;
+    Ok(seen >= IMAGES)
 }
 
 fn sound(input: BufReader<&File>, options: &Options, sink: &mut impl Sink) -> Result<Summary, SourceError> {

@@ -10,6 +10,12 @@ pub(super) fn fit(width: usize, height: usize, aspect: f64, max_side: u32) -> (u
     (side(w, width), side(h, height))
 }
 
+/// Brings luma of limited range, 16 to 235 (ITU-R BT.601), to full range.
+pub(super) fn expand(plane: &mut [u8]) {
+    // In 16 bits, so that it takes a few instructions for many pixels.
+    plane.iter_mut().for_each(|v| *v = (((u16::from(*v).clamp(16, 235) - 16) * 255 + 109) / 219) as u8);
+}
+
 /// Shrinks a plane by averaging: each new pixel is the mean of the area that it covers.
 ///
 /// `row(y)` gives the old rows of `width` bytes; `to` is no larger than the old size in either direction.
@@ -149,6 +155,16 @@ mod tests {
             for (got, want) in dst.iter().zip(want) {
                 assert!((f64::from(*got) - want).abs() <= 0.51, "{got} {want}");
             }
+        }
+    }
+
+    #[test]
+    fn limited_range_becomes_full() {
+        let mut plane: Vec<u8> = (0..=255).collect();
+        expand(&mut plane);
+        for (v, got) in plane.into_iter().enumerate() {
+            let want = ((v as f64 - 16.0) * 255.0 / 219.0).clamp(0.0, 255.0);
+            assert!((f64::from(got) - want).abs() <= 0.51, "{v}: {got}");
         }
     }
 

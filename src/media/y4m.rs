@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, Read};
 
-use super::raster::{fit, shrink};
+use super::raster::{expand, fit, shrink};
 use super::{Bound, Frame, FrameSource, Luma, Options, SourceError};
 
 /// Longest line of a header that is read.
@@ -115,7 +115,7 @@ impl<R: BufRead> Y4m<R> {
         let coded = &self.coded;
         shrink((width, height), |y| &coded[y * width..(y + 1) * width], self.size, &mut self.shown);
         if !full {
-            self.shown.iter_mut().for_each(|v| *v = expand(*v));
+            expand(&mut self.shown);
         }
     }
 }
@@ -138,11 +138,6 @@ impl<R: BufRead> FrameSource for Y4m<R> {
         let luma = Luma::new(self.size.0, self.size.1, self.size.0, &self.shown);
         Ok(luma.map(|luma| Frame { luma, time }))
     }
-}
-
-/// Limited range, 16 to 235, to full range (ITU-R BT.601).
-fn expand(v: u8) -> u8 {
-    (((u32::from(v.clamp(16, 235)) - 16) * 255 + 109) / 219) as u8
 }
 
 /// One line without its end; `None` where the input has ended.

@@ -10,7 +10,7 @@ mod resample;
 mod words;
 
 pub use print::{ALGORITHM, Print, PrintError};
-pub use words::{PITCHES, Reading, UNSHIFTED, Word, semitones};
+pub use words::{PITCHES, Reading, UNSHIFTED, WEAKEST, Word, semitones};
 
 use crate::media::Samples;
 use bands::{Analyser, SUB_BANDS};
@@ -101,7 +101,7 @@ impl Probe {
         for (pitch, readings) in self.readings.iter_mut().enumerate() {
             readings.push(words::read(early, late, pitch));
         }
-        if self.eventful.len() % 2 == 0 {
+        if self.eventful.len().is_multiple_of(2) {
             let unshifted = self.readings[UNSHIFTED].last();
             self.print.words.push(unshifted.filter(|_| eventful).and_then(|reading| words::kept(*reading)));
         }

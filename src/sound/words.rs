@@ -32,6 +32,9 @@ pub fn semitones(pitch: usize) -> f64 {
 /// A word, or none where the sound is silent or stands still. Zero is not used.
 pub type Word = Option<NonZeroU32>;
 
+/// Bits of a reading that are told to be weak.
+pub const WEAKEST: usize = 8;
+
 /// One moment of a query, read at one pitch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reading {
@@ -39,6 +42,8 @@ pub struct Reading {
     pub word: u32,
     /// Ones at the bits that are far from tipping over.
     pub firm: u32,
+    /// Numbers of the bits nearest to tipping over, the nearest first.
+    pub weakest: [u8; WEAKEST],
 }
 
 /// Whether the step between two frames holds something to recognise.
@@ -68,12 +73,21 @@ pub(super) fn read(early: &[f32; SUB_BANDS], late: &[f32; SUB_BANDS], pitch: usi
         sum += value.abs();
     }
     let firm_from = 0.5 * sum / values.len() as f32;
-    let mut reading = Reading::default();
+    let mut reading = Reading { weakest: weakest(&values), ..Reading::default() };
     for (b, value) in values.iter().enumerate() {
         reading.word |= u32::from(*value > 0.0) << b;
         reading.firm |= u32::from(value.abs() > firm_from) << b;
     }
     reading
+}
+
+/// The numbers of the values nearest to nought.
+fn weakest(values: &[f32; BANDS - 1]) -> [u8; WEAKEST] {
+    // Positive floats sort like their bits; the lowest five bits make room for the number.
+    let mut keys: [u32; BANDS - 1] = std::array::from_fn(|b| values[b].abs().to_bits() & !31 | b as u32);
+    keys.select_nth_unstable(WEAKEST);
+    keys[..WEAKEST].sort_unstable();
+    std::array::from_fn(|rank| (keys[rank] & 31) as u8)
 }
 
 /// The word of a reading as a bank keeps it.

@@ -35,7 +35,7 @@ const LEAST: f32 = 2.0;
 /// Decades that the features of one moment count for at most.
 const FEATURES: f32 = 0.25;
 /// Decades that the features of a segment count for at most: a scene may be seen again at another time.
-const ALL_FEATURES: f32 = 3.0;
+const ALL_FEATURES: f32 = 2.0;
 /// Share of what a feature seen at one moment of a reference, and no other, tells: features depend on each other.
 const SHARE: f32 = 0.15;
 /// Decades for each place that a still picture follows, beyond the first ones.
@@ -124,8 +124,26 @@ impl PictureSpace {
         }
         lines.retain(|segment| segment.surprise > 0.0);
         lines.sort_by(|a, b| b.surprise.total_cmp(&a.surprise));
-        lines
+        undisputed(lines)
     }
+}
+
+/// At one moment a query shows one moment of a reference: of segments, the surest first, those that lie over surer
+/// ones of their reference for most of their length go.
+fn undisputed(segments: Vec<Segment>) -> Vec<Segment> {
+    let mut kept: Vec<Segment> = Vec::with_capacity(segments.len());
+    for segment in segments {
+        let Span { start, end } = segment.query;
+        let covered: f64 = kept
+            .iter()
+            .filter(|k| k.reference == segment.reference)
+            .map(|k| (k.query.end.min(end) - k.query.start.max(start)).max(0.0))
+            .sum();
+        if covered <= 0.5 * (end - start) {
+            kept.push(segment);
+        }
+    }
+    kept
 }
 
 /// The maps that the votes for a reference agree on.

@@ -1,7 +1,7 @@
 //! Lines in the plane of query time against reference time, fitted word by word.
 
-use super::Track;
 use super::null::{self, Evidence};
+use super::tracks::GAP;
 use crate::sound::{PITCHES, Print, Probe, Reading, semitones};
 use std::ops::{Range, RangeInclusive};
 
@@ -56,7 +56,7 @@ const LEAST: usize = 32;
 const SPEEDS: RangeInclusive<f64> = 0.77..=1.30;
 
 /// Fits the line near `rough` that agrees best; `None` where too little does.
-pub(super) fn fit(probe: &Probe, track: &Track, rough: Line) -> Option<Fit> {
+pub(super) fn fit(probe: &Probe, track: &[u32], rough: Line) -> Option<Fit> {
     let mut line = rough;
     let mut words = trim(probe, track, &line)?;
     for round in 0..ROUNDS {
@@ -74,7 +74,7 @@ pub(super) fn fit(probe: &Probe, track: &Track, rough: Line) -> Option<Fit> {
 /// nothing to compare are left out.
 fn pairs<'a>(
     probe: &'a Probe,
-    track: &'a Track,
+    track: &'a [u32],
     line: &Line,
     words: Range<usize>,
 ) -> impl Iterator<Item = (usize, Reading, u32)> + 'a {
@@ -83,14 +83,13 @@ fn pairs<'a>(
     let mut query = ((line.query_time(words.start as f64 * Print::HOP) / Probe::HOP + 0.5) * PART) as i64;
     let step = (Print::HOP / line.speed / Probe::HOP * PART) as i64;
     let (readings, eventful) = (probe.readings(line.pitch), probe.eventful());
-    let own = track.words.get(words.clone()).unwrap_or_default().iter();
-    let own = own.zip(track.eventful.get(words.clone()).unwrap_or_default());
-    words.zip(own).filter_map(move |(word, (&own, &own_eventful))| {
+    let own = track.get(words.clone()).unwrap_or_default();
+    words.zip(own).filter_map(move |(word, &own)| {
         // A place before the query's start becomes one far beyond its end.
         let at = (query >> 32) as usize;
         query = query.saturating_add(step);
         let reading = readings.get(at)?;
-        (own_eventful && *eventful.get(at)?).then_some((word, *reading, own))
+        (own != GAP && *eventful.get(at)?).then_some((word, *reading, own))
     })
 }
 
@@ -109,10 +108,10 @@ fn agree(reading: Reading, own: u32) -> Agreed {
 }
 
 /// The stretch of words whose agreement, less the drift, sums up highest.
-fn trim(probe: &Probe, track: &Track, line: &Line) -> Option<Range<usize>> {
+fn trim(probe: &Probe, track: &[u32], line: &Line) -> Option<Range<usize>> {
     let (mut best, mut running) = (0.0, 0.0);
     let (mut start, mut words) = (0, None);
-    for (word, reading, own) in pairs(probe, track, line, 0..track.words.len()) {
+    for (word, reading, own) in pairs(probe, track, line, 0..track.len()) {
         if running <= 0.0 {
             running = 0.0;
             start = word;
@@ -127,8 +126,24 @@ fn trim(probe: &Probe, track: &Track, line: &Line) -> Option<Range<usize>> {
     words
 }
 
+/// Seconds of the query to either side of a moment, over which a line through it is turned.
+pub(super) const REACH: f64 = 4.0;
+
+/// The line through the same moment at the speed at which the seconds around it agree best.
+pub(super) fn turned(probe: &Probe, track: &[u32], rough: &Line) -> Line {
+    /// Moves a line by a word of the query over the reach.
+    const STEP: f64 = 1.0 + Probe::HOP / REACH;
+    const STEPS: i32 = 30;
+    let at = |time: f64| ((time / Print::HOP).max(0.0) as usize).min(track.len());
+    let words = at(rough.reference - REACH)..at(rough.reference + REACH);
+    (-STEPS..=STEPS)
+        .map(|step| Line { speed: STEP.powi(step), ..*rough })
+        .max_by_key(|line| agreement(probe, track, line, &words))
+        .unwrap_or(*rough)
+}
+
 /// What the fit rests on.
-fn weigh(probe: &Probe, track: &Track, line: &Line, words: &Range<usize>) -> Evidence {
+fn weigh(probe: &Probe, track: &[u32], line: &Line, words: &Range<usize>) -> Evidence {
     let (mut agreement, mut weight, mut squares) = (0, 0, 0);
     let (mut query, mut reference) = (Vec::new(), Vec::new());
     for (_, reading, own) in pairs(probe, track, line, words.clone()) {
@@ -144,14 +159,14 @@ fn weigh(probe: &Probe, track: &Track, line: &Line, words: &Range<usize>) -> Evi
     Evidence { agreement: agreement as f64 - explained * weight, weight, variance: widening * squares as f64 }
 }
 
-fn agreement(probe: &Probe, track: &Track, line: &Line, words: &Range<usize>) -> i64 {
+fn agreement(probe: &Probe, track: &[u32], line: &Line, words: &Range<usize>) -> i64 {
     pairs(probe, track, line, words.clone())
         .map(|(_, reading, own)| i64::from(agree(reading, own).agreement))
         .sum()
 }
 
 /// The best of the lines around: offset, speed and pitch, turned about the middle of the stretch.
-fn improve(probe: &Probe, track: &Track, line: &Line, words: &Range<usize>, round: usize) -> Line {
+fn improve(probe: &Probe, track: &[u32], line: &Line, words: &Range<usize>, round: usize) -> Line {
     let middle = (words.start + words.end) as f64 / 2.0 * Print::HOP;
     let line = line.seen_from(middle);
     let half = words.len() as f64 / 2.0 * Print::HOP;
@@ -184,7 +199,7 @@ fn improve(probe: &Probe, track: &Track, line: &Line, words: &Range<usize>, roun
 }
 
 /// The pitch between those read, where a parabola through the agreements has its top.
-fn exact_pitch(probe: &Probe, track: &Track, line: &Line, words: &Range<usize>) -> f64 {
+fn exact_pitch(probe: &Probe, track: &[u32], line: &Line, words: &Range<usize>) -> f64 {
     let at = |pitch: usize| agreement(probe, track, &Line { pitch, ..*line }, words) as f64;
     let middle = semitones(line.pitch);
     if line.pitch == 0 || line.pitch + 1 == PITCHES {

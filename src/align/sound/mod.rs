@@ -1,19 +1,25 @@
 //! Search of a bank's soundtracks.
 //!
 //! Candidates, which are rough lines in the plane of query time against reference time, come from a scan of every
-//! offset, speed and pitch ([`scan`]). Each is then fitted word by word and trimmed to the stretch that agrees
+//! offset, speed and pitch ([`scan`]) where that is affordable, and elsewhere from words looked up in a table
+//! ([`lookup`]). Each is then fitted word by word and trimmed to the stretch that agrees
 //! ([`line`]), and weighed against what unrelated sound reaches by chance ([`null`]).
 
 mod agreement;
 mod line;
+mod lookup;
 mod null;
 mod scan;
+mod table;
+mod tracks;
 
 use super::{Kind, RefId, Segment, Span, Transform};
 use crate::sound::{Print, Probe};
 use line::{Fit, Line};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
+use table::Table;
+use tracks::Tracks;
 
 /// Fits with a smaller surprise are not worth a word to anyone.
 const LEAST_SURPRISE: f64 = -2.0;
@@ -21,66 +27,87 @@ const LEAST_SURPRISE: f64 = -2.0;
 /// Share of a segment's query time that a surer one of the same reference may cover.
 const MOST_OVERLAP: f64 = 0.3;
 
-/// A reference as the search reads it.
-#[derive(Debug)]
-struct Track {
-    /// A word each 64 ms. Where the print has none there is one that agrees with nothing.
-    words: Vec<u32>,
-    eventful: Vec<bool>,
-}
-
-impl Track {
-    fn new(reference: RefId, print: &Print) -> Self {
-        let eventful = print.words().iter().map(Option::is_some).collect();
-        let noise = |at: usize| null::scrambled((u64::from(reference) + 1) << 32 | at as u64);
-        let words =
-            print.words().iter().enumerate().map(|(at, word)| word.map_or(noise(at), |word| word.get()));
-        Self { words: words.collect(), eventful }
-    }
-}
+/// Words of the query times words of the references up to which every offset is tried: a minute against an hour.
+const EXHAUSTIVE: usize = 2_000 * 56_000;
 
 /// The soundtracks of many references, searchable.
 #[derive(Debug, Default)]
 pub struct SoundSpace {
-    tracks: BTreeMap<RefId, Track>,
-    /// Words of all tracks.
-    words: usize,
+    tracks: Tracks,
+    table: Table,
+}
+
+/// How to find candidates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SoundPlan {
+    /// Try every offset, speed and pitch.
+    Exhaustive,
+    /// Look words up.
+    Lookup,
 }
 
 impl SoundSpace {
     /// Adds a reference's sound; one of the same number is replaced.
     pub fn insert(&mut self, reference: RefId, print: &Print) {
         self.remove(reference);
-        self.words += print.words().len();
-        self.tracks.insert(reference, Track::new(reference, print));
+        let span = self.tracks.insert(reference, print);
+        if self.table.insert(span.start, &self.tracks.words()[span]) {
+            self.tracks.compact();
+            self.table.settle(self.tracks.words());
+        }
     }
 
     /// Takes a reference out.
     pub fn remove(&mut self, reference: RefId) {
-        if let Some(track) = self.tracks.remove(&reference) {
-            self.words -= track.words.len();
-        }
+        self.tracks.remove(reference);
     }
 
     /// All segments that `probe` shares with references, the surest first.
     pub fn search(&self, probe: &Probe) -> Vec<Segment> {
-        let query = scan::Query::new(probe);
-        let mut segments: Vec<Segment> = self
-            .tracks
-            .par_iter()
-            .flat_map_iter(|(&reference, track)| {
-                let found = scan::candidates(&query, track);
-                let fits = found.iter().filter_map(|line| line::fit(probe, track, *line)).collect();
-                self.apart(reference, probe, fits)
-            })
-            .collect();
+        self.search_by(probe, self.plan(probe))
+    }
+
+    /// How [`search`](Self::search) goes about a query: exhaustively where that is affordable.
+    pub fn plan(&self, probe: &Probe) -> SoundPlan {
+        let pairs = probe.eventful().len().saturating_mul(self.tracks.alive());
+        if pairs <= EXHAUSTIVE { SoundPlan::Exhaustive } else { SoundPlan::Lookup }
+    }
+
+    /// [`search`](Self::search) in a given way.
+    pub fn search_by(&self, probe: &Probe, plan: SoundPlan) -> Vec<Segment> {
+        let mut fits: BTreeMap<RefId, Vec<Fit>> = BTreeMap::new();
+        let found: Vec<(RefId, Fit)> = match plan {
+            SoundPlan::Exhaustive => {
+                let query = scan::Query::new(probe);
+                let tracks: Vec<_> = self.tracks.iter().collect();
+                tracks
+                    .into_par_iter()
+                    .flat_map_iter(|(reference, track)| {
+                        let lines = scan::candidates(&query, track);
+                        lines
+                            .into_iter()
+                            .filter_map(move |line| Some((reference, line::fit(probe, track, line)?)))
+                    })
+                    .collect()
+            }
+            SoundPlan::Lookup => lookup::candidates(probe, &self.tracks, &self.table)
+                .into_par_iter()
+                .filter_map(|found| Some((found.reference, line::fit(probe, found.track, found.line)?)))
+                .collect(),
+        };
+        for (reference, fit) in found {
+            fits.entry(reference).or_default().push(fit);
+        }
+        let mut segments: Vec<Segment> =
+            fits.into_iter().flat_map(|(reference, fits)| self.apart(reference, probe, fits)).collect();
         segments.sort_by(|a, b| b.surprise.total_cmp(&a.surprise).then(a.reference.cmp(&b.reference)));
         segments
     }
 
     /// The surest of the fits to one reference, and the others as far as they tell of other stretches.
     fn apart(&self, reference: RefId, probe: &Probe, fits: Vec<Fit>) -> Vec<Segment> {
-        let trials = null::trials(probe.eventful().len(), self.words);
+        let trials = null::trials(probe.eventful().len(), self.tracks.alive());
         let mut segments: Vec<Segment> = fits
             .into_iter()
             .map(|fit| segment(reference, &fit, null::surprise(&fit.evidence, trials)))

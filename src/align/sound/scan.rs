@@ -7,7 +7,7 @@
 
 use super::agreement::{BLOCK, distances};
 use super::line::Line;
-use super::{Track, null};
+use super::null;
 use crate::sound::{PITCHES, Print, Probe};
 
 /// Blocks of a query that are summed up together; a longer query is searched in overlapping parts.
@@ -106,7 +106,7 @@ fn read(probe: &Probe, pitch: usize, speed: f64, start: f64, length: f64) -> Rea
 }
 
 /// The most promising lines, at most [`MOST`] to each part of the query.
-pub(super) fn candidates(query: &Query, track: &Track) -> Vec<Line> {
+pub(super) fn candidates(query: &Query, track: &[u32]) -> Vec<Line> {
     let mut found = Vec::new();
     for part in &query.parts {
         let mut best: Vec<(i16, Line)> = Vec::new();
@@ -115,7 +115,7 @@ pub(super) fn candidates(query: &Query, track: &Track) -> Vec<Line> {
         for reading in &part.readings {
             profiles.resize_with(reading.blocks.len().max(profiles.len()), Vec::new);
             for (block, profile) in reading.blocks.iter().zip(&mut profiles) {
-                compare(&block.words, &track.words, profile);
+                compare(&block.words, track, profile);
             }
             for step in -FINE..=FINE {
                 let speed = reading.speed * FINE_STEP.powi(step);

@@ -91,10 +91,17 @@ fn fold_pairs(a: __m512i, b: __m512i) -> __m512i {
     _mm512_add_epi64(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b))
 }
 
-/// Runs ahead of the one at work whose memory is asked for, and the most lines asked for of each; what follows comes by
-/// the processor's own prefetching.
-const RUNS_AHEAD: usize = 6;
-const LINES_AHEAD: usize = 8;
+/// Cache lines that are asked for ahead: about as many as a core has under way at once.
+const LINES_AHEAD: usize = 32;
+
+/// The most lines asked for of one run; what follows comes by the processor's own prefetching.
+const LINES_OF_RUN: usize = 8;
+
+/// How many runs ahead memory is asked for, if runs have so many postings in all.
+fn runs_ahead(runs: usize, postings: usize) -> usize {
+    let lines = postings / LANES + runs;
+    (LINES_AHEAD * runs).checked_div(lines).unwrap_or(0).clamp(4, 16)
+}
 
 /// Numbers in a register, and in a cache line.
 const LANES: usize = 32;
@@ -102,15 +109,16 @@ const LANES: usize = 32;
 /// Asks for the memory of a run.
 #[inline]
 fn prefetch_run(near: &[u16], start: usize, len: u32) {
-    for line in 0..((len as usize).div_ceil(LANES) + 1).min(LINES_AHEAD) {
+    for line in 0..((len as usize).div_ceil(LANES) + 1).min(LINES_OF_RUN) {
         prefetch(near, start + LANES * line);
     }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512bitalg,avx2,popcnt")]
 pub(super) fn filter(near: &[u16], runs: &[Run], out: &mut Vec<Candidate>) {
+    let ahead = runs_ahead(runs.len(), runs.iter().map(|run| run.len as usize).sum());
     for (number, run) in runs.iter().enumerate() {
-        if let Some(next) = runs.get(number + RUNS_AHEAD) {
+        if let Some(next) = runs.get(number + ahead) {
             prefetch_run(near, next.start, next.len);
         }
         let query = _mm512_set1_epi16(run.fingerprint as i16);
@@ -126,8 +134,9 @@ pub(super) fn filter(near: &[u16], runs: &[Run], out: &mut Vec<Candidate>) {
 
 #[target_feature(enable = "avx512f,avx512bw,avx512bitalg,avx2,popcnt")]
 pub(super) fn sift(near: &[u16], buckets: &[Bucket], needles: &[Needle], out: &mut Vec<Candidate>) {
+    let ahead = runs_ahead(buckets.len(), buckets.iter().map(|bucket| bucket.len as usize).sum());
     for (i, bucket) in buckets.iter().enumerate() {
-        if let Some(next) = buckets.get(i + RUNS_AHEAD) {
+        if let Some(next) = buckets.get(i + ahead) {
             prefetch_run(near, next.start, next.len);
         }
         let stored = near.get(bucket.start..).unwrap_or_default();

@@ -67,6 +67,9 @@ struct Class {
 #[derive(Clone, Copy, Debug)]
 struct Probe {
     value: u32,
+    /// The bucket's postings.
+    start: u32,
+    end: u32,
     distance: u16,
     /// How many classes follow the first.
     classes: u16,
@@ -270,15 +273,16 @@ impl<const W: usize> Segment<W> {
         }
         probes.clear();
         let masks = Masks::of(bands.width(band));
+        let offsets = self.offsets(band);
         let mut first = 0;
         for group in classes.chunk_by(|a, b| a.asked.key == b.asked.key) {
             let deepest = group.iter().map(|class| class.asked.threshold).max().unwrap_or(0);
             for distance in 0..=deepest as usize {
-                probes.extend(masks.shell(distance).iter().map(|mask| Probe {
-                    value: group[0].asked.key ^ mask,
-                    distance: distance as u16,
-                    classes: group.len() as u16,
-                    first,
+                // Nothing else is done in this loop, so that many reads of the table are under way at once.
+                probes.extend(masks.shell(distance).iter().map(|mask| {
+                    let value = group[0].asked.key ^ mask;
+                    let (start, end) = (offsets[value as usize], offsets[value as usize + 1]);
+                    Probe { value, start, end, distance: distance as u16, classes: group.len() as u16, first }
                 }));
             }
             first += group.len() as u32;
@@ -301,14 +305,12 @@ impl<const W: usize> Segment<W> {
     /// For each bucket what it is compared with.
     fn list_needles(&self, band: usize, scratch: &mut BatchScratch) {
         let BatchScratch { classes, probes, buckets, needles, .. } = scratch;
-        let offsets = self.offsets(band);
         let base = band * self.counts.codes;
         buckets.clear();
         needles.clear();
         for same in probes.chunk_by(|a, b| a.value == b.value) {
-            let value = same[0].value as usize;
-            let start = offsets[value];
-            let len = offsets[value + 1].saturating_sub(start);
+            let start = same[0].start;
+            let len = same[0].end.saturating_sub(start);
             if len == 0 {
                 continue;
             }
@@ -382,7 +384,7 @@ impl<const W: usize> Segment<W> {
 /// Sorts probes by value, digit by digit.
 fn sort(probes: &mut Vec<Probe>, spare: &mut Vec<Probe>, width: u32) {
     const DIGIT: u32 = 12;
-    let empty = Probe { value: 0, distance: 0, classes: 0, first: 0 };
+    let empty = Probe { value: 0, start: 0, end: 0, distance: 0, classes: 0, first: 0 };
     spare.clear();
     spare.resize(probes.len(), empty);
     let mut shift = 0;
@@ -464,7 +466,14 @@ mod tests {
     #[test]
     fn sorts_by_value_and_keeps_the_order_of_equals() {
         let mut probes: Vec<Probe> = (0..5000u32)
-            .map(|i| Probe { value: i.wrapping_mul(0x9e37_79b9) >> 12, distance: 0, classes: 0, first: i })
+            .map(|i| Probe {
+                value: i.wrapping_mul(0x9e37_79b9) >> 12,
+                start: 0,
+                end: 0,
+                distance: 0,
+                classes: 0,
+                first: i,
+            })
             .collect();
         sort(&mut probes, &mut Vec::new(), 20);
         assert!(probes.is_sorted_by_key(|probe| (probe.value, probe.first)));

@@ -6,6 +6,7 @@ use super::layout::{Counts, HEADER, Layout};
 use super::{Memory, Segment};
 use crate::index::{Code, bands::Bands, kernel::Level};
 use std::io;
+use std::sync::Mutex;
 
 /// Fewer codes are not cut into bands: a scan is faster.
 const LEAST_INDEXED: usize = 2048;
@@ -18,6 +19,14 @@ impl<const W: usize> Segment<W> {
     pub fn build(codes: &[Code<W>], ids: &[u64]) -> io::Result<Self> {
         let bands = (codes.len() >= LEAST_INDEXED).then(|| Bands::for_size(64 * W as u32, codes.len()));
         Self::build_with(codes, ids, bands)
+    }
+
+    /// As [`build`](Self::build), without postings: takes the least memory, and is searched by scans.
+    ///
+    /// # Errors
+    /// As those of [`build`](Self::build).
+    pub fn build_compact(codes: &[Code<W>], ids: &[u64]) -> io::Result<Self> {
+        Self::build_with(codes, ids, None)
     }
 
     pub(super) fn build_with(codes: &[Code<W>], ids: &[u64], bands: Option<Bands>) -> io::Result<Self> {
@@ -45,7 +54,7 @@ impl<const W: usize> Segment<W> {
         if let Some(bands) = bands {
             write_postings::<W>(&mut memory, &layout, &counts, bands);
         }
-        Ok(Self { memory: Memory::Own(memory), counts, layout, level: Level::best() })
+        Ok(Self { memory: Memory::Own(memory), counts, layout, level: Level::best(), home: Mutex::default() })
     }
 }
 

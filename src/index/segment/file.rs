@@ -7,6 +7,7 @@ use crate::index::{bands::Bands, kernel::Level};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
+use std::sync::Mutex;
 
 /// Why a segment could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +38,9 @@ pub enum OpenError {
     /// The header is damaged.
     #[error("the segment's header is damaged")]
     Header,
+    /// The list of segments is damaged.
+    #[error("the index's manifest is damaged")]
+    Manifest,
     /// The file is cut off, or has more than it should.
     #[error("segment of {got} bytes, expected {expected}")]
     Length {
@@ -98,7 +102,13 @@ impl<const W: usize> Segment<W> {
         if layout.length != mapped.len() {
             return Err(OpenError::Length { expected: layout.length as u64, got: length });
         }
-        Ok(Self { memory: Memory::File(mapped), counts, layout, level: Level::best() })
+        Ok(Self {
+            memory: Memory::File(mapped),
+            counts,
+            layout,
+            level: Level::best(),
+            home: Mutex::default(),
+        })
     }
 
     /// Reads the whole segment and checks it.
@@ -183,4 +193,90 @@ fn check_header<const W: usize>(header: &[u8; HEADER], length: u64) -> Result<Co
         greatest: fields.greatest,
     };
     (counts.posting_bits() == fields.posting_bits).then_some(counts).ok_or(OpenError::Header)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A segment with postings, equal codes, and its bytes.
+    fn written(folder: &Path) -> Vec<u8> {
+        let codes: Vec<[u64; 2]> =
+            (0..3000u64).map(|i| [(i % 2900).wrapping_mul(0x9e37_79b9_7f4a_7c15), i % 2900 % 7]).collect();
+        let ids: Vec<u64> = (100..3100).collect();
+        let path = folder.join("whole");
+        Segment::build(&codes, &ids).unwrap().write(&path).unwrap();
+        std::fs::read(path).unwrap()
+    }
+
+    fn open_bytes(folder: &Path, bytes: &[u8]) -> Result<Segment<2>, OpenError> {
+        let path = folder.join("tested");
+        std::fs::write(&path, bytes).unwrap();
+        Segment::open(&path)
+    }
+
+    #[test]
+    fn a_whole_file_is_what_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes = written(folder.path());
+        let segment = open_bytes(folder.path(), &bytes).unwrap();
+        segment.verify().unwrap();
+        assert_eq!((segment.len(), segment.distinct()), (3000, 2900));
+        assert_eq!(segment.ids(0), [100, 3000]);
+        assert!(matches!(
+            Segment::<4>::open(&folder.path().join("tested")),
+            Err(OpenError::Width { got: 128, .. })
+        ));
+    }
+
+    #[test]
+    fn damage_is_an_error_and_searches_stay_inside() {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes = written(folder.path());
+        let mut runner = proptest::test_runner::TestRunner::deterministic();
+        let damage = (any::<prop::sample::Index>(), 1u8.., any::<bool>());
+        let tested = runner.run(&damage, |(at, flip, in_header)| {
+            let at = at.index(if in_header { HEADER } else { bytes.len() });
+            let mut damaged = bytes.clone();
+            damaged[at] ^= flip;
+            if let Ok(segment) = open_bytes(folder.path(), &damaged) {
+                prop_assert!(at >= HEADER);
+                let mut scratch = super::super::Scratch::default();
+                // The zeros between the parts are the only bytes that nothing depends on, but the checksum covers them.
+                prop_assert!(segment.verify().is_err());
+                for code in [[0; 2], [u64::MAX; 2], segment.codes()[17]] {
+                    for radius in [0, 16, 31, 128] {
+                        segment.search(&code, radius, &mut scratch);
+                        scratch.found.iter().for_each(|found| {
+                            segment.ids(found.place as usize);
+                        });
+                    }
+                }
+            }
+            Ok(())
+        });
+        tested.unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_cut_off_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes = written(folder.path());
+        for length in [0, 7, HEADER - 1, HEADER, HEADER + 1, bytes.len() / 2, bytes.len() - 1] {
+            assert!(matches!(open_bytes(folder.path(), &bytes[..length]), Err(OpenError::Length { .. })));
+        }
+        let longer = [&bytes[..], &[0]].concat();
+        assert!(matches!(open_bytes(folder.path(), &longer), Err(OpenError::Length { .. })));
+    }
+
+    #[test]
+    fn another_version_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut bytes = written(folder.path());
+        bytes[8] = 9;
+        assert!(matches!(open_bytes(folder.path(), &bytes), Err(OpenError::Version { expected: 1, got: 9 })));
+        bytes[0] = 0;
+        assert!(matches!(open_bytes(folder.path(), &bytes), Err(OpenError::Magic)));
+    }
 }

@@ -17,6 +17,8 @@ use super::kernel::{Level, Prints};
 use bytes::cast;
 use layout::{Counts, Layout};
 use memmap2::{Mmap, MmapMut};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// Codes that were written once and are only read.
 pub struct Segment<const W: usize> {
@@ -24,6 +26,8 @@ pub struct Segment<const W: usize> {
     counts: Counts,
     layout: Layout,
     level: Level,
+    /// The folder that has it as a file, and the file's number.
+    home: Mutex<Option<(PathBuf, u64)>>,
 }
 
 /// Where the bytes lie.
@@ -60,6 +64,16 @@ impl<const W: usize> Segment<W> {
     /// Bytes of the segment, in memory or in its file.
     pub fn bytes(&self) -> usize {
         self.layout.length
+    }
+
+    /// The number of the segment's file in a folder.
+    pub(super) fn home(&self, folder: &Path) -> Option<u64> {
+        let home = self.home.lock().unwrap_or_else(PoisonError::into_inner);
+        home.as_ref().filter(|(home, _)| home == folder).map(|(_, number)| *number)
+    }
+
+    pub(super) fn set_home(&self, folder: &Path, number: u64) {
+        *self.home.lock().unwrap_or_else(PoisonError::into_inner) = Some((folder.to_path_buf(), number));
     }
 
     /// The least and the greatest id; out of order if there is none.

@@ -251,6 +251,8 @@ mod tests {
     use std::process::{Command, Output, Stdio};
     use std::time::Duration;
 
+    use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+
     use super::*;
     use crate::media::{Limits, Options};
 
@@ -323,6 +325,29 @@ mod tests {
         let output = jailed("/bin/sh", &["-c", "/bin/echo out; exec /bin/echo out"], Limits::default());
         assert!(!output.status.success());
         assert_eq!(output.stdout, b"");
+    }
+
+    #[test]
+    fn without_landlock_nothing_starts_unless_allowed() {
+        // This thread's kernel has no Landlock.
+        let old_kernel = || {
+            let calls = [(libc::SYS_landlock_create_ruleset, Vec::new())].into_iter().collect();
+            let (allow, deny) = (SeccompAction::Allow, SeccompAction::Errno(libc::ENOSYS.unsigned_abs()));
+            let filter = SeccompFilter::new(calls, allow, deny, std::env::consts::ARCH.try_into().unwrap());
+            seccompiler::apply_filter(&BpfProgram::try_from(filter.unwrap()).unwrap()).unwrap();
+
+            let file = tempfile::tempfile().unwrap();
+            let program = std::fs::canonicalize("/bin/cat").unwrap();
+            let lock = |allow_unjailed| {
+                let options = Options { allow_unjailed, ..Options::default() };
+                let mut command = Command::new(&program);
+                lock(command.stdin(Stdio::null()), &program, &file, &options).map(|whole| (whole, command))
+            };
+            assert!(lock(false).unwrap_err().contains("Landlock"));
+            let (whole, mut command) = lock(true).unwrap();
+            assert!(!whole && command.status().unwrap().success());
+        };
+        std::thread::spawn(old_kernel).join().unwrap();
     }
 
     #[test]

@@ -26,6 +26,8 @@ struct Listed {
     turn: Turn,
     /// Of sound: a single channel.
     mono: bool,
+    /// Of pictures: luma of limited range.
+    limited: bool,
     /// Of pictures: coded by the perceptual quantiser of high dynamic range.
     pq: bool,
 }
@@ -42,6 +44,8 @@ pub(super) struct Log {
     pub(super) duration: Option<f64>,
     pub(super) errors: u64,
     pub(super) first_error: Option<String>,
+    /// The first message that is not the program's own, which is the loader's where that cannot start it.
+    unstarted: Option<String>,
     /// The first message that tells more than that something failed.
     verdict: Option<Verdict>,
 }
@@ -70,6 +74,8 @@ impl Log {
             self.info(text);
         } else if let Some((who, what)) = split_error(&line) {
             self.error_line(who, what);
+        } else if self.unstarted.is_none() && !line.starts_with('[') && !line.trim().is_empty() {
+            self.unstarted = Some(one_line(&line));
         }
     }
 
@@ -87,7 +93,9 @@ impl Log {
         } else if self.listed {
         } else if let Some(rest) = text.strip_prefix("  Duration: ") {
             self.duration = self.duration.or_else(|| clock(rest));
-        } else if let Some(rest) = inner.strip_prefix("displaymatrix: rotation of ")
+        } else if let Some(rest) = ["displaymatrix", "Display Matrix"]
+            .iter()
+            .find_map(|name| inner.strip_prefix(name)?.strip_prefix(": rotation of "))
             && let Some(stream) = self.streams.last_mut()
             && let Some(degrees) = rest.split(' ').next().and_then(|d| d.parse::<f64>().ok())
         {
@@ -138,6 +146,11 @@ impl Log {
         self.chosen_listed(Kind::Picture).map(|s| s.turn).unwrap_or_default()
     }
 
+    /// Whether the pictures' luma is of limited range.
+    pub(super) fn limited(&self) -> bool {
+        self.chosen_listed(Kind::Picture).is_none_or(|s| s.limited)
+    }
+
     /// Whether the pictures are coded by the perceptual quantiser.
     pub(super) fn pq(&self) -> bool {
         self.chosen_listed(Kind::Picture).is_some_and(|s| s.pq)
@@ -155,6 +168,9 @@ impl Log {
 
     /// Why nothing came of it.
     pub(super) fn error(&self, path: &Path, want: Want) -> MediaError {
+        if let (None, true, Some(loader)) = (&self.first_error, self.streams.is_empty(), &self.unstarted) {
+            return MediaError::jail(path, loader.as_str());
+        }
         let cause = self.first_error.clone().unwrap_or_else(|| "the decoder gave nothing".to_owned());
         match self.verdict {
             Some(Verdict::Bound(bound)) => MediaError::limit(path, bound),
@@ -201,7 +217,24 @@ fn listed(rest: &str) -> Option<Listed> {
     let codec = coded.split([' ', ',']).next().unwrap_or_default();
     let mono = coded.contains(" Hz, mono,");
     let pq = coded.contains("/smpte2084");
-    Some(Listed { index, kind, codec: one_line(codec), turn: Turn::None, mono, pq })
+    let limited = limited_range(coded);
+    Some(Listed { index, kind, codec: one_line(codec), turn: Turn::None, mono, limited, pq })
+}
+
+/// Whether the pixels are luma and chroma of limited range, by their format, which follows the codec:
+/// `h264 (High) (avc1 / 0x31637661), yuv420p(tv, bt709), 640x360`. What is not told is limited.
+fn limited_range(coded: &str) -> bool {
+    const FULL: &[&str] = &[
+        "yuvj", "gray", "rgb", "bgr", "gbr", "argb", "abgr", "0rgb", "0bgr", "x2rgb", "x2bgr", "pal8",
+        "mono", "ya8", "ya16", "xyz", "bayer",
+    ];
+    let mut depth = 0;
+    let mut parts = coded.split(|c: char| {
+        depth += i32::from(c == '(') - i32::from(c == ')');
+        c == ',' && depth == 0
+    });
+    let format = parts.nth(1).unwrap_or_default().trim_start();
+    !format.contains("(pc") && !FULL.iter().any(|name| format.starts_with(name))
 }
 
 /// The turn nearest to `degrees` clockwise.
@@ -258,11 +291,42 @@ mod tests {
     }
 
     #[test]
+    fn ranges_are_told_by_the_pixel_format() {
+        for (coded, limited) in [
+            ("h264 (High) (avc1 / 0x31637661), yuv420p(tv, bt470bg, progressive), 640x360", true),
+            ("h264 (High), yuv420p(pc, bt709), 640x360", false),
+            ("mjpeg (Baseline), yuvj420p(pc, bt470bg/unknown/unknown), 640x360", false),
+            ("vp9 (Profile 0), yuv420p, 640x360", true),
+            ("ffv1 (FFV1 / 0x31564646), gray10le, 640x360", false),
+            ("gif, bgra, 100x100", false),
+            ("hevc (Main 10), p010le, 640x360", true),
+            ("av1, none, 640x360", true),
+        ] {
+            assert_eq!(limited_range(coded), limited, "{coded}");
+        }
+    }
+
+    #[test]
     fn degrees_are_turns() {
         assert_eq!(turn(-90.0), Turn::ThreeQuarters);
         assert_eq!(turn(270.0), Turn::ThreeQuarters);
         assert_eq!(turn(180.1), Turn::Half);
         assert_eq!(turn(f64::NAN), Turn::None);
+    }
+
+    #[test]
+    fn newer_programs_spell_rotation_otherwise() {
+        let mut log = Log::default();
+        log.push(SAID.replace("displaymatrix", "Display Matrix").as_bytes());
+        assert_eq!(log.turn(), Turn::Quarter);
+    }
+
+    #[test]
+    fn a_program_that_cannot_start_is_no_fault_of_the_file() {
+        let mut log = Log::default();
+        log.push(b"ffmpeg: error while loading shared libraries: libx.so.1: cannot open\n");
+        let error = log.error(Path::new("a.mp4"), Want { picture: true, sound: true });
+        assert!(matches!(error, MediaError::Jail { .. }) && error.to_string().contains("libx.so.1"));
     }
 
     #[test]

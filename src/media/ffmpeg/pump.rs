@@ -12,7 +12,7 @@ use super::args::Want;
 use super::child::{self, Running};
 use super::log::Log;
 use crate::media::downmix::Downmix;
-use crate::media::raster::Turn;
+use crate::media::raster::{Turn, expand};
 use crate::media::tone;
 use crate::media::y4m::Header;
 use crate::media::{Bound, Frame, Luma, MediaError, Options, Samples, Sink};
@@ -149,6 +149,9 @@ impl<'a> Pump<'a> {
         }
         let time = self.frames as f64 / f64::from(self.options.ticks());
         self.frames += 1;
+        if self.log.limited() {
+            expand(plane);
+        }
         if self.log.pq() {
             let codes = self.tone.get_or_insert_with(|| Box::new(tone::from_pq()));
             plane.iter_mut().for_each(|v| *v = codes[usize::from(*v)]);
