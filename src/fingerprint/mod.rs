@@ -1,1 +1,159 @@
-//! What is stored and exchanged.
+//! What is made of a film, stored and exchanged: a fingerprint of its picture and of its sound.
+//!
+//! A [`Fingerprinter`] takes frames and samples as they come and ends in a [`Probe`], which can be searched for in a
+//! bank. The part of the probe that a bank keeps is its [`Fingerprint`].
+
+mod bytes;
+mod fingerprinter;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use bytes::Cursor;
+pub use fingerprinter::Fingerprinter;
+
+use crate::{picture, sound};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The algorithms that made a fingerprint, apart from the version of the bytes it is stored in.
+///
+/// Two fingerprints can be compared only where their specs are equal. Each number goes up with every change that
+/// alters a bit of what the algorithm gives for any input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Spec {
+    /// The version of the picture algorithm.
+    pub picture: u16,
+    /// The version of the sound algorithm.
+    pub sound: u16,
+}
+
+impl Spec {
+    /// What this version of the crate makes, and the only spec that it compares.
+    pub const CURRENT: Self = Self { picture: 1, sound: 1 };
+
+    /// An error unless this is [`Spec::CURRENT`].
+    pub fn check(self) -> Result<(), SpecMismatch> {
+        if self == Self::CURRENT { Ok(()) } else { Err(SpecMismatch { expected: Self::CURRENT, got: self }) }
+    }
+}
+
+impl fmt::Display for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "picture {} and sound {}", self.picture, self.sound)
+    }
+}
+
+/// Fingerprints of different algorithms met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("made by algorithms {got}, which cannot be compared with {expected}")]
+pub struct SpecMismatch {
+    /// What this version of the crate compares.
+    pub expected: Spec,
+    /// What was met.
+    pub got: Spec,
+}
+
+/// What is kept of a film or of a still.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked")]
+pub struct Fingerprint {
+    /// The algorithms that made it.
+    pub spec: Spec,
+    /// Seconds, 0 for a still.
+    pub duration: f64,
+    /// A single picture without sound.
+    pub still: bool,
+    /// The picture's codes and their times.
+    pub picture: picture::Print,
+    /// The sound's codes and their times.
+    pub sound: sound::Print,
+}
+
+/// A fingerprint as a stranger may have written it.
+#[derive(Deserialize)]
+struct Unchecked {
+    spec: Spec,
+    duration: f64,
+    still: bool,
+    picture: picture::Print,
+    sound: sound::Print,
+}
+
+impl TryFrom<Unchecked> for Fingerprint {
+    type Error = FingerprintError;
+
+    fn try_from(raw: Unchecked) -> Result<Self, FingerprintError> {
+        raw.spec.check()?;
+        check_duration(raw.duration)?;
+        let Unchecked { spec, duration, still, picture, sound } = raw;
+        Ok(Self { spec, duration, still, picture, sound })
+    }
+}
+
+fn check_duration(seconds: f64) -> Result<(), FingerprintError> {
+    if seconds.is_finite() && seconds >= 0.0 { Ok(()) } else { Err(FingerprintError::Duration) }
+}
+
+/// What a search needs of a film: the fingerprint and what it was made from.
+#[derive(Clone, Debug, Default)]
+pub struct Probe {
+    /// Seconds, 0 for a still.
+    pub duration: f64,
+    /// A single picture without sound.
+    pub still: bool,
+    /// The picture.
+    pub picture: picture::Probe,
+    /// The sound.
+    pub sound: sound::Probe,
+}
+
+impl Probe {
+    /// The part that a bank keeps.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint {
+            spec: Spec::CURRENT,
+            duration: self.duration,
+            still: self.still,
+            picture: self.picture.print().clone(),
+            sound: self.sound.print().clone(),
+        }
+    }
+}
+
+/// Why bytes are not a fingerprint.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FingerprintError {
+    /// The bytes do not begin as a fingerprint does.
+    #[error("this is not a fingerprint")]
+    Magic,
+    /// The bytes are laid out in a way that this version of the crate does not know.
+    #[error("a fingerprint of file version {got}; this program reads up to version {newest}")]
+    Version {
+        /// The newest version that is understood.
+        newest: u16,
+        /// The version met.
+        got: u16,
+    },
+    /// The bytes end before the fingerprint does, or go on after it.
+    #[error("the fingerprint's length does not fit its content")]
+    Length,
+    /// The bytes were changed since they were written.
+    #[error("the fingerprint's checksum does not fit its content")]
+    Checksum,
+    /// The algorithms differ from this crate's.
+    #[error("the fingerprint was {0}")]
+    Spec(#[from] SpecMismatch),
+    /// The duration is no number of seconds.
+    #[error("the fingerprint's duration is not a number of seconds")]
+    Duration,
+    /// A flag that this version does not know is set.
+    #[error("the fingerprint has unknown flags")]
+    Flags,
+    /// The picture's codes.
+    #[error("the fingerprint's picture: {0}")]
+    Picture(#[from] picture::PrintError),
+    /// The sound's codes.
+    #[error("the fingerprint's sound: {0}")]
+    Sound(#[from] sound::PrintError),
+}

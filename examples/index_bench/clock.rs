@@ -1,0 +1,69 @@
+//! Clocks and gauges.
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// CPU time of this thread in seconds.
+pub(crate) fn thread_seconds() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+}
+
+/// Bytes of this process in memory.
+pub(crate) fn resident_bytes() -> f64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let resident = pages.split(' ').nth(1).and_then(|pages| pages.parse::<f64>().ok());
+    resident.unwrap_or(f64::NAN) * rustix::param::page_size() as f64
+}
+
+/// The best that this thread reads memory at, in bytes a second, over a buffer of so many bytes.
+pub(crate) fn read_bandwidth(bytes: usize) -> f64 {
+    let Ok(mut memory) = memmap2::MmapMut::map_anon(bytes.next_multiple_of(4096)) else { return f64::NAN };
+    #[cfg(target_os = "linux")]
+    let _ = memory.advise(memmap2::Advice::HugePage);
+    memory.fill(1);
+    let rounds = (2 << 30) / memory.len() + 3;
+    let mut best = f64::INFINITY;
+    for _ in 0..rounds {
+        let start = thread_seconds();
+        std::hint::black_box(read(&memory));
+        best = best.min(thread_seconds() - start);
+    }
+    memory.len() as f64 / best
+}
+
+fn read(memory: &[u8]) -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx512f") {
+        #[allow(unsafe_code)]
+        // SAFETY: the processor has the instructions.
+        return unsafe { read_wide(memory) };
+    }
+    sum(memory)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn read_wide(memory: &[u8]) -> u64 {
+    sum(memory)
+}
+
+/// Reads every byte once.
+#[inline(always)]
+fn sum(memory: &[u8]) -> u64 {
+    let mut sums = [0u64; 32];
+    for chunk in memory.as_chunks::<256>().0 {
+        #[cfg(target_arch = "x86_64")]
+        for line in 0..4 {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            #[allow(unsafe_code, unused_unsafe)]
+            // SAFETY: a prefetch never faults.
+            unsafe {
+                _mm_prefetch::<_MM_HINT_T0>(chunk.as_ptr().wrapping_add(4096 + 64 * line).cast())
+            };
+        }
+        for (sum, word) in sums.iter_mut().zip(chunk.as_chunks::<8>().0) {
+            *sum ^= u64::from_le_bytes(*word);
+        }
+    }
+    sums.iter().fold(0, |all, sum| all ^ sum)
+}

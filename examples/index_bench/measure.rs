@@ -1,0 +1,228 @@
+//! Builds, searches and reports.
+
+use crate::clock::{read_bandwidth, resident_bytes, thread_seconds};
+use crate::{Options, Outcome};
+use afterimage::index::{Batch, Hit, Index, Segment, Snapshot};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// How often all is searched: the first time fills the buffers, the last is timed query by query.
+const ROUNDS: usize = 3;
+
+/// Packed codes of a file.
+pub(crate) fn read<const W: usize>(file: &Path) -> Outcome<Vec<[u64; W]>> {
+    let bytes = std::fs::read(file)?;
+    let (words, rest) = bytes.as_chunks::<8>();
+    let words = words.iter().map(|word| u64::from_le_bytes(*word));
+    let mut codes = vec![[0; W]; bytes.len() / (8 * W)];
+    codes.as_flattened_mut().iter_mut().zip(words).for_each(|(to, from)| *to = from);
+    if !rest.is_empty() || bytes.len() % (8 * W) != 0 {
+        return Err(format!("{} is not a whole number of codes", file.display()).into());
+    }
+    Ok(codes)
+}
+
+pub(crate) fn run<const W: usize>(options: &Options) -> Outcome<()> {
+    if let Some(file) = &options.live {
+        let queries = read::<W>(options.queries.as_deref().ok_or("--live needs --queries")?)?;
+        return live(&read(file)?, &queries, options.radius);
+    }
+    let codes = options.codes.as_deref().ok_or("which --codes?")?;
+    if let Some(file) = &options.open {
+        return open(&read::<W>(codes)?, file);
+    }
+    let queries = read::<W>(options.queries.as_deref().ok_or("which --queries?")?)?;
+    search(codes, &queries, options)
+}
+
+fn search<const W: usize>(codes: &Path, queries: &[[u64; W]], options: &Options) -> Outcome<()> {
+    let before = resident_bytes();
+    let codes = read::<W>(codes)?;
+    let count = codes.len();
+    let start = thread_seconds();
+    let index = build(&codes, options.compact);
+    let build_s = thread_seconds() - start;
+    drop(codes);
+    let bytes_per_code = (resident_bytes() - before) / count.max(1) as f64;
+    let snapshot = index.snapshot();
+    let Options { radius, batch, .. } = *options;
+
+    let wall = Instant::now();
+    let each: Vec<(Vec<f64>, f64, usize)> = std::thread::scope(|scope| {
+        let threads = options.threads.max(1);
+        let shares = queries.chunks(queries.len().div_ceil(threads).max(1));
+        let work: Vec<_> =
+            shares.map(|share| scope.spawn(|| time_searches(&snapshot, share, radius, batch))).collect();
+        work.into_iter().filter_map(|thread| thread.join().ok()).collect()
+    });
+    let wall = wall.elapsed().as_secs_f64();
+    let mut times: Vec<f64> = each.iter().flat_map(|(times, _, _)| times.iter().copied()).collect();
+    times.sort_by(f64::total_cmp);
+    let at = |share: f64| {
+        times.get((share * (times.len().max(1) - 1) as f64) as usize).copied().unwrap_or(0.0) * 1e6
+    };
+    let mean = each.iter().map(|(_, total, _)| total).sum::<f64>() / queries.len().max(1) as f64;
+    let hits: usize = each.iter().map(|(_, _, hits)| hits).sum();
+
+    let scans = &queries[..queries.len().min((400_000_000 / count.max(1)).clamp(5, 1000))];
+    let mut buffer = Vec::new();
+    let start = thread_seconds();
+    for query in scans {
+        let _complete = snapshot.scan_into(query, radius, usize::MAX, &mut buffer);
+    }
+    let scan = (thread_seconds() - start) / scans.len().max(1) as f64;
+    let scanned = snapshot.distinct() * 8 * W;
+    let share = scanned as f64 / scan / read_bandwidth(scanned.max(1 << 16));
+
+    if let Some(file) = &options.ids {
+        write_ids(file, &snapshot, queries, options)?;
+    }
+    let line = serde_json::json!({
+        "codes": count,
+        "build_s": build_s,
+        "bytes_per_code": bytes_per_code,
+        "us_mean": mean * 1e6,
+        "us_median": at(0.5),
+        "us_p99": at(0.99),
+        "us_max": at(1.0),
+        "queries_per_s": (ROUNDS * queries.len()) as f64 / wall,
+        "hits": hits,
+        "scan_us_mean": scan * 1e6,
+        "scan_bandwidth_share": share,
+    });
+    println!("{line}");
+    Ok(())
+}
+
+fn build<const W: usize>(codes: &[[u64; W]], compact: bool) -> Index<W> {
+    let index = if compact { Index::compact() } else { Index::default() };
+    index.extend(codes.iter().copied().zip(0..));
+    index.merge();
+    index
+}
+
+/// The time of each search, of all, and the hits.
+fn time_searches<const W: usize>(
+    snapshot: &Snapshot<W>,
+    queries: &[[u64; W]],
+    radius: u32,
+    batch: usize,
+) -> (Vec<f64>, f64, usize) {
+    let mut times = Vec::new();
+    let mut hits = 0;
+    if batch > 0 {
+        let mut out = Batch::default();
+        let mut total = 0.0;
+        for _ in 0..ROUNDS {
+            (times, hits) = (Vec::new(), 0);
+            let start = thread_seconds();
+            for chunk in queries.chunks(batch) {
+                let start = thread_seconds();
+                snapshot.within_batch_into(chunk, radius, usize::MAX, &mut out);
+                let each = (thread_seconds() - start) / chunk.len() as f64;
+                times.extend(std::iter::repeat_n(each, chunk.len()));
+                hits += out.iter().map(<[Hit]>::len).sum::<usize>();
+            }
+            total = thread_seconds() - start;
+        }
+        return (times, total, hits);
+    }
+    let mut out = Vec::new();
+    let mut total = f64::INFINITY;
+    // The first round fills the buffers.
+    for _ in 0..ROUNDS - 1 {
+        hits = 0;
+        let start = thread_seconds();
+        for query in queries {
+            let _complete = snapshot.within_into(query, radius, usize::MAX, &mut out);
+            hits += out.len();
+        }
+        total = thread_seconds() - start;
+    }
+    for query in queries {
+        let start = thread_seconds();
+        let _complete = snapshot.within_into(query, radius, usize::MAX, &mut out);
+        times.push(thread_seconds() - start);
+    }
+    (times, total, hits)
+}
+
+/// For each query the number of its ids and the ids in ascending order, as 64-bit numbers.
+fn write_ids<const W: usize>(
+    file: &Path,
+    snapshot: &Snapshot<W>,
+    queries: &[[u64; W]],
+    options: &Options,
+) -> Outcome<()> {
+    let mut bytes = Vec::new();
+    for chunk in queries.chunks(options.batch.max(1)) {
+        for hits in snapshot.within_batch(chunk, options.radius).iter() {
+            let mut ids: Vec<u64> = hits.iter().map(|hit| hit.id).collect();
+            ids.sort_unstable();
+            bytes.extend_from_slice(&(ids.len() as u64).to_le_bytes());
+            ids.iter().for_each(|id| bytes.extend_from_slice(&id.to_le_bytes()));
+        }
+    }
+    Ok(std::fs::write(file, bytes)?)
+}
+
+/// A reader searches while the second half of the codes is inserted, upload by upload.
+fn live<const W: usize>(codes: &[[u64; W]], queries: &[[u64; W]], radius: u32) -> Outcome<()> {
+    let half = codes.len() / 2;
+    let index = Index::<W>::default();
+    index.extend(codes[..half].iter().copied().zip(0..));
+    index.merge();
+    let merged = time_searches(&index.snapshot(), queries, radius, 0).1 / queries.len() as f64;
+    let done = AtomicBool::new(false);
+    let (seconds, reads) = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let (mut count, mut out) = (0, Vec::new());
+            let start = thread_seconds();
+            while !done.load(Ordering::Relaxed) {
+                for query in queries.iter().take(100) {
+                    let _complete = index.snapshot().within_into(query, radius, usize::MAX, &mut out);
+                    count += 1;
+                }
+            }
+            (thread_seconds() - start) / f64::from(count)
+        });
+        let start = Instant::now();
+        for (upload, chunk) in codes[half..].chunks(200).enumerate() {
+            index.extend(chunk.iter().copied().zip((half + 200 * upload) as u64..));
+        }
+        let seconds = start.elapsed().as_secs_f64();
+        done.store(true, Ordering::Relaxed);
+        (seconds, reader.join().unwrap_or(f64::NAN))
+    });
+    let line = serde_json::json!({
+        "inserted": codes.len() - half,
+        "inserts_per_s": (codes.len() - half) as f64 / seconds,
+        "read_us_merged": merged * 1e6,
+        "read_us_while_inserting": reads * 1e6,
+        "ratio": reads / merged,
+    });
+    println!("{line}");
+    Ok(())
+}
+
+fn open<const W: usize>(codes: &[[u64; W]], file: &Path) -> Outcome<()> {
+    let ids: Vec<u64> = (0..codes.len() as u64).collect();
+    let built = Segment::build(codes, &ids)?;
+    let start = Instant::now();
+    built.write(file)?;
+    let write = start.elapsed().as_secs_f64();
+    drop(built);
+    let start = Instant::now();
+    let segment = Segment::<W>::open(file)?;
+    let open = start.elapsed().as_secs_f64();
+    let start = Instant::now();
+    segment.verify()?;
+    let verify = start.elapsed().as_secs_f64();
+    let line = serde_json::json!({
+        "codes": segment.len(), "file_bytes": segment.bytes(),
+        "write_s": write, "open_ms": open * 1e3, "verify_s": verify,
+    });
+    println!("{line}");
+    Ok(())
+}

@@ -1,0 +1,172 @@
+//! How a reference lies in a query picture: affine maps, and their robust estimation.
+//!
+//! All lengths are in longer sides of the picture that they are measured in.
+
+/// `[[a, b, c], [d, e, f]]` takes (x, y) to (a x + b y + c, d x + e y + f): from the reference to the query.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Affine(pub(super) [[f32; 3]; 2]);
+
+/// One feature seen in both pictures.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pair {
+    pub(super) query: [f32; 2],
+    pub(super) reference: [f32; 2],
+    /// log₂ of the feature's size in the query over its size in the reference.
+    pub(super) zoom: f32,
+    /// Turn from the reference's to the query's feature in radians, the reference mirrored first if the pair is.
+    pub(super) turn: f32,
+}
+
+/// Distance from where a pair should lie, in longer sides of the reference, that is still the same place.
+const NEAR: f32 = 0.04;
+/// The same after the map has been fitted to all its pairs.
+const NEARER: f32 = 0.03;
+/// Octaves by which the zoom of a pair may differ from that of the map.
+const ZOOM: f32 = 0.6;
+/// Radians by which its turn may.
+const TURN: f32 = 0.5;
+/// Pairs that are tried as a map.
+const TRIALS: usize = 64;
+/// A map that stretches one way this much more than the other is no copy.
+const MOST_STRETCH: f32 = 2.2;
+/// Cells a side of the grid that tells places apart.
+const PLACES: usize = 48;
+
+impl Affine {
+    pub(super) fn apply(&self, [x, y]: [f32; 2]) -> [f32; 2] {
+        self.0.map(|[a, b, c]| a * x + b * y + c)
+    }
+
+    /// The similarity that takes one feature to the other.
+    fn of_pair(pair: &Pair, mirrored: bool) -> Self {
+        let (sin, cos) = pair.turn.sin_cos();
+        let scale = pair.zoom.exp2();
+        let flip = if mirrored { -scale } else { scale };
+        let [[a, b], [d, e]] = [[cos * flip, -sin * scale], [sin * flip, cos * scale]];
+        let [x, y] = pair.reference;
+        Self([[a, b, pair.query[0] - a * x - b * y], [d, e, pair.query[1] - d * x - e * y]])
+    }
+
+    /// Square root of the area that a unit of area becomes.
+    pub(super) fn scale(&self) -> f32 {
+        let [[a, b, _], [d, e, _]] = self.0;
+        (a * e - b * d).abs().sqrt()
+    }
+
+    /// Radians by which the reference's vertical is turned in the query.
+    pub(super) fn turn(&self) -> f32 {
+        let [[_, b, _], [_, e, _]] = self.0;
+        (-b).atan2(e)
+    }
+
+    /// Larger over smaller singular value.
+    fn stretch(&self) -> f32 {
+        let [[a, b, _], [d, e, _]] = self.0;
+        let (sum, determinant) = (a * a + b * b + d * d + e * e, (a * e - b * d).abs());
+        let root = (sum * sum - 4.0 * determinant * determinant).max(0.0).sqrt();
+        ((sum + root) / (sum - root).max(1e-12)).sqrt()
+    }
+
+    /// Least squares; `None` where the pairs lie on a line.
+    fn fit(pairs: &[Pair]) -> Option<Self> {
+        let n = pairs.len() as f64;
+        let mean = |of: &dyn Fn(&Pair) -> f32| pairs.iter().map(|p| f64::from(of(p))).sum::<f64>() / n;
+        let (rx, ry) = (mean(&|p| p.reference[0]), mean(&|p| p.reference[1]));
+        let (qx, qy) = (mean(&|p| p.query[0]), mean(&|p| p.query[1]));
+        let mut sums = [0.0f64; 7];
+        for p in pairs {
+            let (x, y) = (f64::from(p.reference[0]) - rx, f64::from(p.reference[1]) - ry);
+            let (u, v) = (f64::from(p.query[0]) - qx, f64::from(p.query[1]) - qy);
+            for (sum, term) in sums.iter_mut().zip([x * x, x * y, y * y, x * u, y * u, x * v, y * v]) {
+                *sum += term;
+            }
+        }
+        let [xx, xy, yy, xu, yu, xv, yv] = sums;
+        let determinant = xx * yy - xy * xy;
+        if determinant < 1e-3 * (xx + yy).powi(2) * 0.25 || determinant <= 0.0 {
+            return None;
+        }
+        let solve = |su: f64, sv: f64| ((su * yy - sv * xy) / determinant, (sv * xx - su * xy) / determinant);
+        let ((a, b), (d, e)) = (solve(xu, yu), solve(xv, yv));
+        let row = |a: f64, b: f64, q: f64| [a as f32, b as f32, (q - a * rx - b * ry) as f32];
+        Some(Self([row(a, b, qx), row(d, e, qy)]))
+    }
+}
+
+/// A map and the pairs that follow it.
+#[derive(Clone, Debug)]
+pub(super) struct Cluster {
+    pub(super) map: Affine,
+    /// Places in the list of pairs.
+    pub(super) pairs: Vec<usize>,
+    /// Different places in both pictures that follow it: the smaller count.
+    pub(super) places: usize,
+}
+
+/// The map that most places follow, among `live` places of `pairs`; `None` under `fewest` places.
+pub(super) fn best(pairs: &[Pair], live: &[usize], mirrored: bool, fewest: usize) -> Option<Cluster> {
+    if live.len() < fewest {
+        return None;
+    }
+    let stride = live.len().div_ceil(TRIALS);
+    let (map, count) = live
+        .iter()
+        .step_by(stride)
+        .map(|&i| Affine::of_pair(&pairs[i], mirrored))
+        .map(|map| (map, places(pairs, &followers(pairs, live, &map, NEAR))))
+        .max_by_key(|&(_, count)| count)?;
+    if count < fewest {
+        return None;
+    }
+    let mut cluster = Cluster { map, pairs: followers(pairs, live, &map, NEAR), places: count };
+    for _ in 0..3 {
+        let chosen: Vec<Pair> = cluster.pairs.iter().map(|&i| pairs[i]).collect();
+        let Some(fitted) = Affine::fit(&chosen)
+            .filter(|f| f.stretch() <= MOST_STRETCH && (f.scale() / map.scale()).log2().abs() <= ZOOM)
+        else {
+            break;
+        };
+        let next = followers(pairs, live, &fitted, NEARER);
+        let count = places(pairs, &next);
+        if count * 10 < cluster.places * 9 {
+            break;
+        }
+        cluster = Cluster { map: fitted, pairs: next, places: count };
+    }
+    (cluster.places >= fewest).then_some(cluster)
+}
+
+fn followers(pairs: &[Pair], live: &[usize], map: &Affine, near: f32) -> Vec<usize> {
+    let (zoom, scale) = (map.scale().log2(), map.scale());
+    let turn = {
+        let [[_, b, _], [_, e, _]] = map.0;
+        (-b).atan2(e)
+    };
+    let limit = (near * scale).powi(2);
+    live.iter()
+        .copied()
+        .filter(|&i| {
+            let pair = &pairs[i];
+            let [x, y] = map.apply(pair.reference);
+            let far = (x - pair.query[0]).powi(2) + (y - pair.query[1]).powi(2);
+            far <= limit && (pair.zoom - zoom).abs() <= ZOOM && angle_between(pair.turn, turn) <= TURN
+        })
+        .collect()
+}
+
+fn angle_between(a: f32, b: f32) -> f32 {
+    let turn = (a - b).rem_euclid(std::f32::consts::TAU);
+    turn.min(std::f32::consts::TAU - turn)
+}
+
+/// Counts different places: a feature that stays, or repeats, counts once.
+fn places(pairs: &[Pair], chosen: &[usize]) -> usize {
+    let mut seen = [[0u64; PLACES]; 2];
+    for &i in chosen {
+        for (grid, [x, y]) in seen.iter_mut().zip([pairs[i].query, pairs[i].reference]) {
+            let cell = |v: f32| ((v * PLACES as f32) as usize).min(PLACES - 1);
+            grid[cell(y)] |= 1 << cell(x);
+        }
+    }
+    seen.iter().map(|grid| grid.iter().map(|row| row.count_ones() as usize).sum()).min().unwrap_or(0)
+}

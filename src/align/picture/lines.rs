@@ -1,0 +1,109 @@
+//! Straight lines through a matrix of evidence: a copy plays the reference at an even speed.
+
+/// Evidence in decades for each pair of a query's moment (row) and a reference's (column), a tick apart.
+#[derive(Clone)]
+pub(super) struct Matrix {
+    pub(super) columns: usize,
+    pub(super) cells: Vec<f32>,
+}
+
+/// A stretch of a line: rows `from..=to`, at column `slope × row + start`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Line {
+    pub(super) from: usize,
+    pub(super) to: usize,
+    pub(super) slope: f64,
+    pub(super) start: f64,
+    /// Sum of the evidence on it.
+    pub(super) decades: f32,
+}
+
+/// Reference seconds a query second, tried in turn: 1 first, so that it wins ties.
+pub(super) const SLOPES: [f64; 21] = [
+    1.0, 0.98, 1.02, 0.96, 1.04, 0.94, 1.06, 0.92, 1.08, 0.90, 1.10, 0.88, 1.12, 0.86, 1.14, 0.84, 1.17,
+    0.82, 1.20, 0.80, 1.25,
+];
+/// Decades by which a line at another speed has to be better than one at the same.
+const CHANGED: f32 = 0.5;
+
+impl Matrix {
+    pub(super) fn new(rows: usize, columns: usize) -> Self {
+        Self { columns, cells: vec![0.0; rows * columns] }
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.cells.len() / self.columns.max(1)
+    }
+
+    pub(super) fn at(&mut self, row: usize, column: usize) -> Option<&mut f32> {
+        if column < self.columns { self.cells.get_mut(row * self.columns + column) } else { None }
+    }
+
+    /// How often this matrix is the one that the scale of the evidence was measured on: some 20 seconds by 20.
+    pub(super) fn trials(&self) -> f64 {
+        (self.cells.len() as f64 / 6400.0).max(1.0)
+    }
+
+    /// The best stretch of any line, or `None` where nothing speaks for one.
+    pub(super) fn best(&self) -> Option<Line> {
+        let rows = self.rows();
+        let mut best: Option<Line> = None;
+        for slope in SLOPES {
+            let handicap = if slope == 1.0 { 0.0 } else { CHANGED };
+            let lowest = -(slope * rows as f64).ceil() as i64;
+            for start in lowest..self.columns as i64 {
+                let line = self.stretch(slope, start as f64);
+                if line.decades - handicap
+                    > best.map_or(0.0, |b| b.decades - if b.slope == 1.0 { 0.0 } else { CHANGED })
+                {
+                    best = Some(line);
+                }
+            }
+        }
+        best
+    }
+
+    /// The stretch of one line with the largest sum (J. Kadane's maximum subarray).
+    fn stretch(&self, slope: f64, start: f64) -> Line {
+        let mut best = Line { from: 0, to: 0, slope, start, decades: 0.0 };
+        let (mut sum, mut from) = (0.0, 0);
+        let first = ((-start - 0.5) / slope).ceil().max(0.0) as usize;
+        for row in first..self.rows() {
+            let column = (slope * row as f64 + start).round();
+            if column >= self.columns as f64 {
+                break;
+            }
+            if column < 0.0 {
+                continue;
+            }
+            let value = self.cells[row * self.columns + column as usize];
+            if sum <= 0.0 {
+                (sum, from) = (0.0, row);
+            }
+            sum += value;
+            if sum > best.decades {
+                best = Line { from, to: row, decades: sum, ..best };
+            }
+        }
+        best
+    }
+
+    /// The sum of the evidence along a line found in a matrix of the same shape.
+    pub(super) fn along(&self, line: &Line) -> f32 {
+        (line.from..=line.to)
+            .filter_map(|row| {
+                let column = (line.slope * row as f64 + line.start).round();
+                (column >= 0.0 && column < self.columns as f64)
+                    .then(|| self.cells[row * self.columns + column as usize])
+            })
+            .sum()
+    }
+
+    /// Takes the rows of a line out of the matrix.
+    pub(super) fn strike(&mut self, line: &Line) {
+        let cells = line.from * self.columns..(line.to + 1) * self.columns;
+        if let Some(cells) = self.cells.get_mut(cells) {
+            cells.fill(f32::NEG_INFINITY);
+        }
+    }
+}

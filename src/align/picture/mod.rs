@@ -1,0 +1,279 @@
+//! Search of a bank's pictures.
+//!
+//! 1. Every feature of the query's key frames asks the index for those like it ([`votes`]).
+//! 2. Votes for one reference that agree on how it lies in the query make a map ([`geometry`]).
+//! 3. Along that map the motion of both is compared at all pairs of moments ([`agreement`]).
+//! 4. Straight lines through the evidence are the segments ([`lines`]).
+
+mod agreement;
+mod geometry;
+mod lines;
+mod votes;
+
+use super::{Kind, RefId, Segment, Span, Transform};
+use crate::index::Index;
+use crate::picture::motion::{LAG, RATE};
+use crate::picture::{Feature, Print, Probe};
+use agreement::rectify;
+use geometry::Cluster;
+use lines::{Line, Matrix};
+use std::collections::{BTreeMap, HashMap};
+use votes::{Ballot, Vote};
+
+/// Different places that must follow a map before it is looked at.
+const FEWEST_PLACES: usize = 4;
+/// Maps looked at for one reference.
+const MOST_MAPS: usize = 4;
+/// Segments taken from one map.
+const MOST_LINES: usize = 12;
+/// Ticks around the votes that are compared as well.
+const AROUND: usize = 40;
+/// Pairs of moments compared for one map.
+const MOST_PAIRS: usize = 4_000_000;
+/// Decades of a line below which it is not reported.
+const LEAST: f32 = 2.0;
+/// Decades that the features of one moment count for at most.
+const FEATURES: f32 = 0.25;
+/// Decades that the features of a segment count for at most: a scene may be seen again at another time.
+const ALL_FEATURES: f32 = 2.0;
+/// Share of what a feature seen at one moment of a reference, and no other, tells: features depend on each other.
+const SHARE: f32 = 0.15;
+/// Decades for each place that a still picture follows, beyond the first ones.
+const STILL_PLACE: f64 = 0.5;
+/// Places that unrelated pictures may share.
+const STILL_FREE: f64 = 6.0;
+/// No evidence counts for more.
+const MOST: f64 = 60.0;
+
+/// The pictures of many references, searchable.
+#[derive(Debug, Default)]
+pub struct PictureSpace {
+    index: Index<2>,
+    references: HashMap<RefId, Reference>,
+}
+
+#[derive(Debug)]
+struct Reference {
+    print: Print,
+    /// Ordinal of the first feature of each key frame.
+    starts: Vec<u32>,
+}
+
+impl Reference {
+    fn feature(&self, ordinal: u32) -> Option<(u32, &Feature)> {
+        let key = self.starts.partition_point(|&start| start <= ordinal).checked_sub(1)?;
+        let feature = self.print.keys.get(key)?.features.get((ordinal - self.starts[key]) as usize)?;
+        Some((key as u32, feature))
+    }
+
+    fn is_still(&self) -> bool {
+        self.print.motion.len() <= 1
+    }
+}
+
+/// The upper half of an index id is the reference, the lower the feature.
+fn split(id: u64) -> (RefId, u32) {
+    ((id >> 32) as u32, id as u32)
+}
+
+impl PictureSpace {
+    /// Adds a reference's picture; the number must be new.
+    pub fn insert(&mut self, reference: RefId, print: &Print) {
+        let mut starts = Vec::with_capacity(print.keys.len());
+        let mut next = 0u32;
+        let mut pairs = Vec::new();
+        for key in &print.keys {
+            starts.push(next);
+            for feature in &key.features {
+                pairs.push((feature.code, u64::from(reference) << 32 | u64::from(next)));
+                next += 1;
+            }
+        }
+        self.index.extend(pairs);
+        self.references.insert(reference, Reference { print: print.clone(), starts });
+    }
+
+    /// Takes a reference out.
+    pub fn remove(&mut self, reference: RefId) {
+        let first = u64::from(reference) << 32;
+        self.index.remove(first..=first | u64::from(u32::MAX));
+        self.references.remove(&reference);
+    }
+
+    /// All segments that `probe` shares with references, the surest first.
+    pub fn search(&self, probe: &Probe) -> Vec<Segment> {
+        let mut lines = Vec::new();
+        let mut trials = 0.0;
+        for (id, ballot) in votes::collect(self, probe) {
+            let Some(reference) = self.references.get(&id) else { continue };
+            for (mirrored, cluster, votes) in clusters(ballot) {
+                let found =
+                    Comparison { probe, reference, votes: &votes, cluster: &cluster }.segments(&mut trials);
+                lines.extend(found.into_iter().map(|(query, matched, slope, decades)| Segment {
+                    reference: id,
+                    query,
+                    matched,
+                    kind: Kind::Picture,
+                    surprise: decades,
+                    transform: Transform { speed: slope, pitch: 0.0, mirrored },
+                }));
+            }
+        }
+        for segment in &mut lines {
+            segment.surprise = segment.surprise.min(MOST) - f64::log10(trials);
+        }
+        lines.retain(|segment| segment.surprise > 0.0);
+        lines.sort_by(|a, b| b.surprise.total_cmp(&a.surprise));
+        undisputed(lines)
+    }
+}
+
+/// At one moment a query shows one moment of a reference: of segments, the surest first, those that lie over surer
+/// ones of their reference for most of their length go.
+fn undisputed(segments: Vec<Segment>) -> Vec<Segment> {
+    let mut kept: Vec<Segment> = Vec::with_capacity(segments.len());
+    for segment in segments {
+        let Span { start, end } = segment.query;
+        let covered: f64 = kept
+            .iter()
+            .filter(|k| k.reference == segment.reference)
+            .map(|k| (k.query.end.min(end) - k.query.start.max(start)).max(0.0))
+            .sum();
+        if covered <= 0.5 * (end - start) {
+            kept.push(segment);
+        }
+    }
+    kept
+}
+
+/// The maps that the votes for a reference agree on.
+fn clusters(ballot: Ballot) -> Vec<(bool, Cluster, Vec<Vote>)> {
+    let mut found = Vec::new();
+    for (votes, mirrored) in ballot.into_iter().zip([false, true]) {
+        let pairs: Vec<_> = votes.iter().map(|vote| vote.pair).collect();
+        let mut live: Vec<usize> = (0..pairs.len()).collect();
+        for _ in 0..MOST_MAPS {
+            let Some(cluster) = geometry::best(&pairs, &live, mirrored, FEWEST_PLACES) else { break };
+            live.retain(|i| cluster.pairs.binary_search(i).is_err());
+            let followers = cluster.pairs.iter().map(|&i| votes[i]).collect();
+            found.push((mirrored, cluster, followers));
+        }
+    }
+    found
+}
+
+/// A query and a reference that may lie in it in one way.
+struct Comparison<'a> {
+    probe: &'a Probe,
+    reference: &'a Reference,
+    votes: &'a [Vote],
+    cluster: &'a Cluster,
+}
+
+type Found = (Span, Span, f64, f64);
+
+impl Comparison<'_> {
+    fn segments(&self, trials: &mut f64) -> Vec<Found> {
+        if self.reference.is_still() || self.probe.rasters.len() <= 1 {
+            *trials += 1.0;
+            return self.still().into_iter().collect();
+        }
+        let (rows, columns) = self.window();
+        let mut matrix = Matrix::new(rows.len(), columns.len());
+        *trials += matrix.trials();
+        let seen = rectify(&self.probe.rasters[rows.clone()], self.reference.print.size, &self.cluster.map);
+        let motion = &self.reference.print.motion[columns.clone()];
+        for (row, seen) in seen.iter().enumerate() {
+            for (cell, motion) in matrix.cells[row * columns.len()..].iter_mut().zip(motion) {
+                *cell = seen.against(motion);
+            }
+        }
+        let motion_alone = matrix.clone();
+        self.add_features(&mut matrix, rows.start, columns.start);
+        let mut found = Vec::new();
+        while let Some(mut line) =
+            matrix.best().filter(|line| line.decades >= LEAST && found.len() < MOST_LINES)
+        {
+            matrix.strike(&line);
+            let motion = motion_alone.along(&line);
+            line.decades = motion + (line.decades - motion).min(ALL_FEATURES);
+            if line.decades >= LEAST {
+                found.push(spans(&line, rows.start, columns.start));
+            }
+        }
+        found
+    }
+
+    /// A single picture has no motion: places that follow the map are all there is to go by.
+    fn still(&self) -> Option<Found> {
+        let decades = (self.cluster.places as f64 - STILL_FREE) * STILL_PLACE;
+        let query = self.votes.iter().map(|vote| self.query_tick(vote));
+        let reference = self.votes.iter().map(|vote| self.reference_tick(vote));
+        let query = Span { start: query.clone().min()? as f64 / RATE, end: query.max()? as f64 / RATE };
+        let matched =
+            Span { start: reference.clone().min()? as f64 / RATE, end: reference.max()? as f64 / RATE };
+        (decades > 0.0).then_some((query, matched, 1.0, decades))
+    }
+
+    fn query_tick(&self, vote: &Vote) -> usize {
+        (f64::from(self.probe.keys[vote.query.0 as usize].time) * RATE / 1000.0) as usize
+    }
+
+    fn reference_tick(&self, vote: &Vote) -> usize {
+        (f64::from(self.reference.print.keys[vote.key as usize].time) * RATE / 1000.0) as usize
+    }
+
+    /// The moments of either side that are compared.
+    fn window(&self) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
+        let around = |ticks: &mut dyn Iterator<Item = usize>, end: usize| {
+            let (low, high) = ticks.fold((usize::MAX, 0), |(low, high), t| (low.min(t), high.max(t)));
+            low.saturating_sub(AROUND).min(end)..(high + AROUND).min(end)
+        };
+        let rows = around(&mut self.votes.iter().map(|v| self.query_tick(v)), self.probe.rasters.len());
+        let columns =
+            around(&mut self.votes.iter().map(|v| self.reference_tick(v)), self.reference.print.motion.len());
+        let most = MOST_PAIRS / rows.len().max(1);
+        let end = columns.end.min(columns.start + most);
+        (rows, columns.start..end)
+    }
+
+    /// A feature that fits the reference at few of its moments tells where in time the query is; one that fits
+    /// at all of them tells nothing.
+    fn add_features(&self, matrix: &mut Matrix, first_row: usize, first_column: usize) {
+        let mut moments: HashMap<(u32, u32), Vec<u32>> = HashMap::new();
+        for vote in self.votes {
+            let keys = moments.entry(vote.query).or_default();
+            if !keys.contains(&vote.key) {
+                keys.push(vote.key);
+            }
+        }
+        let all = self.reference.print.keys.len() as f32;
+        let mut evidence: BTreeMap<(u32, u32), f32> = BTreeMap::new();
+        for ((key, _), keys) in &moments {
+            for &at in keys {
+                *evidence.entry((*key, at)).or_default() += SHARE * (all / keys.len() as f32).log10();
+            }
+        }
+        for (&(key, at), decades) in &evidence {
+            let vote = |tick: f64| (tick * RATE / 1000.0) as usize;
+            let row = vote(f64::from(self.probe.keys[key as usize].time)).wrapping_sub(first_row);
+            let column =
+                vote(f64::from(self.reference.print.keys[at as usize].time)).wrapping_sub(first_column);
+            // Key frames of the reference are four ticks apart: the nearest one counts.
+            for column in column.saturating_sub(2)..column.saturating_add(2) {
+                if let Some(cell) = matrix.at(row, column) {
+                    *cell += decades.min(FEATURES);
+                }
+            }
+        }
+    }
+}
+
+/// Seconds of a line: motion at a tick has been going on for the lag before it.
+fn spans(line: &Line, first_row: usize, first_column: usize) -> Found {
+    let start = line.from.saturating_sub(LAG) as f64;
+    let (end, row) = (line.to as f64 + 1.0, first_row as f64);
+    let column = |row: f64| ((line.slope * row + line.start + first_column as f64) / RATE).max(0.0);
+    let query = Span { start: (start + row) / RATE, end: (end + row) / RATE };
+    (query, Span { start: column(start), end: column(end) }, line.slope, f64::from(line.decades))
+}

@@ -1,0 +1,214 @@
+//! Lines in the plane of query time against reference time, fitted word by word.
+
+use super::null::{self, Evidence};
+use super::tracks::GAP;
+use crate::sound::{PITCHES, Print, Probe, Reading, semitones};
+use std::ops::{Range, RangeInclusive};
+
+/// Times are those of words: seconds since the first word of either side.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Line {
+    /// A moment of the query.
+    pub(super) query: f64,
+    /// The moment of the reference that it shows.
+    pub(super) reference: f64,
+    /// Seconds of the reference that pass in a second of the query.
+    pub(super) speed: f64,
+    /// Number of the pitch that the query is read at.
+    pub(super) pitch: usize,
+}
+
+impl Line {
+    pub(super) fn query_time(&self, reference: f64) -> f64 {
+        self.query + (reference - self.reference) / self.speed
+    }
+
+    pub(super) fn reference_time(&self, query: f64) -> f64 {
+        self.reference + (query - self.query) * self.speed
+    }
+
+    /// The same line, told by another moment.
+    fn seen_from(&self, reference: f64) -> Self {
+        Self { query: self.query_time(reference), reference, ..*self }
+    }
+}
+
+/// A line that was fitted, and the stretch of the reference along it that agrees.
+#[derive(Clone, Debug)]
+pub(super) struct Fit {
+    pub(super) line: Line,
+    pub(super) words: Range<usize>,
+    /// Semitones that the query lies above the reference.
+    pub(super) pitch: f64,
+    pub(super) evidence: Evidence,
+}
+
+/// Share of a word's weight that must agree beyond chance, for the word to be worth including.
+const DRIFT: f64 = 0.10;
+
+/// Rounds of fitting and trimming.
+const ROUNDS: usize = 3;
+
+/// Fewest words of a fit: 2 s.
+const LEAST: usize = 32;
+
+/// Speeds that a copy may have.
+const SPEEDS: RangeInclusive<f64> = 0.77..=1.30;
+
+/// Fits the line near `rough` that agrees best; `None` where too little does.
+pub(super) fn fit(probe: &Probe, track: &[u32], rough: Line) -> Option<Fit> {
+    let mut line = rough;
+    let mut words = trim(probe, track, &line)?;
+    for round in 0..ROUNDS {
+        line = improve(probe, track, &line, &words, round);
+        words = trim(probe, track, &line)?;
+    }
+    if words.len() < LEAST {
+        return None;
+    }
+    let evidence = weigh(probe, track, &line, &words);
+    Some(Fit { pitch: exact_pitch(probe, track, &line, &words), line, words, evidence })
+}
+
+/// Words of the reference with their numbers, each with what the query has in its place; those where either side has
+/// nothing to compare are left out.
+fn pairs<'a>(
+    probe: &'a Probe,
+    track: &'a [u32],
+    line: &Line,
+    words: Range<usize>,
+) -> impl Iterator<Item = (usize, Reading, u32)> + 'a {
+    /// Positions in the query are counted in parts of a word.
+    const PART: f64 = (1u64 << 32) as f64;
+    let mut query = ((line.query_time(words.start as f64 * Print::HOP) / Probe::HOP + 0.5) * PART) as i64;
+    let step = (Print::HOP / line.speed / Probe::HOP * PART) as i64;
+    let (readings, eventful) = (probe.readings(line.pitch), probe.eventful());
+    let own = track.get(words.clone()).unwrap_or_default();
+    words.zip(own).filter_map(move |(word, &own)| {
+        // A place before the query's start becomes one far beyond its end.
+        let at = (query >> 32) as usize;
+        query = query.saturating_add(step);
+        let reading = readings.get(at)?;
+        (own != GAP && *eventful.get(at)?).then_some((word, *reading, own))
+    })
+}
+
+/// Weights of the bits that agree less those that do not, and of all.
+struct Agreed {
+    agreement: i32,
+    weight: i32,
+}
+
+/// Firm bits count twice.
+fn agree(reading: Reading, own: u32) -> Agreed {
+    let wrong = reading.word ^ own;
+    let firm = reading.firm.count_ones() as i32;
+    let lost = wrong.count_ones() as i32 + (wrong & reading.firm).count_ones() as i32;
+    Agreed { agreement: 32 + firm - 2 * lost, weight: 32 + firm }
+}
+
+/// The stretch of words whose agreement, less the drift, sums up highest.
+fn trim(probe: &Probe, track: &[u32], line: &Line) -> Option<Range<usize>> {
+    let (mut best, mut running) = (0.0, 0.0);
+    let (mut start, mut words) = (0, None);
+    for (word, reading, own) in pairs(probe, track, line, 0..track.len()) {
+        if running <= 0.0 {
+            running = 0.0;
+            start = word;
+        }
+        let agreed = agree(reading, own);
+        running += f64::from(agreed.agreement) - DRIFT * f64::from(agreed.weight);
+        if running > best {
+            best = running;
+            words = Some(start..word + 1);
+        }
+    }
+    words
+}
+
+/// Seconds of the query to either side of a moment, over which a line through it is turned.
+pub(super) const REACH: f64 = 4.0;
+
+/// The line through the same moment at the speed at which the seconds around it agree best.
+pub(super) fn turned(probe: &Probe, track: &[u32], rough: &Line) -> Line {
+    /// Moves a line by a word of the query over the reach.
+    const STEP: f64 = 1.0 + Probe::HOP / REACH;
+    const STEPS: i32 = 30;
+    let at = |time: f64| ((time / Print::HOP).max(0.0) as usize).min(track.len());
+    let words = at(rough.reference - REACH)..at(rough.reference + REACH);
+    (-STEPS..=STEPS)
+        .map(|step| Line { speed: STEP.powi(step), ..*rough })
+        .max_by_key(|line| agreement(probe, track, line, &words))
+        .unwrap_or(*rough)
+}
+
+/// What the fit rests on.
+fn weigh(probe: &Probe, track: &[u32], line: &Line, words: &Range<usize>) -> Evidence {
+    let (mut agreement, mut weight, mut squares) = (0, 0, 0);
+    let (mut query, mut reference) = (Vec::new(), Vec::new());
+    for (_, reading, own) in pairs(probe, track, line, words.clone()) {
+        let agreed = agree(reading, own);
+        agreement += i64::from(agreed.agreement);
+        weight += i64::from(agreed.weight);
+        squares += i64::from(32 + 3 * reading.firm.count_ones());
+        query.push(reading.word);
+        reference.push(own);
+    }
+    let (widening, explained) = null::dependence(&query, &reference);
+    let weight = weight as f64;
+    Evidence { agreement: agreement as f64 - explained * weight, weight, variance: widening * squares as f64 }
+}
+
+fn agreement(probe: &Probe, track: &[u32], line: &Line, words: &Range<usize>) -> i64 {
+    pairs(probe, track, line, words.clone())
+        .map(|(_, reading, own)| i64::from(agree(reading, own).agreement))
+        .sum()
+}
+
+/// The best of the lines around: offset, speed and pitch, turned about the middle of the stretch.
+fn improve(probe: &Probe, track: &[u32], line: &Line, words: &Range<usize>, round: usize) -> Line {
+    let middle = (words.start + words.end) as f64 / 2.0 * Print::HOP;
+    let line = line.seen_from(middle);
+    let half = words.len() as f64 / 2.0 * Print::HOP;
+    // A step of speed that moves the ends by one word of the query.
+    let turn = Probe::HOP / half.max(1.0);
+    let (shifts, turns) = if round == 0 { (4, 3) } else { (2, 2) };
+    let mut best = (agreement(probe, track, &line, words), line);
+    let consider = |line: Line, best: &mut (i64, Line)| {
+        let sum = agreement(probe, track, &line, words);
+        if sum > best.0 {
+            *best = (sum, line);
+        }
+    };
+    for shift in -shifts..=shifts {
+        for step in -turns..=turns {
+            let speed = line.speed * (1.0 + f64::from(step) * turn);
+            if SPEEDS.contains(&speed) {
+                consider(
+                    Line { query: line.query + f64::from(shift) * Probe::HOP, speed, ..line },
+                    &mut best,
+                );
+            }
+        }
+    }
+    let found = best.1;
+    for pitch in [found.pitch.saturating_sub(1), (found.pitch + 1).min(PITCHES - 1)] {
+        consider(Line { pitch, ..found }, &mut best);
+    }
+    best.1
+}
+
+/// The pitch between those read, where a parabola through the agreements has its top.
+fn exact_pitch(probe: &Probe, track: &[u32], line: &Line, words: &Range<usize>) -> f64 {
+    let at = |pitch: usize| agreement(probe, track, &Line { pitch, ..*line }, words) as f64;
+    let middle = semitones(line.pitch);
+    if line.pitch == 0 || line.pitch + 1 == PITCHES {
+        return middle;
+    }
+    let (below, here, above) = (at(line.pitch - 1), at(line.pitch), at(line.pitch + 1));
+    let bend = below - 2.0 * here + above;
+    if bend >= 0.0 {
+        return middle;
+    }
+    middle + 0.5 * (0.5 * (below - above) / bend).clamp(-0.5, 0.5)
+}

@@ -1,0 +1,111 @@
+//! The index-driven search, whose work hardly grows with the bank.
+//!
+//! Each word of the query is looked up as it is and with its weakest bits flipped, in all ways (query-directed
+//! probing; Lv et al., "Multi-Probe LSH", 2007): the other bits are right much more often than a word's mean error
+//! rate suggests. A place found counts only if the second around it agrees as well, which chance manages once in
+//! some ten thousand places, so that one place is enough to start a line from.
+
+use super::RefId;
+use super::agreement::BLOCK;
+use super::line::{self, Line};
+use super::table::Table;
+use super::tracks::Tracks;
+use crate::sound::{PITCHES, Print, Probe, Reading};
+use rayon::prelude::*;
+
+/// Weak bits of a word that are flipped in all ways.
+const FLIPS: usize = 6;
+
+/// Most bits of a second that may differ, of 512. The standard deviation by chance is 15.
+const FARTHEST: u32 = 196;
+
+/// Places that lines are started from, the best first.
+const MOST: usize = 400;
+
+/// Words of a block before the word that was looked up.
+const BEFORE: usize = BLOCK / 2;
+
+/// A place of the references that sounds like one of the query.
+#[derive(Clone, Copy, Debug)]
+struct Hit {
+    distance: u32,
+    place: u32,
+    query: u32,
+    pitch: u32,
+}
+
+/// A line, the reference it lies in, and the reference's words.
+pub(super) struct Candidate<'a> {
+    pub(super) reference: RefId,
+    pub(super) track: &'a [u32],
+    pub(super) line: Line,
+}
+
+/// Lines through the places found, each turned to the speed at which it agrees best.
+pub(super) fn candidates<'a>(probe: &Probe, tracks: &'a Tracks, table: &Table) -> Vec<Candidate<'a>> {
+    let mut hits: Vec<Hit> =
+        (0..PITCHES).into_par_iter().flat_map_iter(|pitch| hits(probe, tracks, table, pitch)).collect();
+    hits.sort_unstable_by_key(|hit| (hit.distance, hit.place, hit.query, hit.pitch));
+    let mut found: Vec<(Candidate<'_>, std::ops::Range<f64>)> = Vec::new();
+    for hit in hits.iter().take(MOST) {
+        let Some((reference, span)) = tracks.owner(hit.place as usize) else { continue };
+        let (query, time) =
+            (f64::from(hit.query) * Probe::HOP, (hit.place as usize - span.start) as f64 * Print::HOP);
+        let known = found.iter().any(|(other, reach)| {
+            other.reference == reference
+                && reach.contains(&query)
+                && (other.line.reference_time(query) - time).abs() < 0.25
+        });
+        if !known {
+            let track = &tracks.words()[span];
+            let rough = Line { query, reference: time, speed: 1.0, pitch: hit.pitch as usize };
+            let line = line::turned(probe, track, &rough);
+            found.push((Candidate { reference, track, line }, query - line::REACH..query + line::REACH));
+        }
+    }
+    found.into_iter().map(|(candidate, _)| candidate).collect()
+}
+
+/// Places that sound like a word of the query read at one pitch, and like the second around it.
+fn hits(probe: &Probe, tracks: &Tracks, table: &Table, pitch: usize) -> Vec<Hit> {
+    let readings = probe.readings(pitch);
+    // Words of a second lie together in the references, but apart by two in the query.
+    let phases: [Vec<u32>; 2] = std::array::from_fn(|phase| {
+        readings.iter().skip(phase).step_by(2).map(|reading| reading.word).collect()
+    });
+    let words = tracks.words();
+    let mut hits = Vec::new();
+    for (query, reading) in readings.iter().enumerate().filter(|(query, _)| probe.eventful()[*query]) {
+        let Some(block) = (query / 2).checked_sub(BEFORE) else { continue };
+        let Some(block) = phases[query % 2].get(block..block + BLOCK) else { continue };
+        for probed in probes(reading, table.mask()) {
+            for place in table.places(probed) {
+                let Some(start) = (place as usize).checked_sub(BEFORE) else { continue };
+                let Some(other) = words.get(start..start + BLOCK) else { continue };
+                let distance = block.iter().zip(other).map(|(a, b)| (a ^ b).count_ones()).sum();
+                if distance <= FARTHEST {
+                    hits.push(Hit { distance, place, query: query as u32, pitch: pitch as u32 });
+                }
+            }
+        }
+    }
+    hits
+}
+
+/// A reading's word with the weakest bits of its key flipped in all ways.
+fn probes(reading: &Reading, mask: u32) -> impl Iterator<Item = u32> + use<> {
+    let mut weak = [0u32; FLIPS];
+    let mut count = 0;
+    for bit in reading.weakest.iter().map(|&bit| 1u32 << bit).filter(|bit| bit & mask != 0).take(FLIPS) {
+        weak[count] = bit;
+        count += 1;
+    }
+    let word = reading.word;
+    // In the order of a Gray code each probe differs from the last in one bit.
+    (0u32..1 << count).scan(word, move |word, step| {
+        if step > 0 {
+            *word ^= weak[step.trailing_zeros() as usize];
+        }
+        Some(*word)
+    })
+}

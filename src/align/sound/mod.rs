@@ -1,0 +1,146 @@
+//! Search of a bank's soundtracks.
+//!
+//! Candidates, which are rough lines in the plane of query time against reference time, come from a scan of every
+//! offset, speed and pitch ([`scan`]) where that is affordable, and elsewhere from words looked up in a table
+//! ([`lookup`]). Each is then fitted word by word and trimmed to the stretch that agrees
+//! ([`line`]), and weighed against what unrelated sound reaches by chance ([`null`]).
+
+mod agreement;
+mod line;
+mod lookup;
+mod null;
+mod scan;
+mod table;
+mod tracks;
+
+use super::{Kind, RefId, Segment, Span, Transform};
+use crate::sound::{Print, Probe};
+use line::{Fit, Line};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use table::Table;
+use tracks::Tracks;
+
+/// Fits with a smaller surprise are not worth a word to anyone.
+const LEAST_SURPRISE: f64 = -2.0;
+
+/// Share of a segment's query time that a surer one of the same reference may cover.
+const MOST_OVERLAP: f64 = 0.3;
+
+/// Words of the query times words of the references up to which every offset is tried: a minute against an hour.
+const EXHAUSTIVE: usize = 2_000 * 56_000;
+
+/// The soundtracks of many references, searchable.
+#[derive(Debug, Default)]
+pub struct SoundSpace {
+    tracks: Tracks,
+    table: Table,
+}
+
+/// How to find candidates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SoundPlan {
+    /// Try every offset, speed and pitch.
+    Exhaustive,
+    /// Look words up.
+    Lookup,
+}
+
+impl SoundSpace {
+    /// Adds a reference's sound; one of the same number is replaced.
+    pub fn insert(&mut self, reference: RefId, print: &Print) {
+        self.remove(reference);
+        let span = self.tracks.insert(reference, print);
+        if self.table.insert(span.start, &self.tracks.words()[span]) {
+            self.tracks.compact();
+            self.table.settle(self.tracks.words());
+        }
+    }
+
+    /// Takes a reference out.
+    pub fn remove(&mut self, reference: RefId) {
+        self.tracks.remove(reference);
+    }
+
+    /// All segments that `probe` shares with references, the surest first.
+    pub fn search(&self, probe: &Probe) -> Vec<Segment> {
+        self.search_by(probe, self.plan(probe))
+    }
+
+    /// How [`search`](Self::search) goes about a query: exhaustively where that is affordable.
+    pub fn plan(&self, probe: &Probe) -> SoundPlan {
+        let pairs = probe.eventful().len().saturating_mul(self.tracks.alive());
+        if pairs <= EXHAUSTIVE { SoundPlan::Exhaustive } else { SoundPlan::Lookup }
+    }
+
+    /// [`search`](Self::search) in a given way.
+    pub fn search_by(&self, probe: &Probe, plan: SoundPlan) -> Vec<Segment> {
+        let mut fits: BTreeMap<RefId, Vec<Fit>> = BTreeMap::new();
+        let found: Vec<(RefId, Fit)> = match plan {
+            SoundPlan::Exhaustive => {
+                let query = scan::Query::new(probe);
+                let tracks: Vec<_> = self.tracks.iter().collect();
+                tracks
+                    .into_par_iter()
+                    .flat_map_iter(|(reference, track)| {
+                        let lines = scan::candidates(&query, track);
+                        lines
+                            .into_iter()
+                            .filter_map(move |line| Some((reference, line::fit(probe, track, line)?)))
+                    })
+                    .collect()
+            }
+            SoundPlan::Lookup => lookup::candidates(probe, &self.tracks, &self.table)
+                .into_par_iter()
+                .filter_map(|found| Some((found.reference, line::fit(probe, found.track, found.line)?)))
+                .collect(),
+        };
+        for (reference, fit) in found {
+            fits.entry(reference).or_default().push(fit);
+        }
+        let mut segments: Vec<Segment> =
+            fits.into_iter().flat_map(|(reference, fits)| self.apart(reference, probe, fits)).collect();
+        segments.sort_by(|a, b| b.surprise.total_cmp(&a.surprise).then(a.reference.cmp(&b.reference)));
+        segments
+    }
+
+    /// The surest of the fits to one reference, and the others as far as they tell of other stretches.
+    fn apart(&self, reference: RefId, probe: &Probe, fits: Vec<Fit>) -> Vec<Segment> {
+        let trials = null::trials(probe.eventful().len(), self.tracks.alive());
+        let mut segments: Vec<Segment> = fits
+            .into_iter()
+            .map(|fit| segment(reference, &fit, null::surprise(&fit.evidence, trials)))
+            .filter(|segment| segment.surprise >= LEAST_SURPRISE)
+            .collect();
+        segments.sort_by(|a, b| b.surprise.total_cmp(&a.surprise));
+        let mut kept: Vec<Segment> = Vec::new();
+        for segment in segments {
+            let length = segment.query.end - segment.query.start;
+            let covered = kept.iter().any(|other| {
+                let start = segment.query.start.max(other.query.start);
+                let end = segment.query.end.min(other.query.end);
+                end - start > MOST_OVERLAP * length
+            });
+            if !covered {
+                kept.push(segment);
+            }
+        }
+        kept
+    }
+}
+
+fn segment(reference: RefId, fit: &Fit, surprise: f64) -> Segment {
+    let half = Print::HOP / 2.0;
+    let first = fit.words.start as f64 * Print::HOP;
+    let last = (fit.words.end - 1) as f64 * Print::HOP;
+    let Line { speed, .. } = fit.line;
+    let in_query = |time: f64| fit.line.query_time(time) + Probe::FIRST;
+    let matched = Span { start: first - half + Probe::FIRST, end: last + half + Probe::FIRST };
+    let query = Span { start: (in_query(first - half)).max(0.0), end: in_query(last + half) };
+    let transform = Transform { speed, pitch: fit.pitch, mirrored: false };
+    Segment { reference, query, matched, kind: Kind::Sound, surprise, transform }
+}
+
+#[cfg(test)]
+mod tests;

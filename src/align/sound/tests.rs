@@ -1,0 +1,89 @@
+use super::*;
+use crate::media::Samples;
+use crate::sound::Extractor;
+
+const RATE: u32 = 8_000;
+
+/// A made-up melody of notes with harmonics, different for each seed, played so much faster.
+fn melody(seed: u64, seconds: f64, speed: f64) -> Vec<f32> {
+    let count = (seconds / speed * f64::from(RATE)) as usize;
+    (0..count)
+        .map(|n| {
+            let t = n as f64 / f64::from(RATE) * speed;
+            let voice = |voice: u64, length: f64| {
+                let note = null::scrambled(seed << 32 | voice << 24 | (t / length) as u64);
+                let f = 200.0 * f64::from(note % 31).mul_add(1.0 / 12.0, 0.0).exp2();
+                let fade = (-3.0 * (t / length).fract()).exp();
+                let tau = std::f64::consts::TAU * f * t;
+                fade * ((tau).sin() + 0.5 * (2.0 * tau).sin() + 0.3 * (3.0 * tau).sin())
+            };
+            (0.15 * (voice(0, 0.31) + voice(1, 0.47) + voice(2, 0.83))) as f32
+        })
+        .collect()
+}
+
+fn extract(sound: &[f32]) -> Probe {
+    let mut extractor = Extractor::default();
+    extractor.push(Samples { mono: sound, rate: RATE });
+    extractor.finish()
+}
+
+fn space(seeds: std::ops::Range<u64>) -> SoundSpace {
+    let mut space = SoundSpace::default();
+    for seed in seeds {
+        space.insert(seed as RefId, extract(&melody(seed, 20.0, 1.0)).print());
+    }
+    space
+}
+
+#[test]
+fn an_excerpt_inside_other_sound_is_found_where_it_is() {
+    let space = space(1..5);
+    let mut sound = melody(9, 6.0, 1.0);
+    sound.extend(&melody(3, 20.0, 1.0)[5 * RATE as usize..13 * RATE as usize]);
+    sound.extend(melody(10, 6.0, 1.0));
+    let found = space.search(&extract(&sound));
+    let best = &found[0];
+    assert_eq!((best.reference, best.kind), (3, Kind::Sound));
+    assert!(best.surprise > 10.0, "{best:?}");
+    for (got, want) in
+        [(best.query.start, 6.0), (best.query.end, 14.0), (best.matched.start, 5.0), (best.matched.end, 13.0)]
+    {
+        assert!((got - want).abs() < 0.4, "{best:?}");
+    }
+    assert!((best.transform.speed - 1.0).abs() < 0.01 && best.transform.pitch.abs() < 0.2, "{best:?}");
+    assert!(found[1..].iter().all(|other| other.surprise < 4.0), "{found:?}");
+}
+
+#[test]
+fn speed_and_pitch_are_found() {
+    let space = space(1..3);
+    for speed in [0.92, 1.06] {
+        let found = space.search(&extract(&melody(2, 20.0, speed)));
+        let best = &found[0];
+        assert!(best.reference == 2 && best.surprise > 10.0, "{best:?}");
+        assert!((best.transform.speed - speed).abs() < 0.01, "{best:?}");
+        assert!((best.transform.pitch - 12.0 * speed.log2()).abs() < 0.25, "{best:?}");
+    }
+}
+
+#[test]
+fn strangers_and_what_was_removed_are_not_found() {
+    let mut space = space(1..4);
+    let strangers = space.search(&extract(&melody(7, 20.0, 1.0)));
+    assert!(strangers.iter().all(|segment| segment.surprise < 4.0), "{strangers:?}");
+    let query = extract(&melody(2, 20.0, 1.0));
+    assert_eq!(space.search(&query)[0].reference, 2);
+    space.remove(2);
+    assert!(space.search(&query).iter().all(|segment| segment.reference != 2 && segment.surprise < 4.0));
+    space.remove(2);
+}
+
+#[test]
+fn nothing_matches_nothing() {
+    let mut space = space(1..2);
+    space.insert(5, extract(&[]).print());
+    space.insert(6, extract(&[0.0; 80_000]).print());
+    assert!(space.search(&extract(&[])).is_empty());
+    assert!(space.search(&extract(&[0.0; 80_000])).is_empty());
+}

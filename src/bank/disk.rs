@@ -1,0 +1,130 @@
+//! What a bank asks of the file system: little enough that tests can put one in its place that fails and loses power.
+
+use std::fmt::Debug;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// A folder.
+pub(super) trait Disk: Debug + Send {
+    /// The names in the folder; [`io::ErrorKind::NotFound`] where there is no folder.
+    fn names(&self) -> io::Result<Vec<String>>;
+    /// Makes the folder, durably.
+    fn make(&self) -> io::Result<()>;
+    /// Opens a file of the folder, to write where `write`.
+    fn open(&self, name: &str, write: bool) -> io::Result<Box<dyn DiskFile>>;
+    /// Makes an empty file, in the place of one that has the name.
+    fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>>;
+    /// Gives a file another name, in the place of one that has it.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    /// Makes the names durable.
+    fn sync(&self) -> io::Result<()>;
+    /// Locks a file of the folder until the lock is dropped; `None` where somebody else holds it.
+    fn lock(&self, name: &str) -> io::Result<Option<Box<dyn Debug + Send>>>;
+}
+
+/// A file of a folder.
+pub(super) trait DiskFile: Debug + Send {
+    /// Bytes.
+    fn len(&self) -> io::Result<u64>;
+    /// Fills `into` from the byte `offset` on.
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<()>;
+    /// Writes all of `bytes` from the byte `offset` on. After an error any part of it may have been written.
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+    /// Cuts the file off.
+    fn set_len(&self, length: u64) -> io::Result<()>;
+    /// Makes all that was written durable.
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// A folder of the operating system. What is made in it is for its owner alone.
+#[derive(Debug)]
+pub(super) struct Folder(pub(super) PathBuf);
+
+impl Folder {
+    fn options(write: bool) -> OpenOptions {
+        let mut options = OpenOptions::new();
+        options.read(true).write(write);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options
+    }
+}
+
+impl Disk for Folder {
+    fn names(&self) -> io::Result<Vec<String>> {
+        fs::read_dir(&self.0)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+    }
+
+    fn make(&self) -> io::Result<()> {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        // Each folder's name is kept in the folder above it.
+        let missing: Vec<&Path> = self.0.ancestors().take_while(|path| !path.exists()).collect();
+        builder.create(&self.0)?;
+        for path in missing {
+            if let Some(above) = path.parent() {
+                sync_folder(if above.as_os_str().is_empty() { Path::new(".") } else { above })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&self, name: &str, write: bool) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(Self::options(write).open(self.0.join(name))?))
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(Self::options(true).create(true).truncate(true).open(self.0.join(name))?))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.0.join(from), self.0.join(to))
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        sync_folder(&self.0)
+    }
+
+    fn lock(&self, name: &str) -> io::Result<Option<Box<dyn Debug + Send>>> {
+        let file = Self::options(true).create(true).truncate(false).open(self.0.join(name))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Box::new(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+/// Windows keeps names durable by itself and cannot open folders as files.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    if cfg!(windows) { Ok(()) } else { File::open(path)?.sync_all() }
+}
+
+impl DiskFile for File {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
+        let mut file = self;
+        file.seek(SeekFrom::Start(offset))?;
+        file.read_exact(into)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let mut file = self;
+        file.seek(SeekFrom::Start(offset))?;
+        file.write_all(bytes)
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        self.set_len(length)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.sync_all()
+    }
+}

@@ -1,0 +1,290 @@
+//! The log of a bank's changes: one file that only grows.
+//!
+//! | offset | content |
+//! |---|---|
+//! | 0 | `AFTRBANK`, file version (2 bytes, 1), 2 zero bytes, spec (2 + 2), CRC-32 of these 16 bytes |
+//! | 4096 | slot: end of the log (8), last sequence number (8), CRC-32 of these 16 bytes |
+//! | 8192 | the other slot |
+//! | 12288 | [records](super::record), without gaps, numbered from 1 |
+//!
+//! A change is a record written behind the last one and synced; then it is acknowledged. After that one of the two slots,
+//! in turn, is told the new end, which the next sync makes durable. So a record that cannot be read lies either before
+//! the end that a slot tells, and the file is corrupt, or behind it, and power was lost while it was written.
+
+use super::disk::{Disk, DiskFile};
+use super::error::{LogError, OpenError};
+use super::event::Event;
+use super::record;
+use crate::fingerprint::{Cursor, FingerprintError, Spec};
+use std::io;
+
+const NAME: &str = "changes.log";
+const UNFINISHED: &str = "changes.log.new";
+const LOCK: &str = "lock";
+
+const MAGIC: [u8; 8] = *b"AFTRBANK";
+const VERSION: u16 = 1;
+const PAGE: u64 = 4096;
+const START: u64 = 3 * PAGE;
+
+/// A log that can be written, locked against a second writer.
+#[derive(Debug)]
+pub(super) struct Log {
+    file: Box<dyn DiskFile>,
+    _lock: Box<dyn std::fmt::Debug + Send>,
+    end: u64,
+    slot: u64,
+    broken: bool,
+}
+
+/// What was found in a log, apart from its events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    /// The byte behind the last record.
+    pub(super) end: u64,
+    /// Bytes behind it that are no record: a change that was never acknowledged.
+    pub(super) torn: u64,
+    /// Slots that cannot be read; one is what a loss of power leaves.
+    pub(super) bad_slots: u8,
+    /// The slot that is to be written next.
+    slot: u64,
+}
+
+/// What the slots tell.
+#[derive(Clone, Copy)]
+struct Acknowledged {
+    end: u64,
+    sequence: u64,
+    next_slot: u64,
+    bad: u8,
+}
+
+impl Log {
+    /// Opens the log of a folder for writing, makes both where they are missing, and tells all events.
+    pub(super) fn open(disk: &dyn Disk, each: impl FnMut(Event)) -> Result<(Self, Found), OpenError> {
+        let names = match disk.names() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                disk.make()?;
+                Vec::new()
+            }
+            other => other?,
+        };
+        let made = names.iter().any(|name| name == NAME);
+        if !made && names.iter().any(|name| name != LOCK && name != UNFINISHED) {
+            return Err(OpenError::NotABank);
+        }
+        let lock = disk.lock(LOCK)?.ok_or(OpenError::Busy)?;
+        // Another process may have made it before this one got the lock.
+        if !disk.names()?.iter().any(|name| name == NAME) {
+            create(disk)?;
+        }
+        let file = disk.open(NAME, true)?;
+        let found = read(&*file, each)?;
+        if found.torn > 0 {
+            file.set_len(found.end)?;
+            file.sync()?;
+        }
+        Ok((Self { file, _lock: lock, end: found.end, slot: found.slot, broken: false }, found))
+    }
+
+    /// Writes an event down. When this returns `Ok` no loss of power can take it back; when it returns an error the
+    /// event is not in the log.
+    pub(super) fn append(&mut self, event: &Event) -> Result<(), LogError> {
+        if self.broken {
+            return Err(LogError::Broken);
+        }
+        let bytes = record::encode(event).ok_or(LogError::TooLarge)?;
+        let end = self.end + bytes.len() as u64;
+        if let Err(error) = self.file.write_at(self.end, &bytes).and_then(|()| self.file.sync()) {
+            // After a failed sync nobody knows what is on the disk, so what was written has to go, durably. Where that
+            // fails as well, the next to open the log will see what is left of it.
+            self.broken = self.file.set_len(self.end).and_then(|()| self.file.sync()).is_err();
+            return Err(LogError::Io(error));
+        }
+        self.end = end;
+        // It stays unsynced, and it is no error where it fails: an older end only makes a torn tail and corruption of the
+        // last records harder to tell apart. A slot that was half written is tried again before the other is touched.
+        if self.file.write_at(self.slot, &slot(end, event.sequence)).is_ok() {
+            self.slot = 3 * PAGE - self.slot;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        // For the slots; what was acknowledged is durable already.
+        let _ = self.file.sync();
+    }
+}
+
+/// Tells all events of a folder's log, which somebody else may be writing.
+pub(super) fn read_only(disk: &dyn Disk, mut each: impl FnMut(Event)) -> Result<Found, OpenError> {
+    let file = disk.open(NAME, false).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => OpenError::Missing,
+        _ => OpenError::Io(error),
+    })?;
+    read(&*file, &mut each)
+}
+
+/// Makes an empty log that is either whole or not there.
+fn create(disk: &dyn Disk) -> Result<(), OpenError> {
+    let file = disk.create(UNFINISHED)?;
+    let mut bytes = vec![0; START as usize];
+    let mut put = |at: u64, what: &[u8]| {
+        bytes.splice(at as usize..at as usize + what.len(), what.iter().copied());
+    };
+    let mut head = MAGIC.to_vec();
+    head.extend(VERSION.to_le_bytes());
+    head.extend([0; 2]);
+    head.extend(Spec::CURRENT.picture.to_le_bytes());
+    head.extend(Spec::CURRENT.sound.to_le_bytes());
+    head.extend(crc32fast::hash(&head).to_le_bytes());
+    put(0, &head);
+    put(PAGE, &slot(START, 0));
+    put(2 * PAGE, &slot(START, 0));
+    file.write_at(0, &bytes)?;
+    file.sync()?;
+    disk.rename(UNFINISHED, NAME)?;
+    disk.sync()?;
+    Ok(())
+}
+
+fn slot(end: u64, sequence: u64) -> Vec<u8> {
+    let mut out = end.to_le_bytes().to_vec();
+    out.extend(sequence.to_le_bytes());
+    out.extend(crc32fast::hash(&out).to_le_bytes());
+    out
+}
+
+/// Reads a log from front to end.
+fn read(file: &dyn DiskFile, mut each: impl FnMut(Event)) -> Result<Found, OpenError> {
+    check_head(file)?;
+    let acknowledged = slots(file)?;
+    // Asked after the slots, so that a writer's progress in between only makes the file longer.
+    let length = file.len()?;
+    if acknowledged.end > length {
+        return Err(OpenError::Corrupt { offset: length, cause: "the file was cut off".to_owned() });
+    }
+    let (mut at, mut sequence) = (START, 0);
+    let mut buffer = Vec::new();
+    while at < length {
+        let Some((number, content)) = whole_record(file, at, length, &mut buffer)? else {
+            // Behind a torn record there is nothing; where there is, this one was whole once.
+            if at < acknowledged.end || later_record(file, at + 1, length, sequence)? {
+                let cause = "a change cannot be read".to_owned();
+                return Err(OpenError::Corrupt { offset: at, cause });
+            }
+            break;
+        };
+        if number != sequence + 1 {
+            let cause = format!("change {number} follows change {sequence}");
+            return Err(OpenError::Corrupt { offset: at, cause });
+        }
+        let event = record::decode(number, content).map_err(|error| match error {
+            super::EventError::Fingerprint(FingerprintError::Spec(mismatch)) => OpenError::Spec(mismatch),
+            error => OpenError::Corrupt { offset: at, cause: format!("change {number}: {error}") },
+        })?;
+        each(event);
+        sequence = number;
+        at += (record::HEAD + content.len() + record::TAIL) as u64;
+    }
+    if at < acknowledged.end || sequence < acknowledged.sequence {
+        return Err(OpenError::Corrupt { offset: at, cause: "changes are missing".to_owned() });
+    }
+    Ok(Found { end: at, torn: length - at, bad_slots: acknowledged.bad, slot: acknowledged.next_slot })
+}
+
+fn check_head(file: &dyn DiskFile) -> Result<(), OpenError> {
+    let mut bytes = [0; 20];
+    if file.len()? < START {
+        return Err(OpenError::Corrupt { offset: 0, cause: "the head is cut off".to_owned() });
+    }
+    file.read_at(0, &mut bytes)?;
+    let mut head = Cursor(&bytes);
+    if head.array() != Some(MAGIC) {
+        return Err(OpenError::NotABank);
+    }
+    let corrupt = || OpenError::Corrupt { offset: 0, cause: "the head's checksum does not fit".to_owned() };
+    let fields = || Some((head.u16()?, head.u16()?, head.u16()?, head.u16()?, head.u32()?));
+    let (version, _, picture, sound, sum) = { fields }().ok_or_else(corrupt)?;
+    let fits = bytes.first_chunk::<16>().is_some_and(|front| crc32fast::hash(front) == sum);
+    // A later version may keep its checksum elsewhere, so the version comes first.
+    if version > VERSION {
+        return Err(OpenError::Version { newest: VERSION, got: version });
+    }
+    if !fits || version == 0 {
+        return Err(corrupt());
+    }
+    Ok(Spec { picture, sound }.check()?)
+}
+
+fn slots(file: &dyn DiskFile) -> Result<Acknowledged, OpenError> {
+    let mut best: Option<Acknowledged> = None;
+    let mut bad = 0;
+    for (at, other) in [(PAGE, 2 * PAGE), (2 * PAGE, PAGE)] {
+        let mut bytes = [0; 20];
+        file.read_at(at, &mut bytes)?;
+        let mut fields = Cursor(&bytes);
+        let known = match (fields.u64(), fields.u64()) {
+            (Some(end), Some(sequence)) if slot(end, sequence) == bytes && end >= START => (end, sequence),
+            _ => {
+                bad += 1;
+                continue;
+            }
+        };
+        if best.is_none_or(|best| known.1 > best.sequence) {
+            best = Some(Acknowledged { end: known.0, sequence: known.1, next_slot: other, bad: 0 });
+        }
+    }
+    let best =
+        best.ok_or(OpenError::Corrupt { offset: PAGE, cause: "both slots cannot be read".to_owned() })?;
+    Ok(Acknowledged { bad, ..best })
+}
+
+/// The number and the content of the record at `at`, if there is a whole one.
+fn whole_record<'a>(
+    file: &dyn DiskFile,
+    at: u64,
+    length: u64,
+    buffer: &'a mut Vec<u8>,
+) -> io::Result<Option<(u64, &'a [u8])>> {
+    let left = length - at;
+    let mut head = [0; record::HEAD];
+    if left < (record::HEAD + record::TAIL) as u64 {
+        return Ok(None);
+    }
+    file.read_at(at, &mut head)?;
+    let Some((content, number)) = record::head(&head) else { return Ok(None) };
+    let whole = record::HEAD + content + record::TAIL;
+    if whole as u64 > left {
+        return Ok(None);
+    }
+    buffer.resize(whole, 0);
+    file.read_at(at, buffer)?;
+    Ok(record::content(buffer).map(|content| (number, content)))
+}
+
+/// Whether any whole record with a number after `sequence` begins at `from` or later.
+fn later_record(file: &dyn DiskFile, from: u64, length: u64, sequence: u64) -> io::Result<bool> {
+    const BLOCK: u64 = 1 << 16;
+    let (mut block, mut buffer) = (Vec::new(), Vec::new());
+    let mut at = from;
+    while at < length {
+        block.resize(usize::try_from(BLOCK.min(length - at)).unwrap_or(0), 0);
+        file.read_at(at, &mut block)?;
+        let marks = block.windows(record::MARK.len()).enumerate();
+        for (n, _) in marks.filter(|(_, window)| *window == record::MARK) {
+            let found = whole_record(file, at + n as u64, length, &mut buffer)?;
+            if found.is_some_and(|(number, _)| number > sequence) {
+                return Ok(true);
+            }
+        }
+        if at + block.len() as u64 >= length {
+            break;
+        }
+        // A mark may lie across the border.
+        at += block.len() as u64 - (record::MARK.len() as u64 - 1);
+    }
+    Ok(false)
+}

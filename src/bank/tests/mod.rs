@@ -1,0 +1,165 @@
+//! The bank as its users see it, on a real folder.
+
+mod crash;
+mod damage;
+mod sim;
+
+use super::*;
+use crate::fingerprint::Fingerprinter;
+use crate::media::{Frame, Luma, Samples, Sink};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+#[path = "../../../testdata/synthetic.rs"]
+mod synthetic;
+
+/// Probes of a few short films.
+pub(super) fn probes() -> &'static [Probe] {
+    static PROBES: LazyLock<Vec<Probe>> = LazyLock::new(|| (0..4).map(probe).collect());
+    &PROBES
+}
+
+fn probe(seed: u64) -> Probe {
+    let film = synthetic::Film::new(seed, 6.0);
+    let mut fingerprinter = Fingerprinter::new();
+    for n in 0..48 {
+        let data = film.luma(f64::from(n) / 8.0, 160, 90);
+        fingerprinter
+            .frame(Frame { luma: Luma::new(160, 90, 160, &data).unwrap(), time: f64::from(n) / 8.0 });
+    }
+    fingerprinter.samples(Samples { mono: &film.sound(0, 48_000, 8000), rate: 8000 });
+    fingerprinter.finish()
+}
+
+fn fingerprint(n: usize) -> Fingerprint {
+    probes()[n].fingerprint()
+}
+
+/// What distinguishes one content of a bank from another.
+pub(super) fn content(bank: &Bank) -> Vec<(String, String, Arc<Fingerprint>, u64)> {
+    let tell = |r: &Arc<Reference>| (r.name.clone(), r.label.clone(), Arc::clone(&r.fingerprint), r.sequence);
+    bank.list().iter().map(tell).collect()
+}
+
+#[test]
+fn a_copy_is_found_until_its_reference_is_removed() {
+    let bank = Bank::in_memory();
+    for n in 0..3 {
+        bank.add(&format!("{n}.mp4"), "terror", fingerprint(n)).unwrap();
+    }
+    let verdict = bank.check(&probes()[1], &Policy::default());
+    let best = verdict.acting().next().expect("a film is a copy of itself");
+    assert_eq!((best.reference.as_str(), best.label.as_str()), ("1.mp4", "terror"));
+    assert_eq!(verdict.sequence, 3);
+    assert!(verdict.acting().all(|m| m.reference == "1.mp4"));
+    bank.remove("1.mp4").unwrap();
+    assert!(!bank.check(&probes()[1], &Policy::default()).is_match());
+    assert!(bank.check(&probes()[2], &Policy::default()).is_match());
+}
+
+#[test]
+fn what_was_acknowledged_is_there_when_the_bank_is_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("a/b");
+    let bank = Bank::open(&dir).unwrap().signed("ann", "a test").unwrap();
+    bank.add("a", "", fingerprint(0)).unwrap();
+    bank.add("b", "x", fingerprint(1)).unwrap();
+    bank.remove("a").unwrap();
+    assert_eq!(bank.add("b", "y", fingerprint(1)).unwrap(), Added::Relabelled);
+    bank.add("c", "", fingerprint(0)).unwrap();
+    let was = content(&bank);
+    let verdict = bank.check(&probes()[1], &Policy::default());
+    drop(bank);
+    for bank in [Bank::open_read_only(&dir).unwrap(), Bank::open(&dir).unwrap()] {
+        assert_eq!(content(&bank), was);
+        assert_eq!(bank.sequence(), 5);
+        assert_eq!(bank.check(&probes()[1], &Policy::default()), verdict);
+        assert_eq!(bank.torn(), 0);
+    }
+    let found = Bank::verify(&dir).unwrap();
+    assert_eq!((found.changes, found.references, found.torn, found.bad_slots), (5, 2, 0, 0));
+}
+
+#[test]
+fn names_are_unique_and_the_same_content_is_no_error() {
+    let bank = Bank::in_memory();
+    assert_eq!(bank.add("a", "x", fingerprint(0)).unwrap(), Added::New);
+    assert_eq!(bank.add("a", "x", fingerprint(0)).unwrap(), Added::Unchanged);
+    assert!(matches!(bank.add("a", "x", fingerprint(1)), Err(ChangeError::NameTaken { .. })));
+    assert_eq!(bank.add("a", "y", fingerprint(0)).unwrap(), Added::Relabelled);
+    assert_eq!(bank.list()[0].label, "y");
+    assert_eq!(bank.sequence(), 2);
+    assert!(matches!(bank.remove("b"), Err(ChangeError::Unknown { .. })));
+}
+
+#[test]
+fn texts_that_could_forge_output_are_refused() {
+    let bank = Bank::in_memory();
+    for name in ["", "a\nb", "\u{1b}[2J", &"x".repeat(5000)] {
+        assert!(matches!(bank.add(name, "", fingerprint(0)), Err(ChangeError::Text { .. })), "{name:?}");
+    }
+    assert!(matches!(bank.add("a", "b\0", fingerprint(0)), Err(ChangeError::Text { .. })));
+    assert!(bank.is_empty());
+}
+
+#[test]
+fn another_spec_is_refused() {
+    let mut other = fingerprint(0);
+    other.spec.picture += 1;
+    assert!(matches!(Bank::in_memory().add("a", "", other), Err(ChangeError::Spec(_))));
+}
+
+#[test]
+fn a_second_writer_is_refused_and_readers_are_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let bank = Bank::open(folder.path()).unwrap();
+    assert!(matches!(Bank::open(folder.path()), Err(OpenError::Busy)));
+    bank.add("a", "", fingerprint(0)).unwrap();
+    let reader = Bank::open_read_only(folder.path()).unwrap();
+    assert_eq!(reader.len(), 1);
+    assert!(matches!(reader.remove("a"), Err(ChangeError::ReadOnly)));
+    drop(bank);
+    Bank::open(folder.path()).unwrap().remove("a").unwrap();
+}
+
+#[test]
+fn what_is_no_bank_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing");
+    assert!(matches!(Bank::open_read_only(&missing), Err(OpenError::Missing)));
+    assert!(!missing.exists());
+    std::fs::write(folder.path().join("letter.txt"), "dear").unwrap();
+    assert!(matches!(Bank::open(folder.path()), Err(OpenError::NotABank)));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    std::fs::write(folder.path().join("changes.log"), vec![7; 20_000]).unwrap();
+    assert!(matches!(Bank::open(folder.path()), Err(OpenError::NotABank)));
+}
+
+#[test]
+fn readers_see_each_change_whole_while_a_writer_works() {
+    let bank = Bank::in_memory();
+    bank.add("stays", "", fingerprint(0)).unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let mut last = 0;
+                while !done.load(Ordering::Relaxed) {
+                    let verdict = bank.check(&probes()[0], &Policy::default());
+                    assert!(verdict.acting().any(|m| m.reference == "stays"));
+                    assert!(verdict.sequence >= last);
+                    last = verdict.sequence;
+                }
+            });
+        }
+        for _ in 0..10 {
+            bank.add("comes and goes", "", fingerprint(1)).unwrap();
+            // What was acknowledged is seen by the next check.
+            assert!(bank.check(&probes()[1], &Policy::default()).is_match());
+            bank.remove("comes and goes").unwrap();
+            assert!(!bank.check(&probes()[1], &Policy::default()).is_match());
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(bank.sequence(), 21);
+}

@@ -1,0 +1,220 @@
+//! The commands that tend a bank.
+
+use super::probe::{Probed, Reading, name};
+use super::{Failure, Status, complain, csv, jobs, one_line, warn};
+use afterimage::bank::{Added, Bank};
+use afterimage::fingerprint::Spec;
+use clap::{Args, ValueEnum};
+use serde_json::json;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Bank some files as references
+#[derive(Args, Debug)]
+pub(super) struct Add {
+    /// The bank's folder, made where it is missing
+    bank: PathBuf,
+    /// The files
+    #[arg(required = true)]
+    media: Vec<PathBuf>,
+    /// The reference's name instead of the file's; for one file only
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Said with every match
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    label: String,
+    /// Kept with the change
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    reason: String,
+    #[command(flatten)]
+    reading: Reading,
+}
+
+/// Take a reference out of a bank
+#[derive(Args, Debug)]
+pub(super) struct Remove {
+    /// The bank's folder
+    bank: PathBuf,
+    /// The reference's name
+    #[arg(value_name = "REF")]
+    reference: String,
+    /// Kept with the change
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    reason: String,
+}
+
+/// Name all references of a bank
+#[derive(Args, Debug)]
+pub(super) struct List {
+    /// The bank's folder
+    bank: PathBuf,
+    /// How they are written
+    #[arg(long, value_enum, default_value = "text")]
+    format: ListFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ListFormat {
+    /// Columns: seconds, name, label
+    Text,
+    /// A header and a row for each reference
+    Csv,
+    /// A JSON object on a line for each reference
+    Jsonl,
+}
+
+/// Tell what a bank holds
+#[derive(Args, Debug)]
+pub(super) struct Info {
+    /// The bank's folder
+    bank: PathBuf,
+}
+
+/// Read all of a bank and check every checksum
+#[derive(Args, Debug)]
+pub(super) struct Verify {
+    /// The bank's folder
+    bank: PathBuf,
+}
+
+/// A bank that is searched.
+pub(super) fn to_read(path: &Path) -> Result<Bank, Failure> {
+    Bank::open_read_only(path).map_err(|e| Failure::file(path, e))
+}
+
+/// A bank that is changed, the changes signed with the user's name.
+fn to_change(path: &Path, reason: &str) -> Result<Bank, Failure> {
+    let bank = Bank::open(path).map_err(|e| Failure::file(path, e))?;
+    if bank.torn() > 0 {
+        let torn = bank.torn();
+        let said =
+            format!("{}: took away {torn} bytes of a change that was never acknowledged", path.display());
+        eprintln!("afterimage: warning: {}", one_line(&said));
+    }
+    let user = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok());
+    bank.signed(&user.unwrap_or_default(), reason).map_err(|e| Failure::file(path, e))
+}
+
+impl Add {
+    pub(super) fn run(&self) -> Result<Status, Failure> {
+        if self.name.is_some() && self.media.len() > 1 {
+            return Err(Failure("--name is for one file".to_owned()));
+        }
+        let bank = to_change(&self.bank, &self.reason)?;
+        let bar = jobs::bar("adding", self.media.len());
+        let mut status = Status::NoMatch;
+        let work = |path: &PathBuf| self.reading.probe(path);
+        jobs::in_order(&self.media, self.reading.jobs(), &bar, work, |path, probed| {
+            let added = probed.map_err(Failure::from).and_then(|probed| self.add(&bank, path, probed));
+            bar.suspend(|| match added {
+                Ok(said) => eprintln!("{said}"),
+                Err(failure) => {
+                    status = Status::Error;
+                    complain(&failure);
+                }
+            });
+        });
+        bar.finish_and_clear();
+        Ok(status)
+    }
+
+    fn add(&self, bank: &Bank, path: &Path, probed: Probed) -> Result<String, Failure> {
+        let Probed { probe, warnings, .. } = probed;
+        warn(path, &warnings);
+        let name = self.name.clone().unwrap_or_else(|| name(path));
+        let fingerprint = probe.fingerprint();
+        let seconds = fingerprint.duration;
+        let added = bank.add(&name, &self.label, fingerprint).map_err(|e| Failure::file(path, e))?;
+        Ok(match added {
+            Added::New => format!("{name}: added, {seconds:.1} s"),
+            Added::Unchanged => format!("{name}: was there"),
+            Added::Relabelled => format!("{name}: was there and got the new label"),
+        })
+    }
+}
+
+impl Remove {
+    pub(super) fn run(&self) -> Result<Status, Failure> {
+        // Opening to change would make a bank where there is none.
+        to_read(&self.bank)?;
+        let bank = to_change(&self.bank, &self.reason)?;
+        bank.remove(&self.reference).map_err(|e| Failure::file(&self.bank, e))?;
+        eprintln!("{}: removed", self.reference);
+        Ok(Status::NoMatch)
+    }
+}
+
+impl List {
+    pub(super) fn run(&self) -> Result<Status, Failure> {
+        let bank = to_read(&self.bank)?;
+        let mut out = io::stdout().lock();
+        if self.format == ListFormat::Csv {
+            writeln!(out, "name,label,seconds,still,added,sequence")?;
+        }
+        for reference in bank.list() {
+            let (name, label) = (&reference.name, &reference.label);
+            let (seconds, still) = (reference.fingerprint.duration, reference.fingerprint.still);
+            let (added, sequence) = (unix_seconds(reference.added), reference.sequence);
+            match self.format {
+                ListFormat::Text => writeln!(out, "{seconds:9.1} s  {name}  {label}")?,
+                ListFormat::Csv => {
+                    let (name, label) = (csv::field(name), csv::field(label));
+                    writeln!(out, "{name},{label},{seconds:.3},{},{added:.3},{sequence}", u8::from(still))?;
+                }
+                ListFormat::Jsonl => {
+                    let line = json!({
+                        "name": name, "label": label, "seconds": seconds, "still": still,
+                        "added": added, "sequence": sequence,
+                    });
+                    writeln!(out, "{line}")?;
+                }
+            }
+        }
+        Ok(Status::NoMatch)
+    }
+}
+
+impl Info {
+    pub(super) fn run(&self) -> Result<Status, Failure> {
+        let bank = to_read(&self.bank)?;
+        let references = bank.list();
+        let seconds: f64 = references.iter().map(|r| r.fingerprint.duration).sum();
+        let stills = references.iter().filter(|r| r.fingerprint.still).count();
+        let bytes: usize = references.iter().map(|r| r.fingerprint.to_bytes().len()).sum();
+        let mut out = io::stdout().lock();
+        writeln!(out, "references   {} ({stills} stills)", references.len())?;
+        writeln!(out, "media        {:.1} minutes", seconds / 60.0)?;
+        writeln!(out, "fingerprints {bytes} bytes")?;
+        if seconds > 0.0 {
+            writeln!(out, "             {:.0} bytes a minute", bytes as f64 * 60.0 / seconds)?;
+        }
+        writeln!(out, "changes      {}", bank.sequence())?;
+        writeln!(out, "algorithms   {}", Spec::CURRENT)?;
+        Ok(Status::NoMatch)
+    }
+}
+
+impl Verify {
+    pub(super) fn run(&self) -> Result<Status, Failure> {
+        let found = Bank::verify(&self.bank).map_err(|e| Failure::file(&self.bank, e))?;
+        let mut out = io::stdout().lock();
+        let (changes, references, bytes) = (found.changes, found.references, found.bytes);
+        writeln!(
+            out,
+            "sound: {changes} changes, {references} references, {bytes} bytes, every checksum fits"
+        )?;
+        if found.torn > 0 {
+            let torn = found.torn;
+            writeln!(out, "{torn} bytes at the end belong to a change that was never acknowledged")?;
+        }
+        if found.bad_slots > 0 {
+            writeln!(out, "one of the two marks of the log's end cannot be read, as after a loss of power")?;
+        }
+        Ok(Status::NoMatch)
+    }
+}
+
+fn unix_seconds(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}

@@ -1,0 +1,199 @@
+//! `afterimage evaluate`: banks some folders, matches others, and tells what came out and what it cost.
+
+use super::jobs;
+use super::probe::{Cost, Probed, Reading, name};
+use super::report::{HEADER, csv_row};
+use super::truth::Truth;
+use super::{Failure, Status, complain, cpu, warn};
+use afterimage::bank::Bank;
+use afterimage::decide::{Match, Policy};
+use clap::Args;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Measure recall and cost: bank every clip of some folders in memory, match every clip of others
+#[derive(Args, Debug)]
+pub(super) struct Evaluate {
+    /// Folders or files to bank
+    #[arg(long, required = true, num_args = 1.., value_name = "DIR")]
+    refs: Vec<PathBuf>,
+    /// Folders or files to match
+    #[arg(long, required = true, num_args = 1.., value_name = "DIR")]
+    queries: Vec<PathBuf>,
+    /// What the queries really hold: prints a recall table for each attack
+    #[arg(long, value_name = "FILE")]
+    truth: Option<PathBuf>,
+    /// Where to write the CSV; by default the standard output
+    #[arg(long, value_name = "RESULTS.csv")]
+    out: Option<PathBuf>,
+    /// Write matches that do not act, too
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    reading: Reading,
+}
+
+/// What a file in a folder is called when it is taken for media.
+const MEDIA: [&str; 38] = [
+    "3gp", "aac", "aif", "aiff", "asf", "avi", "avif", "bmp", "flac", "flv", "gif", "jpeg", "jpg", "m2ts",
+    "m4a", "m4v", "mka", "mkv", "mov", "mp3", "mp4", "mpeg", "mpg", "mts", "mxf", "oga", "ogg", "ogv",
+    "opus", "png", "ts", "vob", "wav", "webm", "webp", "wma", "wmv", "y4m",
+];
+
+impl Evaluate {
+    pub(super) fn run(&self) -> Result<Status, Failure> {
+        let start = Instant::now();
+        let truth = match &self.truth {
+            Some(path) => Some(Truth::read(path).map_err(|e| Failure::file(path, e))?),
+            None => None,
+        };
+        let mut failed = false;
+        let mut cost = Cost::default();
+        let bank = self.bank(&mut cost, &mut failed)?;
+        let banked = cost;
+        let results = self.search(&bank, &mut cost, &mut failed)?;
+
+        let mut said = String::new();
+        if let Some(truth) = &truth {
+            said += &truth.table(&results, self.reading.only);
+        }
+        let wall = start.elapsed().as_secs_f64();
+        said += &format!("banked {} references, {:.1} s of media\n", bank.len(), banked.media);
+        said += &costs(&cost, wall);
+        // The standard output belongs to the CSV unless that goes to a file.
+        if self.out.is_some() {
+            io::stdout().write_all(said.as_bytes())?
+        } else {
+            eprint!("{said}")
+        }
+        Ok(if failed { Status::Error } else { Status::NoMatch })
+    }
+
+    fn bank(&self, cost: &mut Cost, failed: &mut bool) -> Result<Bank, Failure> {
+        let bank = Bank::in_memory();
+        let files = media_files(&self.refs)?;
+        let bar = jobs::bar("banking", files.len());
+        let work = |path: &PathBuf| self.reading.probe(path);
+        jobs::in_order(&files, self.reading.jobs(), &bar, work, |path, probed| {
+            let added = probed.map_err(Failure::from).and_then(|Probed { probe, warnings, cost: one }| {
+                warn(path, &warnings);
+                *cost += one;
+                bank.add(&name(path), "", probe.fingerprint()).map_err(|e| Failure::file(path, e))
+            });
+            if let Err(e) = added {
+                *failed = true;
+                complain(&e);
+            }
+        });
+        bar.finish_and_clear();
+        Ok(bank)
+    }
+
+    fn search(
+        &self,
+        bank: &Bank,
+        cost: &mut Cost,
+        failed: &mut bool,
+    ) -> Result<Vec<(String, Vec<Match>)>, Failure> {
+        let files = media_files(&self.queries)?;
+        let mut out: Box<dyn Write> = match &self.out {
+            Some(path) => Box::new(BufWriter::new(File::create(path).map_err(|e| Failure::file(path, e))?)),
+            None => Box::new(io::stdout().lock()),
+        };
+        writeln!(out, "{HEADER}")?;
+        let policy = Policy::default();
+        let bar = jobs::bar("matching", files.len());
+        let work = |path: &PathBuf| {
+            let mut probed = self.reading.probe(path)?;
+            let (verdict, spent) = cpu::timed(|| bank.check(&probed.probe, &policy));
+            probed.cost.search = spent;
+            Ok((verdict, probed.warnings, probed.cost))
+        };
+        let mut results = Vec::with_capacity(files.len());
+        let mut written = Ok(());
+        jobs::in_order(
+            &files,
+            self.reading.jobs(),
+            &bar,
+            work,
+            |path, done: Result<_, Failure>| match done {
+                Ok((verdict, warnings, one)) => {
+                    warn(path, &warnings);
+                    *cost += one;
+                    let query = name(path);
+                    for m in verdict.matches.iter().filter(|m| self.all || m.acts()) {
+                        if written.is_ok() {
+                            written = writeln!(out, "{}", csv_row(&query, m));
+                        }
+                    }
+                    results.push((query, verdict.matches));
+                }
+                Err(e) => {
+                    *failed = true;
+                    complain(&e);
+                }
+            },
+        );
+        bar.finish_and_clear();
+        written?;
+        out.flush()?;
+        Ok(results)
+    }
+}
+
+fn costs(cost: &Cost, wall: f64) -> String {
+    let [decode, fingerprint, search] = [cost.decode, cost.fingerprint, cost.search].map(|d| d.as_secs_f64());
+    let times = |spent: f64| cost.media / spent.max(1e-9);
+    format!(
+        "media {:.1} s, wall {wall:.1} s\n\
+         CPU: decode {decode:.2} s ({:.0} x real time), fingerprint {fingerprint:.2} s ({:.0} x), match {search:.2} s ({:.0} x)\n",
+        cost.media,
+        times(decode),
+        times(fingerprint),
+        times(search),
+    )
+}
+
+/// The media files of some folders, each folder's by name, and whatever is named itself.
+fn media_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let mut inside = Vec::new();
+        for entry in std::fs::read_dir(path).map_err(|e| Failure::file(path, e))? {
+            let file = entry.map_err(|e| Failure::file(path, e))?.path();
+            if is_media(&file) {
+                inside.push(file);
+            }
+        }
+        inside.sort();
+        files.append(&mut inside);
+    }
+    Ok(files)
+}
+
+fn is_media(path: &Path) -> bool {
+    let known = |ending: &str| MEDIA.binary_search(&ending.to_ascii_lowercase().as_str()).is_ok();
+    path.is_file() && path.extension().and_then(|e| e.to_str()).is_some_and(known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endings_are_known_in_any_case() {
+        assert!(MEDIA.is_sorted());
+        let folder = tempfile::tempdir().unwrap();
+        for file in ["b.MP4", "a.wav", "truth.csv", "b.mp4.json", "none"] {
+            File::create(folder.path().join(file)).unwrap();
+        }
+        let found = media_files(&[folder.path().to_owned()]).unwrap();
+        assert_eq!(found.iter().map(|f| name(f)).collect::<Vec<_>>(), ["a.wav", "b.MP4"]);
+    }
+}

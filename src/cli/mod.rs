@@ -1,0 +1,106 @@
+//! The command line: what may be asked, and the way errors and exit statuses come out.
+
+mod banks;
+mod cpu;
+mod csv;
+mod evaluate;
+mod jobs;
+mod matching;
+mod probe;
+mod report;
+mod truth;
+
+use afterimage::media::{MediaError, Warning};
+use clap::{Parser, Subcommand};
+use std::fmt::Display;
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Recognises re-uploads of banned videos, whatever was done to picture and sound.
+///
+/// Exit status: 0 no match, 1 a match, 2 an error (also of one file among many; the others are still worked on).
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Add(banks::Add),
+    Remove(banks::Remove),
+    List(banks::List),
+    Info(banks::Info),
+    Verify(banks::Verify),
+    Match(matching::Match),
+    Compare(matching::Compare),
+    Evaluate(evaluate::Evaluate),
+}
+
+/// How it went, from good to bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Status {
+    NoMatch,
+    Match,
+    Error,
+}
+
+/// An error as the user sees it: one line that names what it is about.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Failure(String);
+
+impl Failure {
+    fn file(path: &Path, cause: impl Display) -> Self {
+        Self(format!("{}: {cause}", path.display()))
+    }
+}
+
+impl From<MediaError> for Failure {
+    fn from(error: MediaError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self(format!("the standard output: {error}"))
+    }
+}
+
+pub(crate) fn main() -> ExitCode {
+    let status = match Arguments::parse().command {
+        Command::Add(command) => command.run(),
+        Command::Remove(command) => command.run(),
+        Command::List(command) => command.run(),
+        Command::Info(command) => command.run(),
+        Command::Verify(command) => command.run(),
+        Command::Match(command) => command.run(),
+        Command::Compare(command) => command.run(),
+        Command::Evaluate(command) => command.run(),
+    };
+    match status {
+        Ok(status) => ExitCode::from(status as u8),
+        Err(failure) => {
+            complain(&failure);
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn complain(failure: &Failure) {
+    eprintln!("afterimage: {}", one_line(&failure.0));
+}
+
+fn warn(path: &Path, warnings: &[Warning]) {
+    for warning in warnings {
+        eprintln!("afterimage: warning: {}", one_line(&format!("{}: {warning}", path.display())));
+    }
+}
+
+/// Text from outside, unable to start a line or to move a terminal's cursor.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}

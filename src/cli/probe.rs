@@ -1,0 +1,131 @@
+//! From a file to a probe, with what it cost.
+
+use super::cpu;
+use afterimage::fingerprint::{Fingerprinter, Probe};
+use afterimage::media::{self, Frame, MediaError, Options, Samples, Sink, Warning};
+use clap::{Args, ValueEnum};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How files are read.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Reading {
+    /// Use one sense alone
+    #[arg(long, value_name = "SENSE")]
+    pub(super) only: Option<Sense>,
+    /// Files to work on at the same time; by default one for each core
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub(super) jobs: Option<u16>,
+    /// The ffmpeg program
+    #[arg(long, value_name = "PROGRAM", default_value = "ffmpeg", hide_short_help = true)]
+    ffmpeg: PathBuf,
+    /// Decode also where the system cannot lock the decoder up
+    #[arg(long, hide_short_help = true)]
+    allow_unjailed: bool,
+}
+
+/// Eye or ear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Sense {
+    Picture,
+    Sound,
+}
+
+/// A file that was read.
+pub(super) struct Probed {
+    pub(super) probe: Probe,
+    pub(super) warnings: Vec<Warning>,
+    pub(super) cost: Cost,
+}
+
+/// Seconds of media and the CPU time that they took.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Cost {
+    /// Seconds of media.
+    pub(super) media: f64,
+    pub(super) decode: Duration,
+    pub(super) fingerprint: Duration,
+    pub(super) search: Duration,
+}
+
+impl std::ops::AddAssign for Cost {
+    fn add_assign(&mut self, other: Self) {
+        self.media += other.media;
+        self.decode += other.decode;
+        self.fingerprint += other.fingerprint;
+        self.search += other.search;
+    }
+}
+
+/// A fingerprinter that is timed apart from what feeds it.
+struct Timed {
+    inner: Fingerprinter,
+    spent: Duration,
+}
+
+impl Sink for Timed {
+    fn frame(&mut self, frame: Frame<'_>) {
+        self.spent += cpu::timed(|| self.inner.frame(frame)).1;
+    }
+
+    fn samples(&mut self, samples: Samples<'_>) {
+        self.spent += cpu::timed(|| self.inner.samples(samples)).1;
+    }
+}
+
+impl Reading {
+    pub(super) fn jobs(&self) -> usize {
+        match self.jobs {
+            Some(jobs) => jobs.into(),
+            None => std::thread::available_parallelism().map_or(1, |n| n.get().min(512)),
+        }
+    }
+
+    pub(super) fn options(&self) -> Options {
+        Options {
+            picture: self.only != Some(Sense::Sound),
+            sound: self.only != Some(Sense::Picture),
+            ffmpeg: self.ffmpeg.clone(),
+            allow_unjailed: self.allow_unjailed,
+            ..Options::default()
+        }
+    }
+
+    /// Decodes a file once and fingerprints it.
+    pub(super) fn probe(&self, path: &Path) -> Result<Probed, MediaError> {
+        let mut inner = Fingerprinter::new();
+        inner = match self.only {
+            None => inner,
+            Some(Sense::Picture) => inner.without_sound(),
+            Some(Sense::Sound) => inner.without_picture(),
+        };
+        let mut sink = Timed { inner, spent: Duration::ZERO };
+        let (read, spent) = cpu::timed(|| media::open(path, &self.options())?.read(&mut sink));
+        let summary = read?;
+        let (probe, finish) = cpu::timed(|| sink.inner.finish());
+        let child = Duration::try_from_secs_f64(summary.decode_cpu).unwrap_or_default();
+        let cost = Cost {
+            media: probe.duration,
+            decode: child + spent.saturating_sub(sink.spent),
+            fingerprint: sink.spent + finish,
+            search: Duration::ZERO,
+        };
+        let warnings = summary.warnings.into_iter().filter(|w| self.expects(w)).collect();
+        Ok(Probed { probe, warnings, cost })
+    }
+
+    /// Whether a warning is news: what was not asked for is not missed.
+    fn expects(&self, warning: &Warning) -> bool {
+        match warning {
+            Warning::NoPicture => self.only != Some(Sense::Sound),
+            Warning::NoSound => self.only != Some(Sense::Picture),
+            _ => true,
+        }
+    }
+}
+
+/// A file's name without folders, as one line.
+pub(super) fn name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}

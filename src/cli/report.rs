@@ -1,0 +1,114 @@
+//! How a verdict is written.
+
+use super::csv;
+use afterimage::align::{Kind, Span};
+use afterimage::decide::{Match, Verdict};
+use clap::ValueEnum;
+use serde_json::json;
+use std::fmt::Write;
+
+/// How matches are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// Sentences
+    #[default]
+    Text,
+    /// A header and a row for each match
+    Csv,
+    /// A JSON object on a line for each file
+    Jsonl,
+}
+
+/// The first line of a CSV report.
+pub(super) const HEADER: &str = "query,ref,score,q_start,q_end,r_start,r_end,kind,transform";
+
+impl Format {
+    /// What comes before the first file.
+    pub(super) fn header(self) -> Option<&'static str> {
+        (self == Self::Csv).then_some(HEADER)
+    }
+
+    /// What is written of one file: the matches that act, or `all`. Empty, or whole lines.
+    pub(super) fn file(self, query: &str, verdict: &Verdict, warnings: &[String], all: bool) -> String {
+        let rows: Vec<&Match> = verdict.matches.iter().filter(|m| all || m.acts()).collect();
+        match self {
+            Self::Csv => rows.iter().map(|m| csv_row(query, m) + "\n").collect(),
+            Self::Jsonl => {
+                let object = json!({
+                    "query": query, "match": verdict.is_match(), "sequence": verdict.sequence,
+                    "warnings": warnings, "matches": rows,
+                });
+                format!("{object}\n")
+            }
+            Self::Text if rows.is_empty() => format!("{query}: no match\n"),
+            Self::Text => rows.iter().map(|m| text_row(query, m)).collect(),
+        }
+    }
+}
+
+/// A match as a row of a CSV report, without the end of the line.
+pub(super) fn csv_row(query: &str, m: &Match) -> String {
+    format!(
+        "{},{},{:.3},{:.3},{:.3},{:.3},{:.3},{},{}",
+        csv::field(query),
+        csv::field(&m.reference),
+        m.score,
+        m.query.start,
+        m.query.end,
+        m.matched.start,
+        m.matched.end,
+        kind(m.kind),
+        transform(m),
+    )
+}
+
+pub(super) fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Picture => "picture",
+        Kind::Sound => "sound",
+        Kind::Both => "both",
+    }
+}
+
+fn transform(m: &Match) -> String {
+    let t = m.transform;
+    // Adding zero turns −0 into 0.
+    format!("speed={:.3};pitch={:.2};mirror={}", t.speed, round(t.pitch), u8::from(t.mirrored))
+}
+
+fn round(number: f64) -> f64 {
+    (number * 100.0).round() / 100.0 + 0.0
+}
+
+fn text_row(query: &str, m: &Match) -> String {
+    let mut out = String::new();
+    let head = if m.acts() { "copy of" } else { "perhaps, too weak to act:" };
+    // Writing to a string cannot fail.
+    let _ = write!(out, "{query}: {head} {}", m.reference);
+    if !m.label.is_empty() {
+        let _ = write!(out, " [{}]", m.label);
+    }
+    let by = if m.kind == Kind::Both { "picture and sound" } else { kind(m.kind) };
+    let _ = write!(out, "  {} is {} of it, by {by}", clock(m.query), clock(m.matched));
+    let t = m.transform;
+    if (t.speed - 1.0).abs() >= 0.005 {
+        let _ = write!(out, ", at speed {:.2}", t.speed);
+    }
+    if t.pitch.abs() >= 0.25 {
+        let _ = write!(out, ", pitch {:+.1}", t.pitch);
+    }
+    if t.mirrored {
+        out.push_str(", mirrored");
+    }
+    let _ = writeln!(out, "  (score {:.1})", m.score);
+    out
+}
+
+/// A span of time as people write it.
+fn clock(span: Span) -> String {
+    let one = |t: f64| {
+        let tenths = (t.max(0.0) * 10.0).round() as u64;
+        format!("{}:{:02}.{}", tenths / 600, tenths / 10 % 60, tenths % 10)
+    };
+    if span.end > span.start { format!("{}–{}", one(span.start), one(span.end)) } else { one(span.start) }
+}

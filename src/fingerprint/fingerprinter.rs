@@ -1,0 +1,87 @@
+//! Frames and samples in, a probe out.
+
+use super::Probe;
+use crate::media::{Frame, Samples, Sink};
+use crate::{picture, sound};
+
+/// Makes a [`Probe`] of frames and samples that are pushed as they come, in one pass.
+///
+/// Picture and sound may be interleaved in any way, each in order of time. What a service already decodes is pushed
+/// through [`Sink`]; files are read by [`crate::media::open`].
+#[derive(Debug)]
+pub struct Fingerprinter {
+    picture: Option<picture::Extractor>,
+    sound: Option<sound::Extractor>,
+    frames: u64,
+    last: f64,
+    step: f64,
+    heard: f64,
+}
+
+impl Default for Fingerprinter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Fingerprinter {
+    /// Of picture and sound.
+    pub fn new() -> Self {
+        Self {
+            picture: Some(picture::Extractor::default()),
+            sound: Some(sound::Extractor::default()),
+            frames: 0,
+            last: 0.0,
+            step: 0.0,
+            heard: 0.0,
+        }
+    }
+
+    /// Does not look: all frames are passed over.
+    pub fn without_picture(self) -> Self {
+        Self { picture: None, ..self }
+    }
+
+    /// Does not listen: all samples are passed over.
+    pub fn without_sound(self) -> Self {
+        Self { sound: None, ..self }
+    }
+
+    /// Ends the film.
+    pub fn finish(self) -> Probe {
+        let seen = if self.frames > 0 { self.last + self.step } else { 0.0 };
+        Probe {
+            duration: seen.max(self.heard),
+            still: self.frames == 1 && self.heard == 0.0,
+            picture: self.picture.map(picture::Extractor::finish).unwrap_or_default(),
+            sound: self.sound.map(sound::Extractor::finish).unwrap_or_default(),
+        }
+    }
+}
+
+impl Sink for Fingerprinter {
+    fn frame(&mut self, frame: Frame<'_>) {
+        // A time stamp that is no number would poison all that is reckoned with it.
+        if !frame.time.is_finite() || frame.time < 0.0 {
+            return;
+        }
+        if self.frames > 0 {
+            self.step = (frame.time - self.last).max(0.0);
+        }
+        self.last = self.last.max(frame.time);
+        self.frames += 1;
+        if let Some(picture) = &mut self.picture {
+            picture.push(frame);
+        }
+    }
+
+    fn samples(&mut self, samples: Samples<'_>) {
+        if samples.rate == 0 {
+            return;
+        }
+        self.heard += samples.mono.len() as f64 / f64::from(samples.rate);
+        if let Some(sound) = &mut self.sound {
+            sound.push(samples);
+        }
+    }
+}

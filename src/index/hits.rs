@@ -1,0 +1,137 @@
+//! What a search returns.
+
+/// An id whose code lies within the radius.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Hit {
+    /// The id that the code was inserted under.
+    pub id: u64,
+    /// Bits in which the codes differ.
+    pub distance: u32,
+}
+
+impl Hit {
+    /// The order of results: nearest first, equals by id.
+    pub(super) fn order(&self) -> (u32, u64) {
+        (self.distance, self.id)
+    }
+}
+
+/// Whether a search returned all there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Outcome {
+    /// Every hit was returned.
+    Complete,
+    /// There are more hits than the cap; which of them were returned is not defined.
+    Capped,
+}
+
+/// The hits of a batch of codes, code by code.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    hits: Vec<Hit>,
+    /// One for every code: where its hits end, and whether they were capped.
+    ends: Vec<(usize, bool)>,
+}
+
+impl Batch {
+    /// The number of codes.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// No code was asked for.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The hits of the code at `place` in the batch, nearest first; empty if there is no such code.
+    pub fn of(&self, place: usize) -> &[Hit] {
+        let Some(&(end, _)) = self.ends.get(place) else { return &[] };
+        let start = place.checked_sub(1).map_or(0, |before| self.ends[before].0);
+        &self.hits[start..end]
+    }
+
+    /// Whether the hits of the code at `place` were capped.
+    pub fn outcome(&self, place: usize) -> Outcome {
+        match self.ends.get(place) {
+            Some((_, true)) => Outcome::Capped,
+            _ => Outcome::Complete,
+        }
+    }
+
+    /// The hits of each code in turn.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &[Hit]> {
+        (0..self.len()).map(|place| self.of(place))
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.hits.clear();
+        self.ends.clear();
+    }
+
+    /// Adds a code with its hits.
+    pub(super) fn push(&mut self, hits: &[Hit], capped: bool) {
+        self.hits.extend_from_slice(hits);
+        self.ends.push((self.hits.len(), capped));
+    }
+}
+
+/// Sorts the hits of a batch by query.
+#[derive(Debug, Default)]
+pub(super) struct Gather {
+    cap: usize,
+    hits: Vec<(u32, Hit)>,
+    /// For each query how many there are, and whether there were more than the cap.
+    counts: Vec<(usize, bool)>,
+    ends: Vec<usize>,
+    sorted: Vec<Hit>,
+}
+
+impl Gather {
+    /// Begins with so many queries.
+    pub(super) fn start(&mut self, queries: usize, cap: usize) {
+        self.cap = cap;
+        self.hits.clear();
+        self.counts.clear();
+        self.counts.resize(queries, (0, false));
+    }
+
+    pub(super) fn add(&mut self, query: u32, hit: Hit) {
+        let (count, capped) = &mut self.counts[query as usize];
+        if *count < self.cap {
+            *count += 1;
+            self.hits.push((query, hit));
+        } else {
+            *capped = true;
+        }
+    }
+
+    /// Puts the hits of each query together, nearest first.
+    pub(super) fn sort(&mut self) {
+        self.ends.clear();
+        let mut sum = 0;
+        for (count, _) in &self.counts {
+            // For now where they begin; each hit moves it on.
+            self.ends.push(sum);
+            sum += count;
+        }
+        self.sorted.clear();
+        self.sorted.resize(sum, Hit { id: 0, distance: 0 });
+        for (query, hit) in &self.hits {
+            let end = &mut self.ends[*query as usize];
+            self.sorted[*end] = *hit;
+            *end += 1;
+        }
+        for (end, (count, _)) in self.ends.iter().zip(&self.counts) {
+            self.sorted[end - count..*end].sort_unstable_by_key(Hit::order);
+        }
+    }
+
+    /// The hits of a query once they are sorted, and whether there were more than the cap.
+    pub(super) fn of(&self, query: usize) -> (&[Hit], bool) {
+        let (count, capped) = self.counts[query];
+        let end = self.ends[query];
+        (&self.sorted[end - count..end], capped)
+    }
+}

@@ -1,0 +1,182 @@
+//! Kernels for AVX-512 with the instructions that count bits: VPOPCNTDQ and BITALG.
+#![allow(unsafe_code)]
+
+use super::{Bucket, Candidate, Found, Needle, Run, portable, prefetch};
+use crate::index::Code;
+use std::arch::x86_64::*;
+
+pub(super) fn supported() -> bool {
+    is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512bitalg")
+        && is_x86_feature_detected!("avx512vpopcntdq")
+        && is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("popcnt")
+}
+
+/// Codes looked at in one step.
+const STEP: usize = 8;
+
+/// How far ahead of the step memory is asked for, in bytes.
+const AHEAD: usize = 4096;
+
+#[target_feature(enable = "avx512f,avx512vpopcntdq,avx2,popcnt")]
+pub(super) fn scan<const W: usize>(
+    codes: &[Code<W>],
+    code: &Code<W>,
+    radius: u32,
+    base: u32,
+    out: &mut Vec<Found>,
+) {
+    let words: [u64; 8] = std::array::from_fn(|i| code[i % W]);
+    // SAFETY: eight words are 64 bytes.
+    let query = unsafe { _mm512_loadu_si512(words.as_ptr().cast()) };
+    let limit = _mm512_set1_epi64(i64::from(radius));
+    let (steps, rest) = codes.as_chunks::<STEP>();
+    for (step, chunk) in steps.iter().enumerate() {
+        for line in 0..W {
+            prefetch(codes, step * STEP + (AHEAD + 64 * line) / size_of::<Code<W>>());
+        }
+        let start: *const u8 = chunk.as_ptr().cast();
+        // SAFETY: a chunk is `W` times 64 bytes.
+        let part = |i: usize| unsafe { bits_that_differ(start.add(64 * i), query) };
+        let (sums, order) = match W {
+            1 => (part(0), &ORDER_1),
+            2 => (fold_pairs(part(0), part(1)), &ORDER_2),
+            4 => {
+                let (low, high) = (fold_pairs(part(0), part(1)), fold_pairs(part(2), part(3)));
+                let even = _mm512_shuffle_i64x2::<0b10_00_10_00>(low, high);
+                let odd = _mm512_shuffle_i64x2::<0b11_01_11_01>(low, high);
+                (_mm512_add_epi64(even, odd), &ORDER_4)
+            }
+            _ => return portable::scan(codes, code, radius, base, out),
+        };
+        let mask = _mm512_cmple_epu64_mask(sums, limit);
+        if mask != 0 {
+            let mut distances = [0u64; STEP];
+            // SAFETY: eight words are 64 bytes.
+            unsafe { _mm512_storeu_si512(distances.as_mut_ptr().cast(), sums) };
+            for (place, &lane) in order.iter().enumerate() {
+                if mask >> lane & 1 == 1 {
+                    let place = base + (step * STEP + place) as u32;
+                    out.push(Found { place, distance: distances[lane] as u32 });
+                }
+            }
+        }
+    }
+    portable::scan(rest, code, radius, base + (codes.len() - rest.len()) as u32, out);
+}
+
+/// In which lane the sum of each code of a step lies.
+const ORDER_1: [usize; STEP] = [0, 1, 2, 3, 4, 5, 6, 7];
+const ORDER_2: [usize; STEP] = [0, 2, 4, 6, 1, 3, 5, 7];
+const ORDER_4: [usize; STEP] = [0, 2, 1, 3, 4, 6, 5, 7];
+
+/// For each word the number of bits in which it differs from that of the query.
+///
+/// # Safety
+/// `at` points to 64 readable bytes.
+#[inline]
+#[target_feature(enable = "avx512f,avx512vpopcntdq")]
+unsafe fn bits_that_differ(at: *const u8, query: __m512i) -> __m512i {
+    // SAFETY: the caller's promise.
+    let words = unsafe { _mm512_loadu_si512(at.cast()) };
+    _mm512_popcnt_epi64(_mm512_xor_si512(words, query))
+}
+
+/// Sums of neighbouring words, those of `a` in the even lanes and those of `b` in the odd.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn fold_pairs(a: __m512i, b: __m512i) -> __m512i {
+    _mm512_add_epi64(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b))
+}
+
+/// Cache lines that are asked for ahead: about as many as a core has under way at once.
+const LINES_AHEAD: usize = 32;
+
+/// The most lines asked for of one run; what follows comes by the processor's own prefetching.
+const LINES_OF_RUN: usize = 8;
+
+/// How many runs ahead memory is asked for, if runs have so many postings in all.
+fn runs_ahead(runs: usize, postings: usize) -> usize {
+    let lines = postings / LANES + runs;
+    (LINES_AHEAD * runs).checked_div(lines).unwrap_or(0).clamp(4, 16)
+}
+
+/// Numbers in a register, and in a cache line.
+const LANES: usize = 32;
+
+/// Asks for the memory of a run.
+#[inline]
+fn prefetch_run(near: &[u16], start: usize, len: u32) {
+    for line in 0..((len as usize).div_ceil(LANES) + 1).min(LINES_OF_RUN) {
+        prefetch(near, start + LANES * line);
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512bitalg,avx2,popcnt")]
+pub(super) fn filter(near: &[u16], runs: &[Run], out: &mut Vec<Candidate>) {
+    let ahead = runs_ahead(runs.len(), runs.iter().map(|run| run.len as usize).sum());
+    for (number, run) in runs.iter().enumerate() {
+        if let Some(next) = runs.get(number + ahead) {
+            prefetch_run(near, next.start, next.len);
+        }
+        let query = _mm512_set1_epi16(run.fingerprint as i16);
+        let limit = _mm512_set1_epi16(i16::from(run.near));
+        let stored = near.get(run.start..).unwrap_or_default();
+        let stored = &stored[..stored.len().min(run.len as usize)];
+        for place in (0..stored.len()).step_by(LANES) {
+            let (values, valid) = load(&stored[place..]);
+            push(passing(values, valid, query, limit), run.start + place, number as u32, out);
+        }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512bitalg,avx2,popcnt")]
+pub(super) fn sift(near: &[u16], buckets: &[Bucket], needles: &[Needle], out: &mut Vec<Candidate>) {
+    let ahead = runs_ahead(buckets.len(), buckets.iter().map(|bucket| bucket.len as usize).sum());
+    for (i, bucket) in buckets.iter().enumerate() {
+        if let Some(next) = buckets.get(i + ahead) {
+            prefetch_run(near, next.start, next.len);
+        }
+        let stored = near.get(bucket.start..).unwrap_or_default();
+        let stored = &stored[..stored.len().min(bucket.len as usize)];
+        let range = bucket.needles.clone();
+        let needles = &needles[range.start as usize..range.end as usize];
+        for place in (0..stored.len()).step_by(LANES) {
+            let (values, valid) = load(&stored[place..]);
+            for (number, needle) in range.clone().zip(needles) {
+                let query = _mm512_set1_epi16(needle.fingerprint as i16);
+                let limit = _mm512_set1_epi16(i16::from(needle.near));
+                push(passing(values, valid, query, limit), bucket.start + place, number, out);
+            }
+        }
+    }
+}
+
+/// The first numbers of a list, and which lanes they fill.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn load(numbers: &[u16]) -> (__m512i, __mmask32) {
+    let lanes = numbers.len().min(LANES);
+    let valid = u32::MAX.unbounded_shr((LANES - lanes) as u32);
+    // SAFETY: only lanes inside the slice are read.
+    (unsafe { _mm512_maskz_loadu_epi16(valid, numbers.as_ptr().cast()) }, valid)
+}
+
+/// The lanes that differ from `query` in at most `limit` bits.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512bitalg")]
+fn passing(values: __m512i, valid: __mmask32, query: __m512i, limit: __m512i) -> __mmask32 {
+    let bits = _mm512_popcnt_epi16(_mm512_xor_si512(values, query));
+    _mm512_mask_cmple_epu16_mask(valid, bits, limit)
+}
+
+/// Appends a candidate for each bit.
+#[inline(always)]
+fn push(mut mask: u32, start: usize, number: u32, out: &mut Vec<Candidate>) {
+    while mask != 0 {
+        out.push(Candidate { place: start + mask.trailing_zeros() as usize, number });
+        mask &= mask - 1;
+    }
+}

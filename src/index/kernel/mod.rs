@@ -1,0 +1,345 @@
+//! The inner loops, in the best form that the processor has.
+//!
+//! Which form that is shows at run time, so that a crate compiled for plain x86-64 uses all of the machine. The
+//! portable form is the oracle of the others; on aarch64 the compiler makes NEON of it.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod portable;
+
+use super::Code;
+use std::ops::Range;
+
+/// A stretch of postings whose fingerprints are compared with that of the query.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    /// Place of the first posting among those of all bands.
+    pub(super) start: usize,
+    pub(super) len: u32,
+    /// The fingerprint looked for.
+    pub(super) fingerprint: u32,
+    /// The most bits in which the lower halves of the fingerprints may differ.
+    pub(super) near: u8,
+    /// The most bits in which the fingerprints may differ.
+    pub(super) limit: u8,
+    pub(super) band: u32,
+}
+
+/// A stretch of postings whose fingerprints are compared with several.
+#[derive(Clone, Debug)]
+pub(super) struct Bucket {
+    /// Place of the first posting among those of all bands.
+    pub(super) start: usize,
+    pub(super) len: u32,
+    /// Which of the needles.
+    pub(super) needles: Range<u32>,
+}
+
+/// A fingerprint looked for, as in a [`Run`], and for whom.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Needle {
+    pub(super) fingerprint: u32,
+    pub(super) near: u8,
+    pub(super) limit: u8,
+    pub(super) class: u32,
+}
+
+/// The fingerprints of all postings. The halves lie apart: a search reads all of the lower, but few of the upper.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Prints<'a> {
+    pub(super) near: &'a [u16],
+    pub(super) far: &'a [u16],
+}
+
+impl Prints<'_> {
+    pub(super) fn get(&self, place: usize) -> Option<u32> {
+        Some(u32::from(*self.near.get(place)?) | u32::from(*self.far.get(place)?) << 16)
+    }
+}
+
+/// A posting that passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Candidate {
+    /// Its place among those of all bands.
+    pub(super) place: usize,
+    /// The number of the run or of the needle that it passed.
+    pub(super) number: u32,
+}
+
+/// A code within the radius.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) place: u32,
+    pub(super) distance: u32,
+}
+
+/// A set of instructions that kernels exist for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Level {
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+impl Level {
+    /// All that this processor has, the best last.
+    pub(super) fn all() -> Vec<Self> {
+        #[allow(unused_mut)]
+        let mut all = vec![Self::Portable];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if avx2::supported() {
+                all.push(Self::Avx2);
+            }
+            if avx512::supported() {
+                all.push(Self::Avx512);
+            }
+        }
+        all
+    }
+
+    /// The best that this processor has.
+    pub(super) fn best() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if avx512::supported() {
+                return Self::Avx512;
+            }
+            if avx2::supported() {
+                return Self::Avx2;
+            }
+        }
+        Self::Portable
+    }
+
+    /// Appends the codes within `radius`, in order. Places count from `base`.
+    #[allow(unsafe_code)]
+    pub(super) fn scan<const W: usize>(
+        self,
+        codes: &[Code<W>],
+        code: &Code<W>,
+        radius: u32,
+        base: u32,
+        out: &mut Vec<Found>,
+    ) {
+        match self {
+            Self::Portable => portable::scan(codes, code, radius, base, out),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the level is only made where the processor supports it.
+            Self::Avx2 => unsafe { avx2::scan(codes, code, radius, base, out) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the level is only made where the processor supports it.
+            Self::Avx512 => unsafe { avx512::scan(codes, code, radius, base, out) },
+        }
+    }
+
+    /// Appends the postings of `runs` that pass by the lower half of the fingerprint. A run that leaves `near` is cut
+    /// off.
+    #[allow(unsafe_code)]
+    pub(super) fn filter(self, near: &[u16], runs: &[Run], out: &mut Vec<Candidate>) {
+        match self {
+            Self::Portable => portable::filter(near, runs, out),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the level is only made where the processor supports it.
+            Self::Avx2 => unsafe { avx2::filter(near, runs, out) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the level is only made where the processor supports it.
+            Self::Avx512 => unsafe { avx512::filter(near, runs, out) },
+        }
+    }
+
+    /// As [`filter`](Self::filter), for buckets that are compared with several needles each.
+    #[allow(unsafe_code)]
+    pub(super) fn sift(self, near: &[u16], buckets: &[Bucket], needles: &[Needle], out: &mut Vec<Candidate>) {
+        #[cfg(target_arch = "x86_64")]
+        if self == Self::Avx512 {
+            // SAFETY: the level is only made where the processor supports it.
+            return unsafe { avx512::sift(near, buckets, needles, out) };
+        }
+        portable::sift(buckets, needles, out, |run, out| self.filter(near, &[run], out));
+    }
+
+    /// Drops the candidates whose whole fingerprint differs too much. `sought` says by the number of a candidate what
+    /// it is compared with: a fingerprint, and the most bits.
+    #[allow(unsafe_code)]
+    pub(super) fn refine(
+        self,
+        prints: Prints,
+        candidates: &mut Vec<Candidate>,
+        sought: impl Fn(u32) -> (u32, u8),
+    ) {
+        for candidate in candidates.iter() {
+            prefetch(prints.far, candidate.place);
+        }
+        match self {
+            Self::Portable => portable::refine(prints, candidates, sought),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the levels are only made where the processor supports them, and both have POPCNT.
+            Self::Avx2 | Self::Avx512 => unsafe { avx2::refine(prints, candidates, sought) },
+        }
+    }
+
+    /// As [`verify`](Self::verify), for pairs of a place and the number of a query.
+    #[allow(unsafe_code)]
+    pub(super) fn verify_pairs<const W: usize>(
+        self,
+        codes: &[Code<W>],
+        queries: &[Code<W>],
+        radius: u32,
+        pairs: &[(u32, u32)],
+        out: &mut Vec<(Found, u32)>,
+    ) {
+        match self {
+            Self::Portable => portable::verify_pairs(codes, queries, radius, pairs, out),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the levels are only made where the processor supports them, and both have POPCNT.
+            Self::Avx2 | Self::Avx512 => unsafe { avx2::verify_pairs(codes, queries, radius, pairs, out) },
+        }
+    }
+
+    /// Replaces each pair of a place and a tag by its distance where it is within `radius`, and drops the others.
+    #[allow(unsafe_code)]
+    pub(super) fn verify<const W: usize>(
+        self,
+        codes: &[Code<W>],
+        code: &Code<W>,
+        radius: u32,
+        candidates: &[(u32, u32)],
+        out: &mut Vec<(Found, u32)>,
+    ) {
+        match self {
+            Self::Portable => portable::verify(codes, code, radius, candidates, out),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the levels are only made where the processor supports them, and both have POPCNT.
+            Self::Avx2 | Self::Avx512 => unsafe { avx2::verify(codes, code, radius, candidates, out) },
+        }
+    }
+}
+
+/// Asks for the cache line of a value ahead of its use.
+#[inline(always)]
+#[allow(unsafe_code)]
+pub(super) fn prefetch<T>(values: &[T], place: usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch never faults, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(values.as_ptr().wrapping_add(place).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (values, place);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn check_scan<const W: usize>(codes: &[Code<W>], code: &Code<W>, radius: u32) {
+        let mut expected = Vec::new();
+        for (place, stored) in codes.iter().enumerate() {
+            let distance = crate::index::distance(stored, code);
+            if distance <= radius {
+                expected.push(Found { place: place as u32 + 5, distance });
+            }
+        }
+        for level in Level::all() {
+            let mut found = Vec::new();
+            level.scan(codes, code, radius, 5, &mut found);
+            assert_eq!(found, expected, "{level:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_scan_agrees_with_the_oracle(
+            words in prop::collection::vec(prop_oneof![any::<u64>(), 0..16u64, Just(u64::MAX)], 0..400),
+            code: [u64; 4], near: bool, radius in 0u32..=256,
+        ) {
+            let code = if near { [3; 4] } else { code };
+            check_scan::<1>(words.as_chunks().0, &[code[0]], radius);
+            check_scan::<2>(words.as_chunks().0, &[code[0], code[1]], radius);
+            check_scan::<4>(words.as_chunks().0, &code, radius);
+        }
+
+        #[test]
+        fn every_filter_agrees_with_the_oracle(
+            prints in prop::collection::vec(prop_oneof![any::<u32>(), 0..16u32], 0..300),
+            runs in prop::collection::vec(
+                (0usize..330, 0u32..90, prop_oneof![any::<u32>(), 0..16u32], 0u8..20, 0u8..40), 0..20),
+        ) {
+            let near: Vec<u16> = prints.iter().map(|&print| print as u16).collect();
+            let far: Vec<u16> = prints.iter().map(|&print| (print >> 16) as u16).collect();
+            let runs: Vec<_> = runs.into_iter().map(|(start, len, fingerprint, near, limit)| {
+                Run { start, len, fingerprint, near, limit, band: 0 }
+            }).collect();
+            let needles: Vec<_> = runs.iter().map(|&Run { fingerprint, near, limit, .. }| {
+                Needle { fingerprint, near, limit, class: 0 }
+            }).collect();
+            let buckets: Vec<_> = runs.iter().map(|&Run { start, len, .. }| {
+                Bucket { start, len, needles: 0..needles.len() as u32 }
+            }).collect();
+            let near_passes = |place: usize, needle: &Needle| {
+                let stored = near.get(place)?;
+                Some((stored ^ needle.fingerprint as u16).count_ones() <= u32::from(needle.near))
+            };
+            let (mut filtered, mut sifted) = (Vec::new(), Vec::new());
+            for (bucket, run) in runs.iter().enumerate() {
+                for place in run.start..run.start + run.len as usize {
+                    for (number, needle) in needles.iter().enumerate() {
+                        if near_passes(place, needle) == Some(true) {
+                            let candidate = Candidate { place, number: number as u32 };
+                            sifted.push(candidate);
+                            if number == bucket {
+                                filtered.push(candidate);
+                            }
+                        }
+                    }
+                }
+            }
+            sifted.sort();
+            let refined: Vec<_> = filtered.iter().copied().filter(|candidate| {
+                let run = &runs[candidate.number as usize];
+                (prints[candidate.place] ^ run.fingerprint).count_ones() <= u32::from(run.limit)
+            }).collect();
+            for level in Level::all() {
+                let mut found = Vec::new();
+                level.filter(&near, &runs, &mut found);
+                prop_assert_eq!(&found, &filtered, "{:?}", level);
+                level.refine(Prints { near: &near, far: &far }, &mut found, |number| {
+                    let run = &runs[number as usize];
+                    (run.fingerprint, run.limit)
+                });
+                prop_assert_eq!(&found, &refined, "{:?}", level);
+                found.clear();
+                level.sift(&near, &buckets, &needles, &mut found);
+                found.sort();
+                prop_assert_eq!(&found, &sifted, "{:?}", level);
+            }
+        }
+
+        #[test]
+        fn every_check_agrees_with_the_oracle(
+            codes in prop::collection::vec(any::<[u64; 2]>(), 1..50),
+            places in prop::collection::vec((0u32..60, 0..1000u32), 0..50), code: [u64; 2], radius in 30u32..100,
+        ) {
+            let mut expected = Vec::new();
+            for &(place, tag) in &places {
+                let Some(stored) = codes.get(place as usize) else { continue };
+                let distance = crate::index::distance(stored, &code);
+                if distance <= radius {
+                    expected.push((Found { place, distance }, tag));
+                }
+            }
+            for level in Level::all() {
+                let mut found = Vec::new();
+                level.verify(&codes, &code, radius, &places, &mut found);
+                prop_assert_eq!(&found, &expected, "{:?}", level);
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The kernels in plain Rust.
+
+use super::{Bucket, Candidate, Found, Needle, Prints, Run};
+use crate::index::{Code, distance};
+
+pub(super) fn scan<const W: usize>(
+    codes: &[Code<W>],
+    code: &Code<W>,
+    radius: u32,
+    base: u32,
+    out: &mut Vec<Found>,
+) {
+    for (place, stored) in codes.iter().enumerate() {
+        let distance = distance(stored, code);
+        if distance <= radius {
+            out.push(Found { place: base + place as u32, distance });
+        }
+    }
+}
+
+pub(super) fn filter(near: &[u16], runs: &[Run], out: &mut Vec<Candidate>) {
+    for (number, run) in runs.iter().enumerate() {
+        filter_run(near, run, number as u32, out);
+    }
+}
+
+#[inline(always)]
+pub(super) fn filter_run(near: &[u16], run: &Run, number: u32, out: &mut Vec<Candidate>) {
+    let stored = near.get(run.start..).unwrap_or_default();
+    for (place, stored) in stored.iter().take(run.len as usize).enumerate() {
+        if (stored ^ run.fingerprint as u16).count_ones() <= u32::from(run.near) {
+            out.push(Candidate { place: run.start + place, number });
+        }
+    }
+}
+
+/// Makes runs of what each bucket is compared with, for `filter` to append what passes.
+pub(super) fn sift(
+    buckets: &[Bucket],
+    needles: &[Needle],
+    out: &mut Vec<Candidate>,
+    filter: impl Fn(Run, &mut Vec<Candidate>),
+) {
+    for Bucket { start, len, needles: range } in buckets {
+        for number in range.clone() {
+            let Needle { fingerprint, near, limit, .. } = needles[number as usize];
+            let first = out.len();
+            filter(Run { start: *start, len: *len, fingerprint, near, limit, band: 0 }, out);
+            out[first..].iter_mut().for_each(|candidate| candidate.number = number);
+        }
+    }
+}
+
+#[inline(always)]
+pub(super) fn refine(prints: Prints, candidates: &mut Vec<Candidate>, sought: impl Fn(u32) -> (u32, u8)) {
+    candidates.retain(|candidate| {
+        let (fingerprint, limit) = sought(candidate.number);
+        let print = prints.get(candidate.place);
+        print.is_some_and(|stored| (stored ^ fingerprint).count_ones() <= u32::from(limit))
+    });
+}
+
+#[inline(always)]
+pub(super) fn verify<const W: usize>(
+    codes: &[Code<W>],
+    code: &Code<W>,
+    radius: u32,
+    candidates: &[(u32, u32)],
+    out: &mut Vec<(Found, u32)>,
+) {
+    for &(place, tag) in candidates {
+        // A place outside can only come from a damaged file.
+        let Some(stored) = codes.get(place as usize) else { continue };
+        let distance = distance(stored, code);
+        if distance <= radius {
+            out.push((Found { place, distance }, tag));
+        }
+    }
+}
+
+#[inline(always)]
+pub(super) fn verify_pairs<const W: usize>(
+    codes: &[Code<W>],
+    queries: &[Code<W>],
+    radius: u32,
+    pairs: &[(u32, u32)],
+    out: &mut Vec<(Found, u32)>,
+) {
+    for &(place, query) in pairs {
+        // A place outside can only come from a damaged file.
+        let (Some(stored), Some(code)) = (codes.get(place as usize), queries.get(query as usize)) else {
+            continue;
+        };
+        let distance = distance(stored, code);
+        if distance <= radius {
+            out.push((Found { place, distance }, query));
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Keeps the parts of an index few and sorted, in the background.
+//!
+//! The parts grow by tiers, as in a log-structured merge tree: the head becomes a small segment, and segments of like
+//! size become one. A part that is being merged is still searched; the merged one takes its place in one step.
+
+use super::Code;
+use super::block::Block;
+use super::part::{Body, Part};
+use super::segment::Segment;
+use super::snapshot::State;
+use arc_swap::ArcSwap;
+use std::io;
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+/// A head of so many codes is sorted.
+const HEAD: usize = 8192;
+
+/// Segments of like size are within this factor, and so many of them may lie beside each other.
+const FACTOR: usize = 4;
+
+/// Merges of so many codes have a thread to themselves, lest the head wait for them.
+const LARGE: usize = 1 << 18;
+
+/// The most codes of a merged segment.
+const MOST: usize = 1 << 31;
+
+/// What is stored, and who changes it.
+#[derive(Debug)]
+pub(super) struct Tender<const W: usize> {
+    state: ArcSwap<State<W>>,
+    /// Held by whoever prepares the next state.
+    writer: Mutex<Writer>,
+    /// Told whenever a merge ends.
+    ended: Condvar,
+    /// Segments are made without postings.
+    compact: bool,
+}
+
+#[derive(Debug, Default)]
+struct Writer {
+    /// The merges at work: of small parts, of large ones, and of everything.
+    jobs: [Option<Job>; 3],
+}
+
+#[derive(Debug, Default)]
+struct Job {
+    /// What was taken out since the merge began.
+    late: Vec<RangeInclusive<u64>>,
+}
+
+/// Which of the jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Small = 0,
+    Large = 1,
+    All = 2,
+}
+
+impl<const W: usize> Default for Tender<W> {
+    fn default() -> Self {
+        Self { state: ArcSwap::default(), writer: Mutex::default(), ended: Condvar::new(), compact: false }
+    }
+}
+
+impl<const W: usize> Tender<W> {
+    pub(super) fn compact() -> Self {
+        Self { compact: true, ..Self::default() }
+    }
+
+    /// Makes a segment as this index keeps them.
+    pub(super) fn build(&self, codes: &[Code<W>], ids: &[u64]) -> io::Result<Segment<W>> {
+        if self.compact { Segment::build_compact(codes, ids) } else { Segment::build(codes, ids) }
+    }
+
+    pub(super) fn state(&self) -> Arc<State<W>> {
+        self.state.load_full()
+    }
+
+    /// Makes the next state of the present one.
+    pub(super) fn change(&self, change: impl FnOnce(&mut State<W>)) {
+        let _writer = self.lock();
+        self.change_locked(change);
+    }
+
+    fn change_locked(&self, change: impl FnOnce(&mut State<W>)) {
+        let mut state = State::clone(&self.state.load());
+        change(&mut state);
+        self.state.store(Arc::new(state));
+    }
+
+    pub(super) fn remove(&self, ids: &RangeInclusive<u64>) {
+        let mut writer = self.lock();
+        writer.jobs.iter_mut().flatten().for_each(|job| job.late.push(ids.clone()));
+        self.change_locked(|state| {
+            state.parts.iter_mut().for_each(|part| part.remove(ids));
+            state.parts.retain(|part| part.len() > 0 || part.claimed);
+            for block in &mut state.head {
+                if block.holds_any(ids) {
+                    *block = Arc::new(block.without(ids));
+                }
+            }
+            state.head.retain(|block| block.len() > 0);
+        });
+    }
+
+    /// Starts what merges are due.
+    pub(super) fn tend(tender: &Arc<Self>) {
+        for kind in [Kind::Small, Kind::Large] {
+            if let Some(parts) = tender.claim(kind) {
+                let (shared, mut next) = (Arc::clone(tender), parts.clone());
+                let work = move || {
+                    while shared.merge(kind, &next) {
+                        let Some(parts) = shared.claim(kind) else { break };
+                        next = parts;
+                    }
+                };
+                let spawned = thread::Builder::new().name("index merge".into()).spawn(work);
+                if spawned.is_err() {
+                    // Without a thread the parts stay as they are; the next change tries again.
+                    tender.release(kind, &parts);
+                }
+            }
+        }
+    }
+
+    /// Merges everything into one part.
+    pub(super) fn merge_all(&self) {
+        let mut writer = self.lock();
+        while writer.jobs.iter().any(Option::is_some) {
+            writer = self.ended.wait(writer).unwrap_or_else(PoisonError::into_inner);
+        }
+        let mut claimed = Vec::new();
+        self.change_locked(|state| {
+            seal(state);
+            let is_done =
+                |part: &Part<W>| matches!(part.body, Body::Segment(_)) && part.len() == part.body.len();
+            let single = matches!(&state.parts[..], [] | [_]) && state.parts.iter().all(is_done);
+            if !single && state.len() < MOST {
+                state.parts.iter_mut().for_each(|part| part.claimed = true);
+                claimed.clone_from(&state.parts);
+            }
+        });
+        if claimed.is_empty() {
+            return;
+        }
+        writer.jobs[Kind::All as usize] = Some(Job::default());
+        drop(writer);
+        self.merge(Kind::All, &claimed);
+    }
+
+    /// Chooses the parts of the next merge of a kind and marks them.
+    fn claim(&self, kind: Kind) -> Option<Vec<Part<W>>> {
+        // Looked at without the lock first: most changes leave nothing to do.
+        if !is_due(&self.state.load(), kind) {
+            return None;
+        }
+        let mut writer = self.lock();
+        if writer.jobs[kind as usize].is_some() || writer.jobs[Kind::All as usize].is_some() {
+            return None;
+        }
+        let mut claimed = Vec::new();
+        self.change_locked(|state| {
+            if kind == Kind::Small && state.head_len() >= HEAD {
+                seal(state);
+            }
+            for place in choose(&state.parts, kind) {
+                state.parts[place].claimed = true;
+                claimed.push(state.parts[place].clone());
+            }
+        });
+        if claimed.is_empty() {
+            return None;
+        }
+        writer.jobs[kind as usize] = Some(Job::default());
+        Some(claimed)
+    }
+
+    /// Merges parts and puts the merged one in their place. `false` if there is no memory for it.
+    fn merge(&self, kind: Kind, parts: &[Part<W>]) -> bool {
+        let mut all = Block::with_capacity(parts.iter().map(Part::len).sum());
+        parts.iter().for_each(|part| part.copy_into(&mut all));
+        let Ok(segment) = self.build(&all.codes, &all.ids) else {
+            self.release(kind, parts);
+            return false;
+        };
+        drop(all);
+        let mut merged = Part::new(Body::Segment(Arc::new(segment)));
+        let mut writer = self.lock();
+        let late = writer.jobs[kind as usize].take().unwrap_or_default().late;
+        late.iter().for_each(|ids| merged.remove(ids));
+        self.change_locked(|state| {
+            state.parts.retain(|part| !parts.iter().any(|merged| merged.body.is(&part.body)));
+            if merged.len() > 0 {
+                state.parts.push(merged);
+            }
+        });
+        drop(writer);
+        self.ended.notify_all();
+        true
+    }
+
+    /// Gives parts back that could not be merged.
+    fn release(&self, kind: Kind, parts: &[Part<W>]) {
+        let mut writer = self.lock();
+        writer.jobs[kind as usize] = None;
+        self.change_locked(|state| {
+            for part in &mut state.parts {
+                part.claimed &= !parts.iter().any(|released| released.body.is(&part.body));
+            }
+        });
+        self.ended.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Writer> {
+        // States are replaced whole, so that a panic elsewhere leaves nothing half done.
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Closes the head: what is inserted from now on goes to a new one.
+fn seal<const W: usize>(state: &mut State<W>) {
+    let mut block = Block::with_capacity(state.head_len());
+    state.head.drain(..).for_each(|before| block.append(&before));
+    if block.len() > 0 {
+        state.parts.push(Part::new(Body::Block(Arc::new(block))));
+    }
+}
+
+fn is_due<const W: usize>(state: &State<W>, kind: Kind) -> bool {
+    kind == Kind::Small && state.head_len() >= HEAD || !choose(&state.parts, kind).is_empty()
+}
+
+/// The parts to merge next: all small ones up to a size of which there are several; or else one that waits to be
+/// sorted, or has lost half of its ids.
+fn choose<const W: usize>(parts: &[Part<W>], kind: Kind) -> Vec<usize> {
+    let is_of_kind = |len: usize| (len >= LARGE) == (kind == Kind::Large) && len < MOST;
+    let mut free: Vec<usize> = (0..parts.len()).filter(|&place| !parts[place].claimed).collect();
+    free.sort_by_key(|&place| parts[place].len());
+    let (mut chosen, mut total) = (0, 0);
+    loop {
+        let tail = &free[chosen..];
+        // What is chosen so far counts as one part, the smallest.
+        let Some(size) = tail.first().map(|&place| if total > 0 { total } else { parts[place].len() }) else {
+            break;
+        };
+        let like = tail.iter().take_while(|&&place| parts[place].len() < FACTOR * size.max(HEAD));
+        let (count, sum) = like.fold((0, 0), |(count, sum), &place| (count + 1, sum + parts[place].len()));
+        let fits = kind == Kind::Large || total + sum < LARGE;
+        if count + usize::from(total > 0) < FACTOR || !fits || total + sum >= MOST {
+            break;
+        }
+        chosen += count;
+        total += sum;
+    }
+    if chosen > 0 && is_of_kind(total) {
+        free.truncate(chosen);
+        return free;
+    }
+    free.retain(|&place| {
+        let part = &parts[place];
+        let waits = matches!(part.body, Body::Block(_)) || 2 * part.len() < part.body.len();
+        waits && is_of_kind(part.len())
+    });
+    free.truncate(1);
+    free
+}

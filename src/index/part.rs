@@ -1,0 +1,206 @@
+//! A part of the index: codes that do not change, less those that were taken out since.
+
+use super::block::Block;
+use super::kernel::{Found, Level};
+use super::ranges::Ranges;
+use super::segment::{BatchScratch, Scratch, Segment};
+use super::{Code, Hit, Outcome};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+/// Where the codes lie.
+#[derive(Debug)]
+pub(super) enum Body<const W: usize> {
+    /// A list that waits to be sorted.
+    Block(Arc<Block<W>>),
+    Segment(Arc<Segment<W>>),
+}
+
+impl<const W: usize> Clone for Body<W> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Block(block) => Self::Block(Arc::clone(block)),
+            Self::Segment(segment) => Self::Segment(Arc::clone(segment)),
+        }
+    }
+}
+
+impl<const W: usize> Body<W> {
+    pub(super) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Block(a), Self::Block(b)) => Arc::ptr_eq(a, b),
+            (Self::Segment(a), Self::Segment(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+
+    fn all_ids(&self) -> &[u64] {
+        match self {
+            Self::Block(block) => &block.ids,
+            Self::Segment(segment) => segment.all_ids(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.all_ids().len()
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Part<const W: usize> {
+    pub(super) body: Body<W>,
+    removed: Arc<Ranges>,
+    live: usize,
+    /// A merge is at work on it.
+    pub(super) claimed: bool,
+}
+
+impl<const W: usize> Part<W> {
+    pub(super) fn new(body: Body<W>) -> Self {
+        Self { live: body.len(), body, removed: Arc::default(), claimed: false }
+    }
+
+    /// Ids that were not taken out.
+    pub(super) fn len(&self) -> usize {
+        self.live
+    }
+
+    pub(super) fn remove(&mut self, ids: &RangeInclusive<u64>) {
+        if let Body::Segment(segment) = &self.body {
+            let (least, greatest) = segment.span();
+            if *ids.end() < least || *ids.start() > greatest {
+                return;
+            }
+        }
+        let all = self.body.all_ids();
+        let hit = if self.removed.is_empty() {
+            all.iter().filter(|id| ids.contains(id)).count()
+        } else {
+            all.iter().filter(|id| ids.contains(id) && !self.removed.contains(**id)).count()
+        };
+        if hit > 0 {
+            Arc::make_mut(&mut self.removed).insert(ids);
+            self.live -= hit;
+        }
+    }
+
+    /// What was taken out.
+    pub(super) fn removed_ranges(&self) -> &[(u64, u64)] {
+        self.removed.as_slice()
+    }
+
+    /// Appends what was not taken out to `out`.
+    pub(super) fn copy_into(&self, out: &mut Block<W>) {
+        match &self.body {
+            Body::Block(block) if self.removed.is_empty() => out.append(block),
+            Body::Block(block) => self.copy_live(block.iter(), out),
+            Body::Segment(segment) => self.copy_live(segment.iter(), out),
+        }
+    }
+
+    fn copy_live(&self, pairs: impl Iterator<Item = (Code<W>, u64)>, out: &mut Block<W>) {
+        for (code, id) in pairs {
+            if self.removed.is_empty() || !self.removed.contains(id) {
+                out.push(code, id);
+            }
+        }
+    }
+
+    pub(super) fn distinct(&self) -> usize {
+        self.codes().len()
+    }
+
+    fn codes(&self) -> &[Code<W>] {
+        match &self.body {
+            Body::Block(block) => &block.codes,
+            Body::Segment(segment) => segment.codes(),
+        }
+    }
+
+    /// Appends the hits of `code` until `out` has `cap`, by a scan.
+    pub(super) fn scan(
+        &self,
+        code: &Code<W>,
+        radius: u32,
+        cap: usize,
+        scratch: &mut Scratch,
+        out: &mut Vec<Hit>,
+    ) -> Outcome {
+        scratch.found.clear();
+        Level::best().scan(self.codes(), code, radius, 0, &mut scratch.found);
+        self.report(&scratch.found, cap, out)
+    }
+
+    /// Appends the hits of `code` until `out` has `cap`.
+    pub(super) fn within(
+        &self,
+        code: &Code<W>,
+        radius: u32,
+        cap: usize,
+        scratch: &mut Scratch,
+        out: &mut Vec<Hit>,
+    ) -> Outcome {
+        match &self.body {
+            Body::Block(_) => self.scan(code, radius, cap, scratch, out),
+            Body::Segment(segment) => {
+                segment.search(code, radius, scratch);
+                self.report(&scratch.found, cap, out)
+            }
+        }
+    }
+
+    /// Calls `hit` with the number of a query and its hit, for all of `queries`.
+    pub(super) fn within_batch(
+        &self,
+        queries: &[Code<W>],
+        radius: u32,
+        scratch: &mut BatchScratch,
+        mut hit: impl FnMut(u32, Hit),
+    ) {
+        match &self.body {
+            Body::Block(block) => block.search_batch(queries, radius, &mut scratch.found),
+            Body::Segment(segment) => segment.search_batch(queries, radius, scratch),
+        }
+        for (query, found) in &scratch.found {
+            for &id in self.ids(found.place as usize) {
+                if self.removed.is_empty() || !self.removed.contains(id) {
+                    hit(*query, Hit { id, distance: found.distance });
+                }
+            }
+        }
+    }
+
+    fn ids(&self, place: usize) -> &[u64] {
+        match &self.body {
+            Body::Block(block) => &block.ids[place..=place],
+            Body::Segment(segment) => segment.ids(place),
+        }
+    }
+
+    /// Appends the ids of codes that were found.
+    pub(super) fn report(&self, found: &[Found], cap: usize, out: &mut Vec<Hit>) -> Outcome {
+        for found in found {
+            if self.report_one(found, cap, out) == Outcome::Capped {
+                return Outcome::Capped;
+            }
+        }
+        Outcome::Complete
+    }
+
+    fn report_one(&self, found: &Found, cap: usize, out: &mut Vec<Hit>) -> Outcome {
+        let ids = self.ids(found.place as usize);
+        let hit = |&id: &u64| Hit { id, distance: found.distance };
+        if self.removed.is_empty() {
+            let room = cap.saturating_sub(out.len());
+            out.extend(ids.iter().take(room).map(hit));
+            return if ids.len() > room { Outcome::Capped } else { Outcome::Complete };
+        }
+        for id in ids.iter().filter(|id| !self.removed.contains(**id)) {
+            if out.len() >= cap {
+                return Outcome::Capped;
+            }
+            out.push(hit(id));
+        }
+        Outcome::Complete
+    }
+}

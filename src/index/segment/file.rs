@@ -1,0 +1,282 @@
+//! Segments as files: written once, checked, and opened by mapping.
+
+use super::bytes;
+use super::layout::{Counts, Fields, HEADER, Layout, MAGIC, TRAILER, VERSION};
+use super::{Memory, Segment};
+use crate::index::{bands::Bands, kernel::Level};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::sync::Mutex;
+
+/// Why a segment could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The file could not be read or mapped.
+    #[error("cannot read the segment")]
+    Io(#[from] io::Error),
+    /// The file does not begin like a segment.
+    #[error("not a segment file")]
+    Magic,
+    /// The file was written by another version.
+    #[error("segment version {got}, expected {expected}")]
+    Version {
+        /// What this version of the crate reads.
+        expected: u32,
+        /// What the file says.
+        got: u32,
+    },
+    /// The file holds codes of another width.
+    #[error("segment of codes of {got} bits, expected {expected}")]
+    Width {
+        /// Bits of the codes asked for.
+        expected: u32,
+        /// Bits of the codes in the file.
+        got: u64,
+    },
+    /// The header is damaged.
+    #[error("the segment's header is damaged")]
+    Header,
+    /// The list of segments is damaged.
+    #[error("the index's manifest is damaged")]
+    Manifest,
+    /// The file is cut off, or has more than it should.
+    #[error("segment of {got} bytes, expected {expected}")]
+    Length {
+        /// What the header says.
+        expected: u64,
+        /// Bytes of the file.
+        got: u64,
+    },
+}
+
+/// What is wrong inside a segment.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// The contents are not what was written.
+    #[error("checksum {got:08x}, expected {expected:08x}")]
+    Checksum {
+        /// As stored.
+        expected: u32,
+        /// As computed.
+        got: u32,
+    },
+    /// The contents have a sound checksum and contradict each other.
+    #[error("the segment's tables contradict each other")]
+    Inconsistent,
+}
+
+impl<const W: usize> Segment<W> {
+    /// Writes the segment to a new file and waits until it is on disk. The directory is the caller's to synchronise.
+    ///
+    /// # Errors
+    /// Those of the file system; among them that the file exists.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        let file = File::create_new(path)?;
+        let mut out = BufWriter::with_capacity(1 << 20, file);
+        let bytes = self.memory.bytes();
+        out.write_all(&bytes[..bytes.len().min(self.layout.length - TRAILER)])?;
+        out.write_all(&self.checksum().to_le_bytes())?;
+        out.into_inner()?.sync_all()
+    }
+
+    /// Maps a segment file. Takes the same short time for every size: only the header and the length are checked.
+    ///
+    /// [`verify`](Self::verify) checks the rest. A search in a damaged file that was not verified returns wrong
+    /// results, but stays inside the file. The file must not be changed or cut off while it is open.
+    ///
+    /// # Errors
+    /// If the file is not a whole segment of codes of `W` words.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let file = File::open(path)?;
+        let length = file.metadata()?.len();
+        if length < HEADER as u64 {
+            return Err(OpenError::Length { expected: HEADER as u64, got: length });
+        }
+        let mapped = bytes::map(&file)?;
+        let header: &[u8; HEADER] = mapped.first_chunk().ok_or(OpenError::Header)?;
+        let counts = check_header::<W>(header, mapped.len() as u64)?;
+        let layout = Layout::new(&counts).ok_or(OpenError::Header)?;
+        if layout.length != mapped.len() {
+            return Err(OpenError::Length { expected: layout.length as u64, got: length });
+        }
+        Ok(Self {
+            memory: Memory::File(mapped),
+            counts,
+            layout,
+            level: Level::best(),
+            home: Mutex::default(),
+        })
+    }
+
+    /// Reads the whole segment and checks it.
+    ///
+    /// # Errors
+    /// If the contents are not what was written, or are not what a writer of segments writes.
+    pub fn verify(&self) -> Result<(), VerifyError> {
+        let bytes = self.memory.bytes();
+        if let Memory::File(_) = self.memory {
+            let trailer = bytes.last_chunk::<TRAILER>().ok_or(VerifyError::Inconsistent)?;
+            let (expected, got) = (u32::from_le_bytes(*trailer), self.checksum());
+            if expected != got {
+                return Err(VerifyError::Checksum { expected, got });
+            }
+        }
+        self.consistent().then_some(()).ok_or(VerifyError::Inconsistent)
+    }
+
+    fn checksum(&self) -> u32 {
+        crc32fast::hash(&self.memory.bytes()[self.layout.body()])
+    }
+
+    /// Every posting lies in the bucket of its value and carries its fingerprint; every id belongs to a code.
+    fn consistent(&self) -> bool {
+        let codes = self.codes();
+        let ends = self.ends();
+        let whole = ends.is_empty() || ends.last().is_some_and(|&end| end as usize == self.counts.places);
+        if !whole
+            || !ends.is_sorted()
+            || !self.all_ids().iter().all(|id| (self.span().0..=self.span().1).contains(id))
+        {
+            return false;
+        }
+        let Some(bands) = self.counts.bands else { return true };
+        let prints = self.prints();
+        let postings = &self.memory.bytes()[self.layout.postings.clone()];
+        (0..bands.count()).all(|band| {
+            let offsets = self.offsets(band);
+            let whole = offsets.first() == Some(&0) && offsets.last() == Some(&(codes.len() as u32));
+            whole
+                && offsets.windows(2).enumerate().all(|(value, bucket)| {
+                    bucket[0] <= bucket[1]
+                        && (bucket[0]..bucket[1]).all(|posting| {
+                            let place = band * codes.len() + posting as usize;
+                            codes.get(self.posting(postings, place) as usize).is_some_and(|code| {
+                                bands.key(code, band) as usize == value
+                                    && prints.get(place) == Some(bands.fingerprint(code, band))
+                            })
+                        })
+                })
+        })
+    }
+}
+
+fn check_header<const W: usize>(header: &[u8; HEADER], length: u64) -> Result<Counts, OpenError> {
+    let fields = Fields::read(header);
+    if fields.magic != MAGIC {
+        return Err(OpenError::Magic);
+    }
+    if fields.version != VERSION {
+        return Err(OpenError::Version { expected: VERSION, got: fields.version });
+    }
+    if !fields.intact {
+        return Err(OpenError::Header);
+    }
+    if fields.words as usize != W {
+        return Err(OpenError::Width { expected: 64 * W as u32, got: 64 * u64::from(fields.words) });
+    }
+    if fields.length != length {
+        return Err(OpenError::Length { expected: fields.length, got: length });
+    }
+    let bands = match fields.bands {
+        0 => None,
+        count => Some(Bands::new(64 * W as u32, count).ok_or(OpenError::Header)?),
+    };
+    let counts = Counts {
+        words: W,
+        codes: usize::try_from(fields.codes).map_err(|_| OpenError::Header)?,
+        places: usize::try_from(fields.places).map_err(|_| OpenError::Header)?,
+        bands,
+        least: fields.least,
+        greatest: fields.greatest,
+    };
+    (counts.posting_bits() == fields.posting_bits).then_some(counts).ok_or(OpenError::Header)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A segment with postings, equal codes, and its bytes.
+    fn written(folder: &Path) -> Vec<u8> {
+        let codes: Vec<[u64; 2]> =
+            (0..3000u64).map(|i| [(i % 2900).wrapping_mul(0x9e37_79b9_7f4a_7c15), i % 2900 % 7]).collect();
+        let ids: Vec<u64> = (100..3100).collect();
+        let path = folder.join("whole");
+        Segment::build(&codes, &ids).unwrap().write(&path).unwrap();
+        std::fs::read(path).unwrap()
+    }
+
+    fn open_bytes(folder: &Path, bytes: &[u8]) -> Result<Segment<2>, OpenError> {
+        let path = folder.join("tested");
+        std::fs::write(&path, bytes).unwrap();
+        Segment::open(&path)
+    }
+
+    #[test]
+    fn a_whole_file_is_what_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes = written(folder.path());
+        let segment = open_bytes(folder.path(), &bytes).unwrap();
+        segment.verify().unwrap();
+        assert_eq!((segment.len(), segment.distinct()), (3000, 2900));
+        assert_eq!(segment.ids(0), [100, 3000]);
+        assert!(matches!(
+            Segment::<4>::open(&folder.path().join("tested")),
+            Err(OpenError::Width { got: 128, .. })
+        ));
+    }
+
+    #[test]
+    fn damage_is_an_error_and_searches_stay_inside() {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes = written(folder.path());
+        let mut runner = proptest::test_runner::TestRunner::deterministic();
+        let damage = (any::<prop::sample::Index>(), 1u8.., any::<bool>());
+        let tested = runner.run(&damage, |(at, flip, in_header)| {
+            let at = at.index(if in_header { HEADER } else { bytes.len() });
+            let mut damaged = bytes.clone();
+            damaged[at] ^= flip;
+            if let Ok(segment) = open_bytes(folder.path(), &damaged) {
+                prop_assert!(at >= HEADER);
+                let mut scratch = super::super::Scratch::default();
+                // The zeros between the parts are the only bytes that nothing depends on, but the checksum covers them.
+                prop_assert!(segment.verify().is_err());
+                for code in [[0; 2], [u64::MAX; 2], segment.codes()[17]] {
+                    for radius in [0, 16, 31, 128] {
+                        segment.search(&code, radius, &mut scratch);
+                        scratch.found.iter().for_each(|found| {
+                            segment.ids(found.place as usize);
+                        });
+                    }
+                }
+            }
+            Ok(())
+        });
+        tested.unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_cut_off_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes = written(folder.path());
+        for length in [0, 7, HEADER - 1, HEADER, HEADER + 1, bytes.len() / 2, bytes.len() - 1] {
+            assert!(matches!(open_bytes(folder.path(), &bytes[..length]), Err(OpenError::Length { .. })));
+        }
+        let longer = [&bytes[..], &[0]].concat();
+        assert!(matches!(open_bytes(folder.path(), &longer), Err(OpenError::Length { .. })));
+    }
+
+    #[test]
+    fn another_version_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut bytes = written(folder.path());
+        bytes[8] = 9;
+        assert!(matches!(open_bytes(folder.path(), &bytes), Err(OpenError::Version { expected: 1, got: 9 })));
+        bytes[0] = 0;
+        assert!(matches!(open_bytes(folder.path(), &bytes), Err(OpenError::Magic)));
+    }
+}

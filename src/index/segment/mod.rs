@@ -1,0 +1,143 @@
+//! An immutable set of codes, sorted for search, in memory or in a mapped file.
+
+mod batch;
+mod build;
+mod bytes;
+mod file;
+mod fold;
+mod layout;
+mod search;
+
+pub(super) use batch::BatchScratch;
+pub use file::{OpenError, VerifyError};
+pub(super) use search::Scratch;
+
+use super::Code;
+use super::kernel::{Level, Prints};
+use bytes::cast;
+use layout::{Counts, Layout};
+use memmap2::{Mmap, MmapMut};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// Codes that were written once and are only read.
+pub struct Segment<const W: usize> {
+    memory: Memory,
+    counts: Counts,
+    layout: Layout,
+    level: Level,
+    /// The folder that has it as a file, and the file's number.
+    home: Mutex<Option<(PathBuf, u64)>>,
+}
+
+/// Where the bytes lie.
+enum Memory {
+    Own(MmapMut),
+    File(Mmap),
+}
+
+impl Memory {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Own(memory) => memory,
+            Self::File(file) => file,
+        }
+    }
+}
+
+impl<const W: usize> Segment<W> {
+    /// The number of ids.
+    pub fn len(&self) -> usize {
+        self.counts.places
+    }
+
+    /// Nothing is stored.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The number of different codes.
+    pub fn distinct(&self) -> usize {
+        self.counts.codes
+    }
+
+    /// Bytes of the segment, in memory or in its file.
+    pub fn bytes(&self) -> usize {
+        self.layout.length
+    }
+
+    /// The number of the segment's file in a folder.
+    pub(super) fn home(&self, folder: &Path) -> Option<u64> {
+        let home = self.home.lock().unwrap_or_else(PoisonError::into_inner);
+        home.as_ref().filter(|(home, _)| home == folder).map(|(_, number)| *number)
+    }
+
+    pub(super) fn set_home(&self, folder: &Path, number: u64) {
+        *self.home.lock().unwrap_or_else(PoisonError::into_inner) = Some((folder.to_path_buf(), number));
+    }
+
+    /// The least and the greatest id; out of order if there is none.
+    pub(super) fn span(&self) -> (u64, u64) {
+        (self.counts.least, self.counts.greatest)
+    }
+
+    /// The different codes.
+    pub(super) fn codes(&self) -> &[Code<W>] {
+        cast(&self.memory.bytes()[self.layout.codes.clone()])
+    }
+
+    /// All ids, code by code.
+    pub(super) fn all_ids(&self) -> &[u64] {
+        cast(&self.memory.bytes()[self.layout.ids.clone()])
+    }
+
+    /// The ids of the code at `place`. Empty if the file is damaged.
+    pub(super) fn ids(&self, place: usize) -> &[u64] {
+        let ends = self.ends();
+        let range = if ends.is_empty() {
+            place..place + 1
+        } else {
+            let start =
+                place.checked_sub(1).and_then(|before| ends.get(before)).map_or(0, |&end| end as usize);
+            start..ends.get(place).map_or(0, |&end| end as usize)
+        };
+        self.all_ids().get(range).unwrap_or_default()
+    }
+
+    fn ends(&self) -> &[u32] {
+        cast(&self.memory.bytes()[self.layout.ends.clone()])
+    }
+
+    /// Every code with its ids.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Code<W>, u64)> {
+        let codes = self.codes().iter().enumerate();
+        codes.flat_map(|(place, code)| self.ids(place).iter().map(|&id| (*code, id)))
+    }
+
+    fn offsets(&self, band: usize) -> &[u32] {
+        cast(&self.memory.bytes()[self.layout.offsets[band].clone()])
+    }
+
+    /// The fingerprints of all postings.
+    fn prints(&self) -> Prints<'_> {
+        let bytes = self.memory.bytes();
+        Prints { near: cast(&bytes[self.layout.near.clone()]), far: cast(&bytes[self.layout.far.clone()]) }
+    }
+
+    /// The place of the code that a posting points to. Beyond the codes if the file is damaged.
+    #[inline(always)]
+    fn posting(&self, postings: &[u8], place: usize) -> u32 {
+        let bits = self.counts.posting_bits() as usize;
+        let at = place * bits;
+        let word = postings
+            .get(at / 8..at / 8 + 8)
+            .map_or(u64::MAX, |bytes| u64::from_le_bytes(std::array::from_fn(|i| bytes[i])));
+        (word >> (at % 8) & ((1 << bits) - 1)) as u32
+    }
+}
+
+impl<const W: usize> std::fmt::Debug for Segment<W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Segment").field("len", &self.len()).field("distinct", &self.distinct()).finish()
+    }
+}

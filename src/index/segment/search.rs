@@ -1,0 +1,372 @@
+//! Search of one code in a segment.
+
+use super::Segment;
+use crate::index::Code;
+use crate::index::bands::{Bands, Budget, DEEPEST, Masks};
+use crate::index::kernel::{Candidate, Found, Run, prefetch};
+use std::ops::Range;
+
+/// What the steps of a search cost, in units of one fingerprint compared in a long run.
+pub(super) mod cost {
+    /// A value looked up, with the latency of its run.
+    pub(in crate::index::segment) const PROBE: u64 = 60;
+    /// The upper half of a fingerprint fetched and compared.
+    pub(in crate::index::segment) const NEAR: u64 = 30;
+    /// A candidate fetched and compared.
+    pub(in crate::index::segment) const CANDIDATE: u64 = 60;
+    /// 32 bytes of codes scanned.
+    pub(in crate::index::segment) const SCAN: u64 = 7;
+}
+
+/// Runs that are filtered before the candidates are counted.
+const ROUND: usize = 256;
+
+/// Buffers that are used again from search to search.
+#[derive(Debug, Default)]
+pub(in crate::index) struct Scratch {
+    /// For each band the largest distance that is probed; −1 leaves it out.
+    thresholds: Vec<i32>,
+    budgets: Vec<Budget>,
+    shells: Vec<Shell>,
+    runs: Vec<Run>,
+    candidates: Vec<Candidate>,
+    places: Vec<(u32, u32)>,
+    checked: Vec<(Found, u32)>,
+    /// The codes within the radius.
+    pub(in crate::index) found: Vec<Found>,
+}
+
+/// The values of one band that lie at one distance from that of the query.
+#[derive(Clone, Debug)]
+struct Shell {
+    band: usize,
+    distance: usize,
+    /// Which of the runs.
+    runs: Range<usize>,
+    postings: u64,
+}
+
+impl<const W: usize> Segment<W> {
+    /// Finds all codes within `radius`, each once, and leaves them in `scratch.found`.
+    pub(in crate::index) fn search(&self, code: &Code<W>, radius: u32, scratch: &mut Scratch) {
+        scratch.found.clear();
+        let indexed = match self.counts.bands {
+            Some(bands) => {
+                self.plan(bands, code, radius, scratch)
+                    && self.probe(bands, code, radius, self.scan_cost(), scratch)
+            }
+            None => false,
+        };
+        if !indexed {
+            scratch.found.clear();
+            self.level.scan(self.codes(), code, radius, 0, &mut scratch.found);
+        }
+    }
+
+    /// What a scan costs.
+    fn scan_cost(&self) -> u64 {
+        (self.counts.codes * W) as u64 * cost::SCAN / 4
+    }
+
+    /// Chooses thresholds and looks up the runs. `false` if a scan is cheaper.
+    fn plan(&self, bands: Bands, code: &Code<W>, radius: u32, scratch: &mut Scratch) -> bool {
+        // Thresholds of −1 sum up to −m; so r + 1 shells have to be searched.
+        let (each, rest) = (radius as usize / bands.count(), radius as usize % bands.count() + 1);
+        if each > DEEPEST || !self.is_affordable(bands, each) {
+            return false;
+        }
+        scratch.runs.clear();
+        scratch.shells.clear();
+        scratch.thresholds.clear();
+        scratch.thresholds.resize(bands.count(), each as i32 - 1);
+        if each > 0 {
+            (0..bands.count()).for_each(|band| self.prefetch_offsets(bands, code, band));
+        }
+        for band in 0..bands.count() {
+            for distance in 0..each {
+                self.look_up(bands, code, band, distance, scratch);
+            }
+        }
+        self.spend(bands, code, rest, scratch);
+        self.shift(bands, code, scratch);
+        let probes: usize = scratch.shells.iter().map(|shell| shell.runs.len()).sum();
+        let postings: u64 = scratch.shells.iter().map(|shell| shell.postings).sum();
+        let cost = probes as u64 * cost::PROBE + postings;
+        if cost >= self.scan_cost() {
+            return false;
+        }
+        self.settle(bands, scratch);
+        true
+    }
+
+    /// Whether looking up so many shells of each band costs less than a scan, if values are equally frequent.
+    fn is_affordable(&self, bands: Bands, shells: usize) -> bool {
+        let mut cost = 0;
+        for band in 0..bands.count() {
+            let masks = Masks::of(bands.width(band));
+            let probes: usize = (0..shells).map(|distance| masks.shell(distance).len()).sum();
+            cost += probes as u64 * (cost::PROBE + (self.counts.codes >> bands.width(band)) as u64);
+        }
+        cost < self.scan_cost()
+    }
+
+    /// Gives one more shell to the `rest` bands where it costs least.
+    fn spend(&self, bands: Bands, code: &Code<W>, rest: usize, scratch: &mut Scratch) {
+        let mut costs: Vec<(u64, usize)> =
+            (0..bands.count()).map(|band| (self.next_cost(bands, code, band, scratch), band)).collect();
+        if rest < costs.len() {
+            costs.select_nth_unstable(rest);
+        }
+        for &(_, band) in costs.iter().take(rest) {
+            self.deepen(bands, code, band, scratch);
+        }
+    }
+
+    /// What one more shell of a band will cost, guessed from the shells that are known.
+    fn next_cost(&self, bands: Bands, code: &Code<W>, band: usize, scratch: &Scratch) -> u64 {
+        let distance = (scratch.thresholds[band] + 1) as usize;
+        if distance == 0 {
+            let offsets = self.offsets(band);
+            let key = bands.key(code, band) as usize;
+            return cost::PROBE + u64::from(offsets[key + 1].saturating_sub(offsets[key]));
+        }
+        if distance > DEEPEST {
+            return u64::MAX / 64;
+        }
+        let probes = Masks::of(bands.width(band)).shell(distance).len() as u64;
+        let even = probes * self.counts.codes as u64 >> bands.width(band);
+        // Values near a frequent one are frequent, for half of the excess as a guess.
+        let known = scratch.shells.iter().filter(|shell| shell.band == band && shell.distance > 0);
+        let (mut postings, mut known_probes) = (0, 0);
+        for shell in known {
+            postings += shell.postings;
+            known_probes += shell.runs.len() as u64;
+        }
+        probes * cost::PROBE + even.max((postings * probes).checked_div(known_probes).unwrap_or(0))
+    }
+
+    fn deepen(&self, bands: Bands, code: &Code<W>, band: usize, scratch: &mut Scratch) {
+        scratch.thresholds[band] += 1;
+        let distance = scratch.thresholds[band] as usize;
+        self.look_up(bands, code, band, distance, scratch);
+    }
+
+    /// Takes shells away from a band whose values are frequent and gives as many to the cheapest others.
+    fn shift(&self, bands: Bands, code: &Code<W>, scratch: &mut Scratch) {
+        // A query may have several such bands; few moves find most of what can be saved.
+        for _ in 0..4 {
+            let total: u64 = scratch.shells.iter().map(|shell| shell.postings).sum();
+            let mut best = (0, 0, 0);
+            for band in 0..bands.count() {
+                let mut saved = 0;
+                for (dropped, distance) in (0..=scratch.thresholds[band]).rev().enumerate() {
+                    saved += scratch
+                        .shells
+                        .iter()
+                        .find(|shell| shell.band == band && shell.distance == distance as usize)
+                        .map_or(0, |shell| shell.postings);
+                    if saved > best.0 {
+                        best = (saved, band, dropped + 1);
+                    }
+                }
+            }
+            let (saved, from, count) = best;
+            if 4 * saved < total {
+                return;
+            }
+            let mut costs: Vec<(u64, usize)> = (0..bands.count())
+                .filter(|&band| band != from)
+                .map(|band| (self.next_cost(bands, code, band, scratch), band))
+                .collect();
+            costs.sort_unstable();
+            let price: u64 = costs.iter().take(count).map(|(cost, _)| cost).sum();
+            if costs.len() < count || 3 * price > 2 * saved {
+                return;
+            }
+            let threshold = &mut scratch.thresholds[from];
+            *threshold -= count as i32;
+            let kept = *threshold;
+            scratch.shells.retain(|shell| shell.band != from || shell.distance as i32 <= kept);
+            for &(_, band) in costs.iter().take(count) {
+                self.deepen(bands, code, band, scratch);
+            }
+        }
+    }
+
+    /// Asks for the lines of a table of offsets where the values lie that differ in at most one bit.
+    fn prefetch_offsets(&self, bands: Bands, code: &Code<W>, band: usize) {
+        /// Values that differ in a lower bit lie in the same line.
+        const LINE: u32 = 4;
+        let (offsets, key) = (self.offsets(band), bands.key(code, band) as usize);
+        prefetch(offsets, key);
+        (LINE..bands.width(band)).for_each(|bit| prefetch(offsets, key ^ 1 << bit));
+    }
+
+    /// Looks up the runs of one shell.
+    fn look_up(&self, bands: Bands, code: &Code<W>, band: usize, distance: usize, scratch: &mut Scratch) {
+        let offsets = self.offsets(band);
+        let key = bands.key(code, band);
+        let fingerprint = bands.fingerprint(code, band);
+        let base = band * self.counts.codes;
+        let first = scratch.runs.len();
+        let mut postings = 0;
+        for mask in Masks::of(bands.width(band)).shell(distance) {
+            let value = (key ^ mask) as usize;
+            let start = offsets[value];
+            let len = offsets[value + 1].saturating_sub(start);
+            if len > 0 {
+                postings += u64::from(len);
+                let start = base + start as usize;
+                scratch.runs.push(Run { start, len, fingerprint, near: 0, limit: 0, band: band as u32 });
+            }
+        }
+        scratch.shells.push(Shell { band, distance, runs: first..scratch.runs.len(), postings });
+    }
+
+    /// Drops the runs of shells that were taken away, and sets the limits of the others.
+    fn settle(&self, bands: Bands, scratch: &mut Scratch) {
+        let Scratch { thresholds, budgets, shells, runs, .. } = scratch;
+        bands.budgets(thresholds, budgets);
+        let mut kept = 0;
+        for shell in shells {
+            let (near, limit) = budgets[shell.band].less(shell.distance);
+            for i in shell.runs.clone() {
+                runs[kept] = Run { near, limit, ..runs[i] };
+                kept += 1;
+            }
+        }
+        runs.truncate(kept);
+    }
+
+    /// Filters the runs and checks what passes. `false` if the checks turn out to cost more than `allowed`.
+    fn probe(&self, bands: Bands, code: &Code<W>, radius: u32, allowed: u64, scratch: &mut Scratch) -> bool {
+        let (codes, prints) = (self.codes(), self.prints());
+        let postings = &self.memory.bytes()[self.layout.postings.clone()];
+        let mut spent = 0;
+        let Scratch { thresholds, budgets, runs, candidates, places, checked, found, .. } = scratch;
+        for (round, runs_of_round) in runs.chunks(ROUND).enumerate() {
+            candidates.clear();
+            self.level.filter(prints.near, runs_of_round, candidates);
+            spent += candidates.len() as u64 * cost::NEAR;
+            self.level.refine(prints, candidates, |number| {
+                let run = &runs_of_round[number as usize];
+                (run.fingerprint, run.limit)
+            });
+            spent += candidates.len() as u64 * cost::CANDIDATE;
+            // What this round cost, every round will cost.
+            let rounds = runs.len().div_ceil(ROUND) as u64;
+            if spent * rounds / (round as u64 + 1) > allowed {
+                return false;
+            }
+            for candidate in candidates.iter() {
+                prefetch(postings, candidate.place * self.counts.posting_bits() as usize / 8);
+            }
+            places.clear();
+            for candidate in candidates.iter() {
+                let place = self.posting(postings, candidate.place);
+                prefetch(codes, place as usize);
+                places.push((place, runs_of_round[candidate.number as usize].band));
+            }
+            checked.clear();
+            self.level.verify(codes, code, radius, places, checked);
+            for &(hit, band) in checked.iter() {
+                // The same code passes in several bands; the first that it passes in reports it.
+                let stored = &codes[hit.place as usize];
+                if !passes(bands, stored, code, band as usize, thresholds, budgets) {
+                    found.push(hit);
+                }
+            }
+        }
+        true
+    }
+}
+
+/// Whether a code passes in a band before `end`.
+pub(super) fn passes<const W: usize>(
+    bands: Bands,
+    stored: &Code<W>,
+    code: &Code<W>,
+    end: usize,
+    thresholds: &[i32],
+    budgets: &[Budget],
+) -> bool {
+    (0..end).any(|band| bands.passes(stored, code, band, thresholds[band], budgets[band]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A code that repeats words of a small pool, so that buckets are uneven.
+    fn codes<const W: usize>() -> impl Strategy<Value = Vec<Code<W>>> {
+        let word = prop_oneof![any::<u64>(), Just(0), (0..64u32).prop_map(|bit| 1 << bit)];
+        let pool = prop::collection::vec(prop::array::uniform::<_, W>(word), 1..30);
+        let picks = prop::collection::vec(
+            (any::<prop::sample::Index>(), prop::collection::vec(0..64u32, 0..9)),
+            0..300,
+        );
+        (pool, picks).prop_map(|(pool, picks)| {
+            picks
+                .into_iter()
+                .map(|(pick, flips)| {
+                    let mut code = *pick.get(&pool);
+                    flips.iter().for_each(|&bit| code[bit as usize % W] ^= 1 << bit);
+                    code
+                })
+                .collect()
+        })
+    }
+
+    fn check<const W: usize>(codes: &[Code<W>], count: u32, radius: u32) {
+        let ids: Vec<u64> = (0..codes.len() as u64).collect();
+        let segment = Segment::build_with(codes, &ids, Bands::new(64 * W as u32, count)).unwrap();
+        let mut scratch = Scratch::default();
+        for query in codes.iter().take(5).chain([&[0; W], &[u64::MAX; W]]) {
+            let mut expected: Vec<_> = (0..segment.distinct() as u32)
+                .map(|place| Found {
+                    place,
+                    distance: crate::index::distance(&segment.codes()[place as usize], query),
+                })
+                .collect();
+            expected.retain(|found| found.distance <= radius);
+            // Both ways, whatever the planner would choose for so few codes.
+            segment.search(query, radius, &mut scratch);
+            scratch.found.sort_by_key(|found| found.place);
+            assert_eq!(scratch.found, expected);
+            let Some(bands) = segment.counts.bands else { continue };
+            for (moved, order) in [(0, 0), (3, 5)] {
+                scratch.found.clear();
+                scratch.runs.clear();
+                scratch.shells.clear();
+                scratch.thresholds = vec![-1; bands.count()];
+                for i in 0..=radius as usize {
+                    // An uneven choice is as exact as an even one.
+                    let band = if i < moved { order } else { i } % bands.count();
+                    if scratch.thresholds[band] < DEEPEST as i32 {
+                        segment.deepen(bands, query, band, &mut scratch);
+                    }
+                }
+                if scratch.thresholds.iter().sum::<i32>() != radius as i32 + 1 - bands.count() as i32 {
+                    continue;
+                }
+                segment.settle(bands, &mut scratch);
+                assert!(segment.probe(bands, query, radius, u64::MAX, &mut scratch));
+                scratch.found.sort_by_key(|found| found.place);
+                assert_eq!(scratch.found, expected);
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn finds_what_a_scan_finds(
+            one in codes::<1>(), two in codes::<2>(), four in codes::<4>(), count in 8u32..20, radius in 0u32..60,
+        ) {
+            check(&one, count / 2, radius / 4);
+            check(&two, count, radius / 2);
+            check(&four, count + 10, radius);
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! An immutable view, and the searches.
+
+use super::block::Block;
+use super::hits::Gather;
+use super::kernel::{Found, Level};
+use super::part::Part;
+use super::segment::{BatchScratch, Scratch};
+use super::{Batch, Code, Hit, Outcome};
+use std::cell::RefCell;
+use std::sync::Arc;
+
+/// All that is stored at one moment.
+#[derive(Clone, Debug)]
+pub(super) struct State<const W: usize> {
+    pub(super) parts: Vec<Part<W>>,
+    /// What was inserted last, from the longest list to the shortest.
+    pub(super) head: Vec<Arc<Block<W>>>,
+}
+
+impl<const W: usize> Default for State<W> {
+    fn default() -> Self {
+        Self { parts: Vec::new(), head: Vec::new() }
+    }
+}
+
+impl<const W: usize> State<W> {
+    pub(super) fn len(&self) -> usize {
+        self.parts.iter().map(Part::len).sum::<usize>() + self.head_len()
+    }
+
+    pub(super) fn head_len(&self) -> usize {
+        self.head.iter().map(|block| block.len()).sum()
+    }
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+    static GATHER: RefCell<Gather> = RefCell::default();
+    static BATCH_SCRATCH: RefCell<BatchScratch> = RefCell::default();
+}
+
+/// What an index held when the snapshot was taken. Cheap to take, to clone and to send to another thread.
+#[derive(Clone, Debug)]
+pub struct Snapshot<const W: usize> {
+    pub(super) state: Arc<State<W>>,
+}
+
+impl<const W: usize> Snapshot<W> {
+    /// The number of ids.
+    pub fn len(&self) -> usize {
+        self.state.len()
+    }
+
+    /// Nothing is stored.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All ids whose code differs from `code` in at most `radius` bits, nearest first, equals by id.
+    pub fn within(&self, code: &Code<W>, radius: u32) -> Vec<Hit> {
+        let mut hits = Vec::new();
+        let _complete = self.within_into(code, radius, usize::MAX, &mut hits);
+        hits.sort_unstable_by_key(Hit::order);
+        hits
+    }
+
+    /// As [`within`](Self::within), but at most `cap` hits, in no order, into a buffer that is cleared first.
+    pub fn within_into(&self, code: &Code<W>, radius: u32, cap: usize, out: &mut Vec<Hit>) -> Outcome {
+        out.clear();
+        SCRATCH.with_borrow_mut(|scratch| self.append(code, radius, cap, scratch, out))
+    }
+
+    /// The `k` ids whose codes are nearest to `code`, nearest first, equals by id.
+    pub fn nearest(&self, code: &Code<W>, k: usize) -> Vec<Hit> {
+        let mut hits = Vec::new();
+        if k == 0 {
+            return hits;
+        }
+        // Wider and wider until there are enough; every step costs several times the one before.
+        let bits = 64 * W as u32;
+        let steps = [bits / 32, bits / 16, bits / 8, bits * 3 / 16, bits / 4, bits];
+        for radius in steps {
+            let _complete = self.within_into(code, radius, usize::MAX, &mut hits);
+            if hits.len() >= k {
+                break;
+            }
+        }
+        if hits.len() > k {
+            hits.select_nth_unstable_by_key(k, Hit::order);
+            hits.truncate(k);
+        }
+        hits.sort_unstable_by_key(Hit::order);
+        hits
+    }
+
+    /// [`within`](Self::within) for many codes at once, which costs less than one by one.
+    pub fn within_batch(&self, codes: &[Code<W>], radius: u32) -> Batch {
+        let mut batch = Batch::default();
+        self.within_batch_into(codes, radius, usize::MAX, &mut batch);
+        batch
+    }
+
+    /// As [`within_batch`](Self::within_batch), but at most `cap` hits a code, into a batch that is cleared first.
+    pub fn within_batch_into(&self, codes: &[Code<W>], radius: u32, cap: usize, out: &mut Batch) {
+        out.clear();
+        // Equal codes are searched once.
+        let mut order: Vec<u32> = (0..codes.len() as u32).collect();
+        order.sort_unstable_by_key(|&place| codes[place as usize]);
+        let mut numbers = vec![0u32; codes.len()];
+        let mut queries: Vec<Code<W>> = Vec::with_capacity(codes.len());
+        for &place in &order {
+            let code = codes[place as usize];
+            if queries.last() != Some(&code) {
+                queries.push(code);
+            }
+            numbers[place as usize] = queries.len() as u32 - 1;
+        }
+        GATHER.with_borrow_mut(|gather| {
+            gather.start(queries.len(), cap);
+            BATCH_SCRATCH.with_borrow_mut(|scratch| {
+                for part in &self.state.parts {
+                    part.within_batch(&queries, radius, scratch, |query, hit| gather.add(query, hit));
+                }
+            });
+            let mut found = Vec::new();
+            for block in &self.state.head {
+                block.search_batch(&queries, radius, &mut found);
+                for &(query, Found { place, distance }) in &found {
+                    gather.add(query, Hit { id: block.ids[place as usize], distance });
+                }
+            }
+            gather.sort();
+            for number in numbers {
+                let (hits, capped) = gather.of(number as usize);
+                out.push(hits, capped);
+            }
+        });
+    }
+
+    /// As [`within_into`](Self::within_into), by a scan of all codes: what the index is measured against.
+    pub fn scan_into(&self, code: &Code<W>, radius: u32, cap: usize, out: &mut Vec<Hit>) -> Outcome {
+        out.clear();
+        SCRATCH.with_borrow_mut(|scratch| {
+            let parts = self.state.parts.iter();
+            let outcomes = parts.map(|part| part.scan(code, radius, cap, scratch, out));
+            let capped = outcomes.fold(false, |capped, outcome| capped | (outcome == Outcome::Capped));
+            let rest = self.scan_head(code, radius, cap, scratch, out);
+            if capped { Outcome::Capped } else { rest }
+        })
+    }
+
+    /// The number of codes that searches touch: equal ones are folded together when they are sorted.
+    pub fn distinct(&self) -> usize {
+        self.state.parts.iter().map(Part::distinct).sum::<usize>() + self.state.head_len()
+    }
+
+    fn append(
+        &self,
+        code: &Code<W>,
+        radius: u32,
+        cap: usize,
+        scratch: &mut Scratch,
+        out: &mut Vec<Hit>,
+    ) -> Outcome {
+        for part in &self.state.parts {
+            if part.within(code, radius, cap, scratch, out) == Outcome::Capped {
+                return Outcome::Capped;
+            }
+        }
+        self.scan_head(code, radius, cap, scratch, out)
+    }
+
+    fn scan_head(
+        &self,
+        code: &Code<W>,
+        radius: u32,
+        cap: usize,
+        scratch: &mut Scratch,
+        out: &mut Vec<Hit>,
+    ) -> Outcome {
+        for block in &self.state.head {
+            scratch.found.clear();
+            Level::best().scan(&block.codes, code, radius, 0, &mut scratch.found);
+            for &Found { place, distance } in &scratch.found {
+                if out.len() >= cap {
+                    return Outcome::Capped;
+                }
+                out.push(Hit { id: block.ids[place as usize], distance });
+            }
+        }
+        Outcome::Complete
+    }
+}

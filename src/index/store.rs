@@ -1,0 +1,267 @@
+//! An index in a folder: segment files, and a manifest that says which of them count.
+//!
+//! Segments are written once. What is saved changes in one step, when a new manifest takes the place of the old one;
+//! whatever happens before leaves the old state whole.
+//!
+//! ```text
+//! manifest  magic, version u32, words u32, length u64, parts u64,
+//!           for each part: number of its file u64, ranges u64, for each removed range two u64, its ends,
+//!           CRC-32 of all before it
+//! ```
+
+use super::block::Block;
+use super::live::Index;
+use super::part::{Body, Part};
+use super::segment::{OpenError, Segment, VerifyError};
+use super::snapshot::Snapshot;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const MAGIC: [u8; 8] = *b"AFTIMIDX";
+const VERSION: u32 = 1;
+const MANIFEST: &str = "manifest";
+
+/// The largest manifest that is read.
+const MANIFEST_MOST: u64 = 1 << 30;
+
+impl<const W: usize> Index<W> {
+    /// Opens what [`save`](Self::save) wrote. Segments are mapped, not read: this takes the same short time for every
+    /// size, but for the ids of segments from which some were removed.
+    ///
+    /// The files are not checked beyond their headers; [`verify`](Self::verify) does that.
+    ///
+    /// # Errors
+    /// If the folder holds no index of codes of `W` words, or its files are cut off or of another version.
+    pub fn open(folder: &Path) -> Result<Self, OpenError> {
+        let path = folder.join(MANIFEST);
+        if fs::metadata(&path)?.len() > MANIFEST_MOST {
+            return Err(OpenError::Manifest);
+        }
+        let index = Self::default();
+        for entry in read_manifest::<W>(&fs::read(&path)?)? {
+            let segment = Segment::open(&segment_path(folder, entry.number))?;
+            segment.set_home(folder, entry.number);
+            let mut part = Part::new(Body::Segment(Arc::new(segment)));
+            entry.removed.iter().for_each(|&(start, end)| part.remove(&(start..=end)));
+            index.attach(part);
+        }
+        Ok(index)
+    }
+
+    /// Writes what is stored now to a folder, which is made if it does not exist. Segments that the folder has already
+    /// are not written again. Insertions and removals go on meanwhile, and are in the next save.
+    ///
+    /// # Errors
+    /// Those of the file system. The folder then holds what it held before.
+    pub fn save(&self, folder: &Path) -> io::Result<()> {
+        let _saving = self.saving();
+        fs::create_dir_all(folder)?;
+        let snapshot = self.snapshot();
+        let mut next = numbers(folder)?.into_iter().max().map_or(0, |most| most + 1);
+        let mut entries = Vec::new();
+        for part in &snapshot.state.parts {
+            let Body::Segment(segment) = &part.body else { continue };
+            let number = match segment.home(folder) {
+                Some(number) => number,
+                None => {
+                    segment.write(&segment_path(folder, next))?;
+                    segment.set_home(folder, next);
+                    next += 1;
+                    next - 1
+                }
+            };
+            entries.push(Entry { number, removed: part.removed_ranges().to_vec() });
+        }
+        if let Some(rest) = unsorted(&snapshot)? {
+            rest.write(&segment_path(folder, next))?;
+            entries.push(Entry { number: next, removed: Vec::new() });
+        }
+        let temporary = folder.join("manifest.new");
+        let mut file = File::create(&temporary)?;
+        file.write_all(&manifest::<W>(&entries))?;
+        file.sync_all()?;
+        fs::rename(&temporary, folder.join(MANIFEST))?;
+        File::open(folder)?.sync_all()?;
+        for number in numbers(folder)? {
+            if !entries.iter().any(|entry| entry.number == number) {
+                fs::remove_file(segment_path(folder, number))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads all segments and checks them.
+    ///
+    /// # Errors
+    /// If some segment is not what was written.
+    pub fn verify(&self) -> Result<(), VerifyError> {
+        self.snapshot().state.parts.iter().try_for_each(|part| match &part.body {
+            Body::Segment(segment) => segment.verify(),
+            Body::Block(_) => Ok(()),
+        })
+    }
+}
+
+/// A segment of a manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    number: u64,
+    removed: Vec<(u64, u64)>,
+}
+
+/// The codes that are not sorted yet, as a segment.
+fn unsorted<const W: usize>(snapshot: &Snapshot<W>) -> io::Result<Option<Segment<W>>> {
+    let mut all = Block::default();
+    let blocks = snapshot.state.parts.iter().filter(|part| matches!(part.body, Body::Block(_)));
+    blocks.for_each(|part| part.copy_into(&mut all));
+    snapshot.state.head.iter().for_each(|block| all.append(block));
+    if all.len() == 0 {
+        return Ok(None);
+    }
+    Segment::build(&all.codes, &all.ids).map(Some)
+}
+
+fn segment_path(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("{number:016x}.segment"))
+}
+
+/// The numbers of the segment files of a folder.
+fn numbers(folder: &Path) -> io::Result<Vec<u64>> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_suffix(".segment"));
+        numbers.extend(number.and_then(|number| u64::from_str_radix(number, 16).ok()));
+    }
+    Ok(numbers)
+}
+
+fn manifest<const W: usize>(entries: &[Entry]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    bytes.extend_from_slice(&MAGIC);
+    bytes.extend_from_slice(&VERSION.to_le_bytes());
+    bytes.extend_from_slice(&(W as u32).to_le_bytes());
+    let ranges: usize = entries.iter().map(|entry| entry.removed.len()).sum();
+    let length = 32 + 16 * entries.len() + 16 * ranges + 4;
+    bytes.extend_from_slice(&(length as u64).to_le_bytes());
+    bytes.extend_from_slice(&(entries.len() as u64).to_le_bytes());
+    for Entry { number, removed } in entries {
+        bytes.extend_from_slice(&number.to_le_bytes());
+        bytes.extend_from_slice(&(removed.len() as u64).to_le_bytes());
+        for (start, end) in removed {
+            bytes.extend_from_slice(&start.to_le_bytes());
+            bytes.extend_from_slice(&end.to_le_bytes());
+        }
+    }
+    bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
+    bytes
+}
+
+fn read_manifest<const W: usize>(bytes: &[u8]) -> Result<Vec<Entry>, OpenError> {
+    let (head, mut rest) = bytes.split_first_chunk::<16>().ok_or(OpenError::Manifest)?;
+    if head[..8] != MAGIC {
+        return Err(OpenError::Magic);
+    }
+    let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+    if word(8) != VERSION {
+        return Err(OpenError::Version { expected: VERSION, got: word(8) });
+    }
+    let (body, checksum) = bytes.split_last_chunk::<4>().ok_or(OpenError::Manifest)?;
+    if crc32fast::hash(body).to_le_bytes() != *checksum {
+        return Err(OpenError::Manifest);
+    }
+    if word(12) as usize != W {
+        return Err(OpenError::Width { expected: 64 * W as u32, got: 64 * u64::from(word(12)) });
+    }
+    let length = take(&mut rest)?;
+    if length != bytes.len() as u64 {
+        return Err(OpenError::Length { expected: length, got: bytes.len() as u64 });
+    }
+    let mut entries = Vec::new();
+    for _ in 0..take(&mut rest)? {
+        let number = take(&mut rest)?;
+        let mut removed = Vec::new();
+        for _ in 0..take(&mut rest)? {
+            removed.push((take(&mut rest)?, take(&mut rest)?));
+        }
+        entries.push(Entry { number, removed });
+    }
+    if rest.len() == 4 { Ok(entries) } else { Err(OpenError::Manifest) }
+}
+
+fn take(rest: &mut &[u8]) -> Result<u64, OpenError> {
+    let (number, after) = rest.split_first_chunk().ok_or(OpenError::Manifest)?;
+    *rest = after;
+    Ok(u64::from_le_bytes(*number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::Code;
+    use proptest::prelude::*;
+
+    fn code(id: u64) -> Code<2> {
+        [id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 3, id % 5]
+    }
+
+    fn ids(index: &Index<2>) -> Vec<u64> {
+        let mut ids: Vec<u64> = index.snapshot().within(&[0; 2], 128).iter().map(|hit| hit.id).collect();
+        ids.sort();
+        ids
+    }
+
+    #[test]
+    fn what_was_saved_is_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let index = Index::<2>::default();
+        index.extend((0..70_000).map(|id| (code(id), id)));
+        index.merge();
+        index.extend((70_000..70_100).map(|id| (code(id), id)));
+        index.save(folder.path()).unwrap();
+        assert_eq!(ids(&Index::open(folder.path()).unwrap()), Vec::from_iter(0..70_100));
+
+        index.remove(10..=20);
+        index.save(folder.path()).unwrap();
+        // The large segment was not written again, and what does not count was deleted.
+        assert_eq!(numbers(folder.path()).unwrap().len(), 2);
+        let opened = Index::<2>::open(folder.path()).unwrap();
+        opened.verify().unwrap();
+        assert_eq!(ids(&opened), ids(&index));
+        assert_eq!(opened.len(), 70_100 - 11);
+        assert_eq!(opened.snapshot().within(&code(69_000), 0)[0].id, 69_000);
+
+        opened.insert(&code(1), 1 << 40);
+        opened.merge();
+        opened.save(folder.path()).unwrap();
+        assert_eq!(numbers(folder.path()).unwrap().len(), 1);
+        assert_eq!(ids(&Index::open(folder.path()).unwrap()), ids(&opened));
+        assert!(matches!(Index::<4>::open(folder.path()), Err(OpenError::Width { expected: 256, got: 128 })));
+    }
+
+    #[test]
+    fn an_empty_index_is_saved_too() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(Index::<1>::open(folder.path()), Err(OpenError::Io(_))));
+        Index::<1>::default().save(folder.path()).unwrap();
+        assert!(Index::<1>::open(folder.path()).unwrap().is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_manifests_are_errors(
+            numbers in prop::collection::vec((any::<u64>(), prop::collection::vec(any::<(u64, u64)>(), 0..4)), 0..5),
+            at: prop::sample::Index, flip in 1u8.., cut: prop::sample::Index,
+        ) {
+            let entries: Vec<_> = numbers.into_iter().map(|(number, removed)| Entry { number, removed }).collect();
+            let whole = manifest::<2>(&entries);
+            prop_assert_eq!(read_manifest::<2>(&whole).unwrap(), entries);
+            let mut damaged = whole.clone();
+            damaged[at.index(whole.len())] ^= flip;
+            prop_assert!(read_manifest::<2>(&damaged).is_err());
+            prop_assert!(read_manifest::<2>(&whole[..cut.index(whole.len())]).is_err());
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The index against a naive list, over kinds of data that bring out different paths.
+
+use super::*;
+use proptest::prelude::*;
+
+/// The oracle: every pair, compared bit by bit.
+#[derive(Default)]
+struct Naive<const W: usize>(Vec<(Code<W>, u64)>);
+
+impl<const W: usize> Naive<W> {
+    fn within(&self, code: &Code<W>, radius: u32) -> Vec<Hit> {
+        let bit = |code: &Code<W>, place: usize| code[place / 64] >> (place % 64) & 1;
+        let mut hits = Vec::new();
+        for (stored, id) in &self.0 {
+            let distance = (0..64 * W).filter(|&place| bit(stored, place) != bit(code, place)).count() as u32;
+            if distance <= radius {
+                hits.push(Hit { id: *id, distance });
+            }
+        }
+        hits.sort_by_key(Hit::order);
+        hits
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step<const W: usize> {
+    Extend(Vec<Code<W>>),
+    Remove(u64, u64),
+}
+
+/// Random words, degenerate words, and sparse words that lie close to each other.
+fn word() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        any::<u64>(),
+        Just(0),
+        Just(u64::MAX),
+        (0..64u32).prop_map(|bit| 1 << bit),
+        (0..64u32, 0..64u32).prop_map(|(a, b)| !(1 << a | 1 << b)),
+    ]
+}
+
+fn code<const W: usize>() -> impl Strategy<Value = Code<W>> {
+    prop_oneof![prop::array::uniform(word()), word().prop_map(|word| [word; W])]
+}
+
+fn steps<const W: usize>() -> impl Strategy<Value = Vec<Step<W>>> {
+    let step = prop_oneof![
+        4 => prop::collection::vec(code(), 0..40).prop_map(Step::Extend),
+        1 => (0u64..200, 0u64..60).prop_map(|(start, length)| Step::Remove(start, start + length)),
+    ];
+    prop::collection::vec(step, 0..12)
+}
+
+fn check<const W: usize>(steps: Vec<Step<W>>, mut queries: Vec<Code<W>>, radius: u32, k: usize) {
+    let index = Index::<W>::default();
+    let mut naive = Naive::<W>::default();
+    let mut next = 0;
+    for step in steps {
+        match step {
+            Step::Extend(codes) => {
+                let pairs: Vec<_> = codes.into_iter().zip(next..).collect();
+                next += pairs.len() as u64;
+                naive.0.extend(&pairs);
+                index.extend(pairs);
+            }
+            Step::Remove(start, end) => {
+                naive.0.retain(|(_, id)| !(start..=end).contains(id));
+                index.remove(start..=end);
+            }
+        }
+        assert_eq!(index.len(), naive.0.len());
+    }
+    queries.extend(naive.0.iter().map(|(code, _)| *code).take(3));
+    let snapshot = index.snapshot();
+    let batch = snapshot.within_batch(&queries, radius);
+    assert_eq!(batch.len(), queries.len());
+    for (query, together) in queries.iter().zip(batch.iter()) {
+        let expected = naive.within(query, radius);
+        assert_eq!(snapshot.within(query, radius), expected);
+        assert_eq!(together, expected);
+        let mut nearest = naive.within(query, u32::MAX);
+        nearest.truncate(k);
+        assert_eq!(snapshot.nearest(query, k), nearest);
+        let mut some = Vec::new();
+        let outcome = snapshot.within_into(query, radius, k, &mut some);
+        assert_eq!(some.len(), expected.len().min(k));
+        assert_eq!(outcome == Outcome::Capped, expected.len() > k);
+        assert!(some.iter().all(|hit| expected.contains(hit)));
+    }
+}
+
+proptest! {
+    #[test]
+    fn agrees_with_a_list_at_64_bits(
+        steps in steps::<1>(), queries in prop::collection::vec(code(), 0..8), radius in 0u32..=64, k in 0usize..20,
+    ) {
+        check(steps, queries, radius, k);
+    }
+
+    #[test]
+    fn agrees_with_a_list_at_128_bits(
+        steps in steps::<2>(), queries in prop::collection::vec(code(), 0..8), radius in 0u32..=96, k in 0usize..20,
+    ) {
+        check(steps, queries, radius, k);
+    }
+
+    #[test]
+    fn agrees_with_a_list_at_256_bits(
+        steps in steps::<4>(), queries in prop::collection::vec(code(), 0..8), radius in 0u32..=96, k in 0usize..20,
+    ) {
+        check(steps, queries, radius, k);
+    }
+}
+
+#[test]
+fn a_snapshot_does_not_change() {
+    let index = Index::<1>::default();
+    index.insert(&[5], 1);
+    let before = index.snapshot();
+    index.insert(&[5], 2);
+    index.remove(1..=1);
+    assert_eq!(before.within(&[5], 0), [Hit { id: 1, distance: 0 }]);
+    assert_eq!(index.snapshot().within(&[5], 0), [Hit { id: 2, distance: 0 }]);
+}
+
+#[test]
+fn is_shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Index<4>>();
+    shared::<Snapshot<4>>();
+}
+
+/// Many small insertions, removals and merges from several threads, against a list that is kept beside.
+#[test]
+fn merges_lose_nothing_while_others_read_and_write() {
+    let index = Index::<2>::default();
+    let code = |id: u64| [id % 1000, (id % 7).wrapping_mul(0x9e37_79b9_7f4a_7c15)];
+    let count = 60_000u64;
+    std::thread::scope(|scope| {
+        for half in 0..2 {
+            let index = &index;
+            scope.spawn(move || {
+                for start in (half * count / 2..(half + 1) * count / 2).step_by(100) {
+                    index.extend((start..start + 100).map(|id| (code(id), id)));
+                    if start % 500 == 0 {
+                        index.remove(start..=start + 9);
+                    }
+                }
+            });
+        }
+        scope.spawn(|| {
+            while index.len() < 20_000 {
+                let snapshot = index.snapshot();
+                let hits = snapshot.within(&code(5), 0);
+                assert!(hits.iter().all(|hit| code(hit.id) == code(5)));
+                assert_eq!(hits.len(), snapshot.within_batch(&[code(5)], 0).of(0).len());
+            }
+            index.merge();
+        });
+    });
+    let is_left = |id: &u64| id % 500 >= 10;
+    let check = |index: &Index<2>| {
+        assert_eq!(index.len(), (0..count).filter(is_left).count());
+        for id in [0, 5, 11, 999, 4321] {
+            let expected: Vec<u64> =
+                (0..count).filter(is_left).filter(|&other| code(other) == code(id)).collect();
+            let ids: Vec<u64> = index.snapshot().within(&code(id), 0).iter().map(|hit| hit.id).collect();
+            assert_eq!(ids, expected);
+        }
+    };
+    check(&index);
+    index.merge();
+    check(&index);
+    index.remove(0..=count / 2);
+    index.merge();
+    assert_eq!(index.len(), (count / 2 + 1..count).filter(is_left).count());
+}

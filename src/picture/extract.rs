@@ -1,0 +1,132 @@
+//! From frames to a probe, in one pass.
+
+use super::feature::Features;
+use super::motion::{CELLS, COLUMNS, LAG, Motion, RATE, ROWS, changes};
+use super::plane::Plane;
+use super::print::{KeyFrame, Probe, Raster};
+use crate::media::{Frame, Luma};
+use std::collections::VecDeque;
+
+/// Motion frames from one key frame to the next.
+const KEY_EVERY: u64 = 4;
+/// Longer side of the plane that features are found in, in pixels.
+const SIDE: usize = 320;
+/// The same for every other key frame, whose fine features find a copy that is shown small.
+const FINE_SIDE: usize = 640;
+/// Size from which the print keeps a feature, in longer sides: finer detail does not survive, and where a copy
+/// is shown small it is the coarse features of the reference that the fine ones of the probe look like.
+const PRINT_SIGMA: f32 = 3.0 / 640.0;
+/// Features that the print keeps of a key frame.
+const PRINT_FEATURES: usize = 25;
+/// Features that the probe keeps of a key frame.
+const PROBE_FEATURES: usize = 150;
+/// Longer side of a raster in pixels.
+const RASTER_SIDE: usize = 128;
+/// A film goes on for a day at the most; what comes later is not looked at.
+const MOST_TICKS: u64 = 24 * 3600 * RATE as u64;
+/// The coarsest film that is sampled every quarter of a second repeats frames for at most this long, in ticks.
+const LONGEST_HOLD: u64 = 40;
+
+/// Makes a [`Probe`] of frames pushed in order of time, at any rate.
+#[derive(Debug, Default)]
+pub struct Extractor {
+    probe: Probe,
+    /// The tick (quarter of a second) that is due next.
+    next: u64,
+    cells: VecDeque<[f32; CELLS]>,
+}
+
+impl Extractor {
+    /// Takes the next frame. Of the frames of a quarter of a second the first is used.
+    pub fn push(&mut self, frame: Frame<'_>) {
+        let tick = (frame.time * RATE + 1e-6).floor();
+        if !(tick >= self.next as f64 && tick < MOST_TICKS as f64) {
+            return;
+        }
+        let tick = tick as u64;
+        let luma = &frame.luma;
+        if self.probe.print.size == [0.0; 2] {
+            let longer = luma.width().max(luma.height()) as f32;
+            self.probe.print.size = [luma.width() as f32 / longer, luma.height() as f32 / longer];
+        }
+        // A slow film shows its last frame until the next; a gap is no film at all.
+        let held = if tick - self.next <= LONGEST_HOLD { self.next } else { tick };
+        while (self.probe.rasters.len() as u64) < held {
+            self.gap();
+        }
+        while (self.probe.rasters.len() as u64) < tick {
+            self.hold();
+        }
+        self.take(tick, luma);
+        self.next = tick + 1;
+    }
+
+    /// Ends the film.
+    pub fn finish(self) -> Probe {
+        self.probe
+    }
+
+    fn take(&mut self, tick: u64, luma: &Luma<'_>) {
+        let raster = Plane::reduced(luma, RASTER_SIDE);
+        self.cells.push_back(cell_means(&raster));
+        self.probe.rasters.push(Raster {
+            width: raster.width,
+            height: raster.height,
+            pixels: raster.pixels.iter().map(|p| p.round() as u8).collect(),
+        });
+        self.motion();
+        let time = (tick * 1000 / RATE as u64) as u32;
+        if tick.is_multiple_of(KEY_EVERY) {
+            let side = if tick.is_multiple_of(2 * KEY_EVERY) { FINE_SIDE } else { SIDE };
+            let plane = Plane::reduced(luma, side);
+            let coarse = PRINT_SIGMA * plane.width.max(plane.height) as f32;
+            let features = Features::new(&plane);
+            self.probe.keys.push(KeyFrame { time, features: features.strongest(PROBE_FEATURES, 0.0) });
+            let mut kept = features.strongest(PRINT_FEATURES, coarse);
+            kept.truncate(255);
+            self.probe.print.keys.push(KeyFrame { time, features: kept });
+        }
+    }
+
+    fn hold(&mut self) {
+        let raster = self.probe.rasters.last().cloned().unwrap_or_default();
+        self.probe.rasters.push(raster);
+        let cells = self.cells.back().copied().unwrap_or([0.0; CELLS]);
+        self.cells.push_back(cells);
+        self.motion();
+    }
+
+    fn gap(&mut self) {
+        self.cells.clear();
+        self.probe.rasters.push(Raster::default());
+        self.probe.print.motion.push(Motion::default());
+    }
+
+    /// Appends the motion code of the newest cells.
+    fn motion(&mut self) {
+        let motion = match (self.cells.front(), self.cells.back()) {
+            (Some(before), Some(now)) if self.cells.len() > LAG => {
+                Motion::new(&changes(before, now, &[true; CELLS]))
+            }
+            _ => Motion::default(),
+        };
+        if self.cells.len() > LAG {
+            self.cells.pop_front();
+        }
+        self.probe.print.motion.push(motion);
+    }
+}
+
+/// The mean of each cell of a whole raster.
+fn cell_means(raster: &Plane) -> [f32; CELLS] {
+    std::array::from_fn(|c| {
+        let edge = |k: usize, n: usize, side: usize| k * side / n;
+        let (column, row) = (c % COLUMNS, c / COLUMNS);
+        let x0 = edge(column, COLUMNS, raster.width).min(raster.width - 1);
+        let y0 = edge(row, ROWS, raster.height).min(raster.height - 1);
+        let x1 = edge(column + 1, COLUMNS, raster.width).max(x0 + 1);
+        let y1 = edge(row + 1, ROWS, raster.height).max(y0 + 1);
+        let sum: f32 = (y0..y1).map(|y| raster.row(y)[x0..x1].iter().sum::<f32>()).sum();
+        sum / ((x1 - x0) * (y1 - y0)) as f32
+    })
+}

@@ -1,0 +1,268 @@
+//! Local features: keypoints with a binary description of their surroundings.
+//!
+//! A description is the signs of the 128 lowest DCT coefficients of a patch turned upright. The signs are
+//! balanced and nearly independent, which a Hamming index needs, and symmetry comes free: the mirror image of
+//! a patch, and its negative, have the same coefficients up to known signs.
+
+use super::keypoint::{Keypoint, ScaleSpace};
+use super::plane::Plane;
+use serde::{Deserialize, Serialize};
+use std::f32::consts::{PI, TAU};
+use std::sync::LazyLock;
+
+/// Samples a side of a patch, one standard deviation of the keypoint apart.
+const SIDE: usize = 16;
+/// Standard deviation of the window over a patch, in samples: its rim suffers most from a wrong angle or size.
+const WINDOW: f32 = 6.0;
+/// Bins of the histogram of gradient directions.
+const DIRECTIONS: usize = 36;
+/// A second direction counts from this share of the strongest.
+const SECOND: f32 = 0.8;
+/// Steps of [`Feature::size`] in an octave.
+const SIZE_STEPS: f32 = 24.0;
+/// The size that [`Feature::size`] counts from, in longer sides of the picture.
+const SMALLEST: f32 = 1.0 / 1024.0;
+
+/// A keypoint, its place in units of the picture's longer side, and its description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Feature {
+    /// Signs of the DCT coefficients, low frequencies first.
+    pub code: [u64; 2],
+    /// 65536ths of the longer side, from the left.
+    pub x: u16,
+    /// 65536ths of the longer side, from the top.
+    pub y: u16,
+    /// 24ths of an octave above 1/1024 of the longer side.
+    pub size: u8,
+    /// 256ths of a turn, from the x axis towards the y axis.
+    pub angle: u8,
+}
+
+impl Feature {
+    /// Place in longer sides of the picture.
+    pub fn place(&self) -> [f32; 2] {
+        [f32::from(self.x) / 65536.0, f32::from(self.y) / 65536.0]
+    }
+
+    /// Size (standard deviation of the blob) in longer sides of the picture.
+    pub fn sigma(&self) -> f32 {
+        SMALLEST * 2f32.powf(f32::from(self.size) / SIZE_STEPS)
+    }
+
+    /// Direction in radians.
+    pub fn radians(&self) -> f32 {
+        f32::from(self.angle) * (TAU / 256.0)
+    }
+
+    /// The code that the same surroundings have in a mirror.
+    pub fn mirrored(&self) -> [u64; 2] {
+        [self.code[0] ^ MIRROR[0], self.code[1] ^ MIRROR[1]]
+    }
+}
+
+/// The features of one picture.
+pub(crate) struct Features {
+    space: ScaleSpace,
+    keypoints: Vec<Keypoint>,
+    longer: f32,
+}
+
+impl Features {
+    pub(crate) fn new(base: &Plane) -> Self {
+        let space = ScaleSpace::new(base);
+        let keypoints = space.keypoints();
+        Self { space, keypoints, longer: base.width.max(base.height) as f32 }
+    }
+
+    /// Those of at most `most` keypoints of at least `sigma` pixels, the strongest of each part of the picture
+    /// first.
+    pub(crate) fn strongest(&self, most: usize, sigma: f32) -> Vec<Feature> {
+        let large = self.keypoints.iter().filter(|k| k.sigma >= sigma).copied().collect();
+        let mut found = Vec::with_capacity(most + most / 4);
+        for keypoint in spread(large, self.longer, most) {
+            let Some((plane, pixel)) = self.space.level(keypoint.sigma) else { continue };
+            for angle in directions(plane, pixel, &keypoint) {
+                let unit = |v: f32| ((v + 0.5) / self.longer * 65536.0).clamp(0.0, 65535.0) as u16;
+                let size = (keypoint.sigma / self.longer / SMALLEST).log2() * SIZE_STEPS;
+                found.push(Feature {
+                    code: signs(&patch(plane, pixel, &keypoint, angle)),
+                    x: unit(keypoint.x),
+                    y: unit(keypoint.y),
+                    size: size.round().clamp(0.0, 255.0) as u8,
+                    angle: (angle / TAU * 256.0).round().rem_euclid(256.0) as u8,
+                });
+            }
+        }
+        found
+    }
+}
+
+/// The strongest keypoints, but no part of the picture's 4 × 4 takes more than an eighth before the others
+/// had their turn: a caption or a sticker must not outshout the picture.
+fn spread(mut keypoints: Vec<Keypoint>, longer: f32, most: usize) -> Vec<Keypoint> {
+    keypoints.sort_by(|a, b| {
+        b.response.total_cmp(&a.response).then(a.x.total_cmp(&b.x)).then(a.y.total_cmp(&b.y))
+    });
+    let mut taken = [0usize; 16];
+    let share = most.div_ceil(8);
+    let part = |k: &Keypoint| {
+        let cell = |v: f32| ((v / longer * 4.0) as usize).min(3);
+        4 * cell(k.y) + cell(k.x)
+    };
+    let (mut first, mut rest) = (Vec::new(), Vec::new());
+    for keypoint in keypoints {
+        let count = &mut taken[part(&keypoint)];
+        *count += 1;
+        if *count <= share { first.push(keypoint) } else { rest.push(keypoint) }
+    }
+    first.extend(rest);
+    first.truncate(most);
+    first
+}
+
+fn patch(plane: &Plane, pixel: f32, keypoint: &Keypoint, angle: f32) -> [f32; SIDE * SIDE] {
+    static WEIGHTS: LazyLock<[f32; SIDE * SIDE]> = LazyLock::new(|| {
+        std::array::from_fn(|k| {
+            let (u, v) = (centred(k % SIDE), centred(k / SIDE));
+            (-(u * u + v * v) / (2.0 * WINDOW * WINDOW)).exp()
+        })
+    });
+    let (sin, cos) = angle.sin_cos();
+    let step = keypoint.sigma / pixel;
+    let (x, y) = (keypoint.x / pixel, keypoint.y / pixel);
+    let mut patch: [f32; SIDE * SIDE] = std::array::from_fn(|k| {
+        let (u, v) = (centred(k % SIDE) * step, centred(k / SIDE) * step);
+        plane.sample(x + cos * u - sin * v, y + sin * u + cos * v)
+    });
+    let mean = patch.iter().sum::<f32>() / patch.len() as f32;
+    for (p, weight) in patch.iter_mut().zip(WEIGHTS.iter()) {
+        *p = (*p - mean) * weight;
+    }
+    patch
+}
+
+fn centred(k: usize) -> f32 {
+    k as f32 - (SIDE - 1) as f32 / 2.0
+}
+
+/// Horizontal and vertical frequency of each bit: all but the mean, the lowest first.
+static FREQUENCIES: LazyLock<[(usize, usize); 128]> = LazyLock::new(|| {
+    let mut all: Vec<_> = (1..SIDE * SIDE).map(|k| (k % SIDE, k / SIDE)).collect();
+    all.sort_by_key(|&(u, v)| (u * u + v * v, u));
+    std::array::from_fn(|k| all[k])
+});
+
+/// Mirroring turns the sign of odd vertical frequencies: a patch stands upright along its own direction, so
+/// its mirror image is always the one across that.
+static MIRROR: LazyLock<[u64; 2]> = LazyLock::new(|| {
+    let mut mask = [0; 2];
+    for (k, &(_, v)) in FREQUENCIES.iter().enumerate() {
+        mask[k / 64] |= ((v & 1) as u64) << (k % 64);
+    }
+    mask
+});
+
+fn signs(patch: &[f32; SIDE * SIDE]) -> [u64; 2] {
+    static COSINES: LazyLock<[[f32; SIDE]; SIDE]> = LazyLock::new(|| {
+        std::array::from_fn(|i| {
+            std::array::from_fn(|j| (PI / SIDE as f32 * i as f32 * (j as f32 + 0.5)).cos())
+        })
+    });
+    let mut columns = [[0.0f32; SIDE]; SIDE];
+    for (sums, cosines) in columns.iter_mut().zip(COSINES.iter()) {
+        for (row, cosine) in patch.chunks_exact(SIDE).zip(cosines) {
+            for (sum, p) in sums.iter_mut().zip(row) {
+                *sum += cosine * p;
+            }
+        }
+    }
+    let mut words = [0; 2];
+    for (k, &(u, v)) in FREQUENCIES.iter().enumerate() {
+        let coefficient: f32 = columns[v].iter().zip(&COSINES[u]).map(|(a, b)| a * b).sum();
+        words[k / 64] |= u64::from(coefficient > 0.0) << (k % 64);
+    }
+    words
+}
+
+/// Up to two main gradient directions around a keypoint, in radians (Lowe, section 5).
+fn directions(plane: &Plane, pixel: f32, keypoint: &Keypoint) -> Vec<f32> {
+    let sigma = 1.5 * keypoint.sigma / pixel;
+    let radius = (2.5 * sigma).round();
+    let (cx, cy) = ((keypoint.x / pixel).round(), (keypoint.y / pixel).round());
+    let range =
+        |c: f32, side: usize| (c - radius).max(1.0) as usize..((c + radius + 1.0) as usize).min(side - 1);
+    let falloff = |from: usize, c: f32| (-(from as f32 - c).powi(2) / (2.0 * sigma * sigma)).exp();
+    let across: Vec<f32> = range(cx, plane.width).map(|x| falloff(x, cx)).collect();
+    let mut histogram = [0.0f32; DIRECTIONS];
+    for y in range(cy, plane.height) {
+        let (above, row, below) = (plane.row(y - 1), plane.row(y), plane.row(y + 1));
+        let down = falloff(y, cy);
+        for (x, near) in range(cx, plane.width).zip(&across) {
+            let (gx, gy) = (row[x + 1] - row[x - 1], below[x] - above[x]);
+            let weight = down * near * (gx * gx + gy * gy).sqrt();
+            let bin = turns(gx, gy) * DIRECTIONS as f32;
+            let (low, share) = (bin as usize, bin.fract());
+            histogram[low % DIRECTIONS] += weight * (1.0 - share);
+            histogram[(low + 1) % DIRECTIONS] += weight * share;
+        }
+    }
+    for _ in 0..2 {
+        let h = histogram;
+        histogram = std::array::from_fn(|k| {
+            0.25 * h[(k + DIRECTIONS - 1) % DIRECTIONS] + 0.5 * h[k] + 0.25 * h[(k + 1) % DIRECTIONS]
+        });
+    }
+    let mut peaks: Vec<(f32, f32)> = (0..DIRECTIONS)
+        .filter_map(|k| {
+            let (left, right) =
+                (histogram[(k + DIRECTIONS - 1) % DIRECTIONS], histogram[(k + 1) % DIRECTIONS]);
+            let peak = histogram[k];
+            (peak > left && peak >= right).then(|| {
+                let shift = 0.5 * (left - right) / (left - 2.0 * peak + right);
+                (peak, (k as f32 + shift) / DIRECTIONS as f32 * TAU)
+            })
+        })
+        .collect();
+    peaks.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let strongest = peaks.first().map_or(0.0, |p| p.0);
+    peaks.into_iter().take(2).take_while(|p| p.0 >= SECOND * strongest).map(|p| p.1).collect()
+}
+
+/// The direction of (x, y) in turns, 0 to 1, to a thousandth: a second-degree polynomial in each octant.
+fn turns(x: f32, y: f32) -> f32 {
+    let (ax, ay) = (x.abs(), y.abs());
+    let ratio = ax.min(ay) / ax.max(ay).max(f32::MIN_POSITIVE);
+    let octant = ratio * (1.0 / 8.0 + 0.0434 * (1.0 - ratio));
+    let quadrant = if ay > ax { 0.25 - octant } else { octant };
+    let half = if x < 0.0 { 0.5 - quadrant } else { quadrant };
+    if y < 0.0 { 1.0 - half } else { half }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directions_are_right_to_a_third_of_a_degree() {
+        for k in 0..1000 {
+            let turn = k as f32 / 1000.0;
+            let (y, x) = (turn * TAU).sin_cos();
+            let error = (turns(x, y) - turn).abs();
+            assert!(error.min(1.0 - error) < 0.001, "{turn}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_mirrored_patch_has_the_mirrored_code() {
+        let mut state = 1u32;
+        let patch: [f32; SIDE * SIDE] = std::array::from_fn(|_| {
+            state = state.wrapping_mul(1664525).wrapping_add(1013904223);
+            (state >> 16) as f32 - 32768.0
+        });
+        let flipped: [f32; SIDE * SIDE] =
+            std::array::from_fn(|k| patch[(SIDE - 1 - k / SIDE) * SIDE + k % SIDE]);
+        let feature = Feature { code: signs(&patch), x: 0, y: 0, size: 0, angle: 0 };
+        assert_eq!(feature.mirrored(), signs(&flipped));
+        assert_ne!(feature.code, signs(&flipped));
+    }
+}

@@ -1,0 +1,135 @@
+//! Keypoints: extrema of the difference of Gaussians over place and scale (D. Lowe, "Distinctive image
+//! features from scale-invariant keypoints", IJCV 60, 2004), found where the picture has blobs of any size.
+
+use super::blur::gaussian;
+use super::plane::Plane;
+
+/// Scales between one octave and the next.
+const STEPS: usize = 3;
+/// Standard deviation of the first scale of an octave, in its pixels.
+const FIRST_SIGMA: f32 = 1.6;
+/// Blur that a picture is taken to have before any is added, in pixels.
+const OWN_SIGMA: f32 = 0.5;
+/// Differences weaker than this are noise, in luma levels.
+const MIN_CONTRAST: f32 = 1.6;
+/// Ratio of principal curvatures above which a point slides along an edge.
+const MAX_EDGE: f32 = 10.0;
+/// Pixels from the border within which nothing is looked for.
+const MARGIN: usize = 4;
+/// No octave is smaller, in pixels.
+const MIN_SIDE: usize = 16;
+
+/// A point with a size, in pixels of the plane it was found in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Keypoint {
+    pub(crate) x: f32,
+    pub(crate) y: f32,
+    /// Standard deviation of the Gaussian that fits the blob.
+    pub(crate) sigma: f32,
+    /// Absolute difference of Gaussians, in luma levels.
+    pub(crate) response: f32,
+}
+
+/// A picture blurred in steps of a third of an octave.
+pub(crate) struct ScaleSpace {
+    octaves: Vec<Vec<Plane>>,
+}
+
+impl ScaleSpace {
+    pub(crate) fn new(base: &Plane) -> Self {
+        let step = 2f32.powf(1.0 / STEPS as f32);
+        let mut octaves = Vec::new();
+        let mut first = gaussian(base, (FIRST_SIGMA * FIRST_SIGMA - OWN_SIGMA * OWN_SIGMA).sqrt());
+        while first.width.min(first.height) >= MIN_SIDE {
+            let mut levels = vec![first];
+            for k in 1..STEPS + 3 {
+                let sigma = FIRST_SIGMA * step.powi(k as i32 - 1);
+                let more = sigma * (step * step - 1.0).sqrt();
+                let next = gaussian(&levels[k - 1], more);
+                levels.push(next);
+            }
+            first = levels[STEPS].halved();
+            octaves.push(levels);
+        }
+        Self { octaves }
+    }
+
+    /// The plane whose blur is nearest to `sigma` base pixels from below or just above, and the size of its
+    /// pixels in base pixels.
+    pub(crate) fn level(&self, sigma: f32) -> Option<(&Plane, f32)> {
+        let level = ((sigma / FIRST_SIGMA).log2() * STEPS as f32).round().max(0.0) as usize;
+        let octave = (level / STEPS).min(self.octaves.len().checked_sub(1)?);
+        let within = (level - octave * STEPS).min(STEPS + 2);
+        Some((&self.octaves[octave][within], (1 << octave) as f32))
+    }
+
+    /// All extrema, in no particular order, in base pixels.
+    pub(crate) fn keypoints(&self) -> Vec<Keypoint> {
+        let mut found = Vec::new();
+        for (octave, levels) in self.octaves.iter().enumerate() {
+            let differences: Vec<Plane> =
+                levels.windows(2).map(|pair| difference(&pair[1], &pair[0])).collect();
+            for (k, three) in differences.windows(3).enumerate() {
+                extrema(three, k + 1, (1 << octave) as f32, &mut found);
+            }
+        }
+        found
+    }
+}
+
+fn difference(a: &Plane, b: &Plane) -> Plane {
+    let pixels = a.pixels.iter().zip(&b.pixels).map(|(a, b)| a - b).collect();
+    Plane { width: a.width, height: a.height, pixels }
+}
+
+fn extrema(three: &[Plane], level: usize, pixel: f32, found: &mut Vec<Keypoint>) {
+    let (width, height) = (three[1].width, three[1].height);
+    for y in MARGIN..height.saturating_sub(MARGIN) {
+        let row = three[1].row(y);
+        for x in MARGIN..width.saturating_sub(MARGIN) {
+            let value = row[x];
+            if value.abs() < 0.8 * MIN_CONTRAST || !is_extremum(three, x, y, value) {
+                continue;
+            }
+            if let Some(keypoint) = refine(three, x, y, level, pixel) {
+                found.push(keypoint);
+            }
+        }
+    }
+}
+
+fn is_extremum(three: &[Plane], x: usize, y: usize, value: f32) -> bool {
+    let sign = value.signum();
+    [1, 0, 2].iter().all(|&k| {
+        (y - 1..=y + 1).all(|v| {
+            let row = &three[k].row(v)[x - 1..=x + 1];
+            row.iter().enumerate().all(|(u, n)| (k == 1 && v == y && u == 1) || sign * n < sign * value)
+        })
+    })
+}
+
+/// Fits a quadratic to place and scale; `None` where the point is weak, lies on an edge, or wanders off.
+fn refine(three: &[Plane], x: usize, y: usize, level: usize, pixel: f32) -> Option<Keypoint> {
+    let at =
+        |k: usize, dx: isize, dy: isize| three[k].row(y.wrapping_add_signed(dy))[x.wrapping_add_signed(dx)];
+    let value = at(1, 0, 0);
+    let (gx, gy) = ((at(1, 1, 0) - at(1, -1, 0)) / 2.0, (at(1, 0, 1) - at(1, 0, -1)) / 2.0);
+    let gs = (at(2, 0, 0) - at(0, 0, 0)) / 2.0;
+    let (xx, yy) = (at(1, 1, 0) + at(1, -1, 0) - 2.0 * value, at(1, 0, 1) + at(1, 0, -1) - 2.0 * value);
+    let ss = at(2, 0, 0) + at(0, 0, 0) - 2.0 * value;
+    let xy = (at(1, 1, 1) + at(1, -1, -1) - at(1, 1, -1) - at(1, -1, 1)) / 4.0;
+    let determinant = xx * yy - xy * xy;
+    let trace = xx + yy;
+    if determinant <= 0.0 || trace * trace * MAX_EDGE >= determinant * (MAX_EDGE + 1.0).powi(2) {
+        return None;
+    }
+    // Place and scale are fitted apart: their mixed derivatives are small at a blob's centre.
+    let (dx, dy) = ((xy * gy - yy * gx) / determinant, (xy * gx - xx * gy) / determinant);
+    let ds = if ss.abs() > f32::EPSILON { (-gs / ss).clamp(-0.5, 0.5) } else { 0.0 };
+    let response = (value + 0.5 * (gx * dx + gy * dy + gs * ds)).abs();
+    if dx.abs() > 1.0 || dy.abs() > 1.0 || response < MIN_CONTRAST {
+        return None;
+    }
+    let sigma = FIRST_SIGMA * 2f32.powf((level as f32 + ds) / STEPS as f32) * pixel;
+    Some(Keypoint { x: (x as f32 + dx) * pixel, y: (y as f32 + dy) * pixel, sigma, response })
+}

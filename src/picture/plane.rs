@@ -1,0 +1,83 @@
+//! Planes of single-precision luma: reduction and sampling.
+
+use crate::media::Luma;
+
+/// A row-major plane of luma values, 0 to 255 unless said otherwise.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Plane {
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+    pub(crate) pixels: Vec<f32>,
+}
+
+impl Plane {
+    /// `luma` reduced by area averaging so that its longer side is at most `side`; never enlarged.
+    pub(crate) fn reduced(luma: &Luma<'_>, side: usize) -> Self {
+        let longer = luma.width().max(luma.height());
+        let scale = |n: usize| if longer <= side { n } else { (n * side + longer / 2) / longer }.max(1);
+        Self::resized(luma, scale(luma.width()), scale(luma.height()))
+    }
+
+    /// `luma` area-averaged to `width` × `height`, neither larger than it is.
+    pub(crate) fn resized(luma: &Luma<'_>, width: usize, height: usize) -> Self {
+        let (columns, rows) = (weights(luma.width(), width), weights(luma.height(), height));
+        let mut pixels = vec![0.0; width * height];
+        let mut line = vec![0.0f32; luma.width()];
+        for (row, to) in rows.iter().zip(pixels.chunks_exact_mut(width)) {
+            line.fill(0.0);
+            for (k, &weight) in row.weights.iter().enumerate() {
+                for (sum, &p) in line.iter_mut().zip(luma.row(row.start + k)) {
+                    *sum += weight * f32::from(p);
+                }
+            }
+            for (column, to) in columns.iter().zip(to) {
+                *to = column.weights.iter().zip(&line[column.start..]).map(|(w, x)| w * x).sum();
+            }
+        }
+        Self { width, height, pixels }
+    }
+
+    pub(crate) fn row(&self, y: usize) -> &[f32] {
+        &self.pixels[y * self.width..(y + 1) * self.width]
+    }
+
+    /// Every second pixel of every second row.
+    pub(crate) fn halved(&self) -> Self {
+        let (width, height) = (self.width / 2, self.height / 2);
+        let pixels =
+            (0..height).flat_map(|y| self.row(2 * y).iter().step_by(2).take(width).copied()).collect();
+        Self { width, height, pixels }
+    }
+
+    /// Bilinear between pixel centres at whole coordinates; the border goes on for ever.
+    pub(crate) fn sample(&self, x: f32, y: f32) -> f32 {
+        let x = x.clamp(0.0, (self.width - 1) as f32);
+        let y = y.clamp(0.0, (self.height - 1) as f32);
+        let (x0, y0) = (x as usize, y as usize);
+        let (x1, y1) = ((x0 + 1).min(self.width - 1), (y0 + 1).min(self.height - 1));
+        let (fx, fy) = (x - x0 as f32, y - y0 as f32);
+        let (top, bottom) = (&self.pixels[y0 * self.width..], &self.pixels[y1 * self.width..]);
+        let top_value = top[x0] + fx * (top[x1] - top[x0]);
+        let bottom_value = bottom[x0] + fx * (bottom[x1] - bottom[x0]);
+        top_value + fy * (bottom_value - top_value)
+    }
+}
+
+/// The source pixels under one target pixel and their shares of it.
+struct Footprint {
+    start: usize,
+    weights: Vec<f32>,
+}
+
+fn weights(from: usize, to: usize) -> Vec<Footprint> {
+    let ratio = from as f64 / to as f64;
+    (0..to)
+        .map(|i| {
+            let (a, b) = (i as f64 * ratio, (i + 1) as f64 * ratio);
+            let start = a.floor() as usize;
+            let end = (b.ceil() as usize).clamp(start + 1, from);
+            let share = |k: usize| ((k + 1) as f64).min(b) - (k as f64).max(a);
+            Footprint { start, weights: (start..end).map(|k| (share(k) / ratio) as f32).collect() }
+        })
+        .collect()
+}

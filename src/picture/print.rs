@@ -1,0 +1,208 @@
+//! What a bank keeps of a film's picture, and what a search needs of it.
+
+use super::{Feature, Motion};
+use serde::{Deserialize, Serialize};
+
+/// Bytes of a feature.
+const FEATURE: usize = 22;
+/// Bytes of a motion code.
+const MOTION: usize = 32;
+
+/// Why bytes are not a picture print.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PrintError {
+    /// The bytes end before the print does, or go on after it.
+    #[error("the length does not fit the content")]
+    Length,
+    /// A width-to-height ratio or a time that no film has.
+    #[error("a value is out of range")]
+    Range,
+}
+
+/// The features of one frame.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct KeyFrame {
+    /// Milliseconds since the start.
+    pub time: u32,
+    /// At most 255.
+    pub features: Vec<Feature>,
+}
+
+/// What a bank keeps of a film's picture.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Print {
+    /// Width and height in longer sides of the picture: the larger is 1.
+    pub size: [f32; 2],
+    /// About one a second, in order of time.
+    pub keys: Vec<KeyFrame>,
+    /// Four a second: the one at `i` compares the frames at `i − 2` and `i` quarters of a second.
+    pub motion: Vec<Motion>,
+}
+
+impl Print {
+    /// Whether there is anything to find.
+    pub fn is_empty(&self) -> bool {
+        self.keys.iter().all(|key| key.features.is_empty())
+    }
+
+    /// Little-endian bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let features: usize = self.keys.iter().map(|key| key.features.len()).sum();
+        let mut out =
+            Vec::with_capacity(16 + 5 * self.keys.len() + FEATURE * features + MOTION * self.motion.len());
+        for side in self.size {
+            out.extend(side.to_le_bytes());
+        }
+        out.extend((self.keys.len() as u32).to_le_bytes());
+        out.extend((self.motion.len() as u32).to_le_bytes());
+        for key in &self.keys {
+            let features = &key.features[..key.features.len().min(255)];
+            out.extend(key.time.to_le_bytes());
+            out.push(features.len() as u8);
+            for f in features {
+                f.code.iter().for_each(|word| out.extend(word.to_le_bytes()));
+                out.extend(f.x.to_le_bytes());
+                out.extend(f.y.to_le_bytes());
+                out.extend([f.size, f.angle]);
+            }
+        }
+        for motion in &self.motion {
+            motion.rising.iter().chain(&motion.strong).for_each(|word| out.extend(word.to_le_bytes()));
+        }
+        out
+    }
+
+    /// The inverse of [`Print::to_bytes`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, PrintError> {
+        let mut rest = bytes;
+        let size = [f32::from_le_bytes(take(&mut rest)?), f32::from_le_bytes(take(&mut rest)?)];
+        if !size.iter().all(|side| (0.0..=1.0).contains(side)) {
+            return Err(PrintError::Range);
+        }
+        let key_count = u32::from_le_bytes(take(&mut rest)?) as usize;
+        let motion_count = u32::from_le_bytes(take(&mut rest)?) as usize;
+        if key_count > rest.len() / 5 || motion_count > rest.len() / MOTION {
+            return Err(PrintError::Length);
+        }
+        let mut keys = Vec::with_capacity(key_count);
+        for _ in 0..key_count {
+            let time = u32::from_le_bytes(take(&mut rest)?);
+            let [count] = take(&mut rest)?;
+            let features = (0..count).map(|_| feature(&mut rest)).collect::<Result<_, _>>()?;
+            keys.push(KeyFrame { time, features });
+        }
+        if !keys.is_sorted_by_key(|key| key.time) {
+            return Err(PrintError::Range);
+        }
+        let mut motion = Vec::with_capacity(motion_count);
+        for _ in 0..motion_count {
+            motion.push(Motion { rising: words(&mut rest)?, strong: words(&mut rest)? });
+        }
+        if rest.is_empty() { Ok(Self { size, keys, motion }) } else { Err(PrintError::Length) }
+    }
+}
+
+fn feature(rest: &mut &[u8]) -> Result<Feature, PrintError> {
+    let code = words(rest)?;
+    let (x, y) = (u16::from_le_bytes(take(rest)?), u16::from_le_bytes(take(rest)?));
+    let [size, angle] = take(rest)?;
+    Ok(Feature { code, x, y, size, angle })
+}
+
+fn words(rest: &mut &[u8]) -> Result<[u64; 2], PrintError> {
+    Ok([u64::from_le_bytes(take(rest)?), u64::from_le_bytes(take(rest)?)])
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], PrintError> {
+    let (head, tail) = rest.split_first_chunk().ok_or(PrintError::Length)?;
+    *rest = tail;
+    Ok(*head)
+}
+
+/// A small picture, kept to compare a copy with a reference once it is known how the one lies in the other.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Raster {
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+    pub(crate) pixels: Vec<u8>,
+}
+
+impl Raster {
+    /// Width and height in pixels; zero where there was no picture.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        (self.width, self.height)
+    }
+
+    /// Bilinear between pixel centres at whole coordinates; the border goes on for ever. Not to be asked of an
+    /// empty raster.
+    pub(crate) fn sample(&self, x: f32, y: f32) -> f32 {
+        let x = x.clamp(0.0, (self.width - 1) as f32);
+        let y = y.clamp(0.0, (self.height - 1) as f32);
+        let (x0, y0) = (x as usize, y as usize);
+        let (x1, y1) = ((x0 + 1).min(self.width - 1), (y0 + 1).min(self.height - 1));
+        let (fx, fy) = (x - x0 as f32, y - y0 as f32);
+        let at = |x: usize, y: usize| f32::from(self.pixels[y * self.width + x]);
+        let top = at(x0, y0) + fx * (at(x1, y0) - at(x0, y0));
+        let bottom = at(x0, y1) + fx * (at(x1, y1) - at(x0, y1));
+        top + fy * (bottom - top)
+    }
+}
+
+/// What a search needs of a film's picture: the print, and what it was made from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Probe {
+    pub(crate) print: Print,
+    /// More features than the print has, about two frames a second.
+    pub(crate) keys: Vec<KeyFrame>,
+    /// Four a second.
+    pub(crate) rasters: Vec<Raster>,
+}
+
+impl Probe {
+    /// The part that a bank keeps.
+    pub fn print(&self) -> &Print {
+        &self.print
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn prints() -> impl Strategy<Value = Print> {
+        let feature = (any::<[u64; 2]>(), any::<(u16, u16, u8, u8)>())
+            .prop_map(|(code, (x, y, size, angle))| Feature { code, x, y, size, angle });
+        let keys = prop::collection::vec((any::<u32>(), prop::collection::vec(feature, 0..5)), 0..5);
+        let motion = prop::collection::vec(any::<([u64; 2], [u64; 2])>(), 0..5);
+        (0.0f32..=1.0, 0.0f32..=1.0, keys, motion).prop_map(|(w, h, mut keys, motion)| {
+            keys.sort_by_key(|key| key.0);
+            Print {
+                size: [w, h],
+                keys: keys.into_iter().map(|(time, features)| KeyFrame { time, features }).collect(),
+                motion: motion.into_iter().map(|(rising, strong)| Motion { rising, strong }).collect(),
+            }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_bring_a_print_back(print in prints()) {
+            prop_assert_eq!(Print::from_bytes(&print.to_bytes()).unwrap(), print);
+        }
+
+        #[test]
+        fn a_cut_print_is_refused(print in prints(), cut in any::<prop::sample::Index>()) {
+            let bytes = print.to_bytes();
+            prop_assert!(Print::from_bytes(&bytes[..cut.index(bytes.len())]).is_err());
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(print) = Print::from_bytes(&bytes) {
+                prop_assert_eq!(print.to_bytes(), bytes);
+            }
+        }
+    }
+}

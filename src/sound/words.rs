@@ -1,0 +1,96 @@
+//! From the loudness of bands to words of 32 bits.
+//!
+//! Bit `b` says whether the difference between bands `b + 1` and `b` grew from one frame to a later one (Haitsma
+//! and Kalker, "A Highly Robust Audio Fingerprinting System", 2002, here with longer frames and a wider lag).
+
+use super::bands::{BANDS, PER_SEMITONE, REACH, STEP, SUB_BANDS};
+use std::num::NonZeroU32;
+
+/// Frames between the two that a word compares: 128 ms.
+pub(super) const LAG: usize = 4;
+
+/// Pitches that a query is read at, half a semitone apart.
+pub const PITCHES: usize = 4 * REACH + 1;
+
+/// The pitch at which a query and its reference agree as they are.
+pub const UNSHIFTED: usize = PITCHES / 2;
+
+/// Sub-bands from one pitch to the next.
+const PITCH_STEP: usize = PER_SEMITONE / 2;
+
+/// Mean compressed loudness of a band, below which a frame is silent: some 80 dB below full scale.
+const SILENT: f32 = 0.11;
+
+/// Mean change of a band's loudness, as a share of the loudness, below which a sound stands still.
+const STILL: f32 = 0.012;
+
+/// Semitones that pitch `number` takes the query to lie above its reference.
+pub fn semitones(pitch: usize) -> f64 {
+    (pitch as f64 - UNSHIFTED as f64) / 2.0
+}
+
+/// A word, or none where the sound is silent or stands still. Zero is not used.
+pub type Word = Option<NonZeroU32>;
+
+/// Bits of a reading that are told to be weak.
+pub const WEAKEST: usize = 8;
+
+/// One moment of a query, read at one pitch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// The word.
+    pub word: u32,
+    /// Ones at the bits that are far from tipping over.
+    pub firm: u32,
+    /// Numbers of the bits nearest to tipping over, the nearest first.
+    pub weakest: [u8; WEAKEST],
+}
+
+/// Whether the step between two frames holds something to recognise.
+pub(super) fn is_eventful(early: &[f32; SUB_BANDS], late: &[f32; SUB_BANDS]) -> bool {
+    let at = |b: usize| REACH * PER_SEMITONE + b * STEP;
+    let mut loudness = 0.0;
+    let mut change = 0.0;
+    for b in 0..BANDS {
+        loudness += early[at(b)] + late[at(b)];
+        change += (late[at(b)] - early[at(b)]).abs();
+    }
+    loudness > 2.0 * SILENT * BANDS as f32 && change > STILL * loudness
+}
+
+/// The step between two frames, read at `pitch`.
+pub(super) fn read(early: &[f32; SUB_BANDS], late: &[f32; SUB_BANDS], pitch: usize) -> Reading {
+    let first = pitch * PITCH_STEP;
+    let mut growth = [0.0f32; BANDS];
+    for (b, growth) in growth.iter_mut().enumerate() {
+        let at = first + b * STEP;
+        *growth = late[at] - early[at];
+    }
+    let mut values = [0.0f32; BANDS - 1];
+    let mut sum = 0.0;
+    for (b, value) in values.iter_mut().enumerate() {
+        *value = growth[b + 1] - growth[b];
+        sum += value.abs();
+    }
+    let firm_from = 0.5 * sum / values.len() as f32;
+    let mut reading = Reading { weakest: weakest(&values), ..Reading::default() };
+    for (b, value) in values.iter().enumerate() {
+        reading.word |= u32::from(*value > 0.0) << b;
+        reading.firm |= u32::from(value.abs() > firm_from) << b;
+    }
+    reading
+}
+
+/// The numbers of the values nearest to nought.
+fn weakest(values: &[f32; BANDS - 1]) -> [u8; WEAKEST] {
+    // Positive floats sort like their bits; the lowest five bits make room for the number.
+    let mut keys: [u32; BANDS - 1] = std::array::from_fn(|b| values[b].abs().to_bits() & !31 | b as u32);
+    keys.select_nth_unstable(WEAKEST);
+    keys[..WEAKEST].sort_unstable();
+    std::array::from_fn(|rank| (keys[rank] & 31) as u8)
+}
+
+/// The word of a reading as a bank keeps it.
+pub(super) fn kept(reading: Reading) -> Word {
+    NonZeroU32::new(reading.word.max(1))
+}
