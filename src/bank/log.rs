@@ -158,7 +158,7 @@ fn slot(end: u64, sequence: u64) -> Vec<u8> {
 }
 
 /// Reads a log from front to end.
-fn read(file: &dyn DiskFile, mut each: impl FnMut(Event)) -> Result<Found, OpenError> {
+pub(super) fn read(file: &dyn DiskFile, mut each: impl FnMut(Event)) -> Result<Found, OpenError> {
     check_head(file)?;
     let acknowledged = slots(file)?;
     // Asked after the slots, so that a writer's progress in between only makes the file longer.

@@ -119,6 +119,13 @@ impl Bank {
         })
     }
 
+    /// The bank that the bytes of a log tell, in memory and to be read only. A copy of a bank elsewhere is kept so.
+    pub fn from_log(bytes: Vec<u8>) -> Result<Self, OpenError> {
+        let mut view = View::default();
+        log::read(&disk::Bytes(bytes), |event| view.apply(&event))?;
+        Ok(Self::new(view, Home::ReadOnly, 0))
+    }
+
     fn read(disk: &dyn Disk) -> Result<(Self, log::Found), OpenError> {
         // A record that a writer had half written may be whole, with another behind it, a moment later.
         const TRIES: u32 = 3;

@@ -76,6 +76,8 @@ fn what_was_acknowledged_is_there_when_the_bank_is_opened_again() {
         assert_eq!(bank.check(&probes()[1], &Policy::default()), verdict);
         assert_eq!(bank.torn(), 0);
     }
+    let log = std::fs::read(dir.join("changes.log")).unwrap();
+    assert_eq!(content(&Bank::from_log(log).unwrap()), was);
     let found = Bank::verify(&dir).unwrap();
     assert_eq!((found.changes, found.references, found.torn, found.bad_slots), (5, 2, 0, 0));
 }
