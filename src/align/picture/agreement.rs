@@ -5,6 +5,7 @@
 //! and moments depend on each other, so its scale is measured, not derived.
 
 use super::geometry::Affine;
+use super::steady::{Sloped, steady};
 use crate::picture::motion::{CELLS, COLUMNS, LAG, ROWS, changes};
 use crate::picture::{Motion, Raster};
 
@@ -38,19 +39,44 @@ pub(super) struct Seen {
     visible: [u64; 2],
 }
 
-/// The motion codes of a query's rasters, cell by cell of a reference of `size` (in its longer sides).
-pub(super) fn rectify(rasters: &[Raster], size: [f32; 2], map: &Affine) -> Vec<Seen> {
-    let mut past: Vec<Option<([f32; CELLS], [bool; CELLS])>> = Vec::with_capacity(rasters.len());
-    let mut seen = Vec::with_capacity(rasters.len());
-    for (i, raster) in rasters.iter().enumerate() {
-        past.push(cells(raster, size, map));
-        let before = i.checked_sub(LAG).and_then(|j| past[j].as_ref());
-        seen.push(match (before, &past[i]) {
-            (Some((before, _)), Some((now, visible))) => Seen::new(&changes(before, now, visible), visible),
+/// The mean of each cell of a reference where it lies in a raster, and whether it lies there at all.
+#[derive(Clone)]
+pub(super) struct Cells {
+    pub(super) means: [f32; CELLS],
+    pub(super) visible: [bool; CELLS],
+}
+
+/// The motion codes of a query's rasters, cell by cell of a reference of `size` (in its longer sides); with the
+/// shake of a camera taken out, if asked for.
+pub(super) fn rectify(rasters: &[Raster], size: [f32; 2], map: &Affine, steadied: bool) -> Vec<Seen> {
+    let cells: Vec<Option<Cells>> = if steadied {
+        let sloped: Vec<_> = rasters.iter().map(|raster| sloped(raster, size, map)).collect();
+        steady(&sloped)
+    } else {
+        rasters.iter().map(|raster| cells(raster, size, map)).collect()
+    };
+    (0..cells.len())
+        .map(|i| match (i.checked_sub(LAG).and_then(|j| cells[j].as_ref()), &cells[i]) {
+            (Some(before), Some(now)) => {
+                Seen::new(&changes(&before.means, &now.means, &now.visible), &now.visible)
+            }
             _ => Seen::default(),
-        });
-    }
-    seen
+        })
+        .collect()
+}
+
+/// The cells of a raster and their slopes, by central differences over a twentieth of a cell's width to each side.
+fn sloped(raster: &Raster, size: [f32; 2], map: &Affine) -> Option<Sloped> {
+    let step = 0.05 * map.scale() / COLUMNS as f32;
+    let moved = |dx: f32, dy: f32| {
+        let [[a, b, c], [d, e, f]] = map.0;
+        cells(raster, size, &Affine([[a, b, c + dx], [d, e, f + dy]]))
+    };
+    let slope = |right: Cells, left: Cells| std::array::from_fn(|c| right.means[c] - left.means[c]);
+    Some(Sloped {
+        cells: moved(0.0, 0.0)?,
+        slopes: [slope(moved(step, 0.0)?, moved(-step, 0.0)?), slope(moved(0.0, step)?, moved(0.0, -step)?)],
+    })
 }
 
 impl Seen {
@@ -104,8 +130,7 @@ pub(super) fn moments(motion: &[Motion]) -> Vec<Moment> {
         .collect()
 }
 
-/// The mean of each cell of the reference where it lies in the raster, and whether it lies there at all.
-fn cells(raster: &Raster, size: [f32; 2], map: &Affine) -> Option<([f32; CELLS], [bool; CELLS])> {
+fn cells(raster: &Raster, size: [f32; 2], map: &Affine) -> Option<Cells> {
     let (width, height) = raster.size();
     if width == 0 {
         return None;
@@ -133,5 +158,5 @@ fn cells(raster: &Raster, size: [f32; 2], map: &Affine) -> Option<([f32; CELLS],
             means[c] = sum / (SAMPLES * SAMPLES) as f32;
         }
     }
-    Some((means, visible))
+    Some(Cells { means, visible })
 }
