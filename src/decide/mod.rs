@@ -28,7 +28,7 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { false_matches: 1e-4, min_seconds: 1.0 }
+        Self { false_matches: 1e-6, min_seconds: 1.0 }
     }
 }
 

@@ -28,7 +28,7 @@ const EXTRA: f32 = -0.025;
 const INDEPENDENT: f32 = 6.0;
 /// What a cell counts whose motion goes on as before, of one that starts to move or turns round: slow motion is
 /// one event, however long it lasts.
-const GOING_ON: f32 = 0.3;
+const GOING_ON: f32 = 0.1;
 
 /// The motion of a query where the cells of a reference lie in it.
 #[derive(Clone, Copy, Default)]
