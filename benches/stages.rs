@@ -61,7 +61,8 @@ fn searches(c: &mut Criterion) {
     let bank = Bank::in_memory();
     let films: Vec<Decoded> = (1..=8).map(Decoded::new).collect();
     for (n, film) in films.iter().enumerate() {
-        bank.add(&n.to_string(), "", film.watch(Fingerprinter::new()).fingerprint()).expect("the name is new");
+        bank.add(&n.to_string(), "", film.watch(Fingerprinter::new()).fingerprint())
+            .expect("the name is new");
     }
     let policy = Policy::default();
     for (what, film) in [("copy", &films[3]), ("stranger", &Decoded::new(99))] {

@@ -15,7 +15,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         let verdict = bank.check(&watch(upload)?, &Policy::default());
         for m in verdict.acting() {
             let (here, there) = (m.query, m.matched);
-            println!("{upload} {:.1}–{:.1} s is {} {:.1}–{:.1} s", here.start, here.end, m.reference, there.start, there.end);
+            println!(
+                "{upload} {:.1}–{:.1} s is {} {:.1}–{:.1} s",
+                here.start, here.end, m.reference, there.start, there.end
+            );
         }
     }
     Ok(())

@@ -80,7 +80,11 @@ fn kill_once(dir: &Path, model: &mut Model, round: u64) -> u64 {
         .expect("this test can be started");
     let output = child.stdout.take().expect("the output was asked for");
     let reader = std::thread::spawn(move || {
-        BufReader::new(output).lines().map_while(Result::ok).filter_map(|l| l.parse::<u64>().ok()).collect::<Vec<_>>()
+        BufReader::new(output)
+            .lines()
+            .map_while(Result::ok)
+            .filter_map(|l| l.parse::<u64>().ok())
+            .collect::<Vec<_>>()
     });
     // Moments that hit its start, its first changes and its later ones.
     std::thread::sleep(Duration::from_millis(round * 37 % 120 + 2));
