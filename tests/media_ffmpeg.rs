@@ -244,6 +244,32 @@ fn what_there_is_is_read_and_what_is_missing_is_said() {
 }
 
 #[test]
+fn the_stream_that_players_show_is_read() {
+    let bench = Bench::new();
+    let streams = "-f lavfi -i testsrc2=size=320x180:rate=8:duration=1 -f lavfi -i testsrc2=size=960x540:rate=8:duration=1 \
+                   -f lavfi -i sine=440:duration=1 -map 0 -map 1 -map 2 -c:v mpeg4 -disposition:v:1 0";
+    let (summary, seen) = read(&bench.encode("decoy.mkv", &format!("{streams} -disposition:v:0 default")));
+    assert_eq!(seen.frames[0].width, 320);
+    assert_eq!(summary.warnings, [Warning::OneStreamOf { index: 0, of: 2, kind: "picture" }]);
+    let (_, seen) =
+        read(&bench.encode("second.mkv", &streams.replace("v:1 0", "v:0 0 -disposition:v:1 default")));
+    assert_eq!(seen.frames[0].width, 640);
+}
+
+#[test]
+fn a_cover_is_no_film() {
+    let bench = Bench::new();
+    bench.encode("cover.png", "-f lavfi -i testsrc2=size=300x300:duration=0.04");
+    let song =
+        "-f lavfi -i sine=440:duration=2 -i cover.png -map 0 -map 1 -c:v copy -disposition:v attached_pic";
+    let (summary, seen) = read(&bench.encode("song.mp3", song));
+    assert_eq!((summary.warnings, seen.frames.len()), (vec![Warning::NoPicture], 0));
+    assert!(seen.samples.len() > 15_000);
+    let pictures = Options { sound: false, ..Options::default() };
+    assert!(matches!(read_with(&bench.path("song.mp3"), &pictures), Err(MediaError::Unsupported { .. })));
+}
+
+#[test]
 fn only_what_is_wanted_is_read() {
     let bench = Bench::new();
     let clip = bench.encode("clip.mp4", CLIP);

@@ -5,7 +5,7 @@ use crate::{Options, Outcome};
 use afterimage::index::{Batch, Hit, Index, Segment, Snapshot};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How often all is searched: the first time fills the buffers, the last is timed query by query.
 const ROUNDS: usize = 3;
@@ -167,6 +167,9 @@ fn write_ids<const W: usize>(
     Ok(std::fs::write(file, bytes)?)
 }
 
+/// Codes that are inserted in a second.
+const RATE: f64 = 600_000.0;
+
 /// A reader searches while the second half of the codes is inserted, upload by upload.
 fn live<const W: usize>(codes: &[[u64; W]], queries: &[[u64; W]], radius: u32) -> Outcome<()> {
     let half = codes.len() / 2;
@@ -189,6 +192,9 @@ fn live<const W: usize>(codes: &[[u64; W]], queries: &[[u64; W]], radius: u32) -
         });
         let start = Instant::now();
         for (upload, chunk) in codes[half..].chunks(200).enumerate() {
+            // No faster than asked for: the question is what the reader sees of it.
+            let due = Duration::from_secs_f64((200 * upload) as f64 / RATE);
+            std::thread::sleep(due.saturating_sub(start.elapsed()));
             index.extend(chunk.iter().copied().zip((half + 200 * upload) as u64..));
         }
         let seconds = start.elapsed().as_secs_f64();

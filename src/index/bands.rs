@@ -26,13 +26,20 @@ pub(super) const DEEPEST: usize = 4;
 pub(super) struct Bands {
     bits: u32,
     count: u32,
+    /// The width of the narrow bands.
+    narrow: u32,
+    /// How many bands are wider by one bit; they come first.
+    wide: u32,
 }
 
 impl Bands {
     /// `None` if a code of `bits` cannot be cut so.
     pub(super) fn new(bits: u32, count: u32) -> Option<Self> {
-        let cut = Self { bits, count };
-        let fits = count >= 2 && count < bits && cut.width(0) <= WIDEST && cut.width(0) + FINGERPRINT <= bits;
+        if count < 2 {
+            return None;
+        }
+        let cut = Self { bits, count, narrow: bits / count, wide: bits % count };
+        let fits = count < bits && cut.width(0) <= WIDEST && cut.width(0) + FINGERPRINT <= bits;
         fits.then_some(cut)
     }
 
@@ -40,12 +47,14 @@ impl Bands {
     /// tables of offsets stay small beside the codes and few values have to be probed.
     pub(super) fn for_size(bits: u32, codes: usize) -> Self {
         let width = match codes {
-            0..100_000 => 13,
+            0..16_384 => 10,
+            16_384..100_000 => 13,
             100_000..50_000_000 => 16,
             50_000_000..1_000_000_000 => 20,
             _ => 24,
         };
-        Self { bits, count: bits.div_ceil(width) }
+        let count = bits.div_ceil(width);
+        Self { bits, count, narrow: bits / count, wide: bits % count }
     }
 
     #[inline(always)]
@@ -57,12 +66,12 @@ impl Bands {
     #[inline(always)]
     fn start(self, band: usize) -> u32 {
         let band = band as u32;
-        band * (self.bits / self.count) + band.min(self.bits % self.count)
+        band * self.narrow + band.min(self.wide)
     }
 
     #[inline(always)]
     pub(super) fn width(self, band: usize) -> u32 {
-        self.bits / self.count + u32::from((band as u32) < self.bits % self.count)
+        self.narrow + u32::from((band as u32) < self.wide)
     }
 
     /// The number of values that a band can have.
@@ -80,7 +89,7 @@ impl Bands {
     /// The bits that follow a band in the circle.
     #[inline(always)]
     pub(super) fn fingerprint<const W: usize>(self, code: &Code<W>, band: usize) -> u32 {
-        field(code, (self.start(band) + self.width(band)) % self.bits)
+        field(code, self.start(band) + self.width(band))
     }
 
     /// For each band the most bits in which a code may differ where a run starts.
@@ -91,7 +100,7 @@ impl Bands {
             let mut budget = thresholds[band];
             let mut cover = |bits: u32| {
                 while covered < bits {
-                    next = (next + 1) % self.count();
+                    next = if next + 1 == self.count() { 0 } else { next + 1 };
                     covered += self.width(next);
                     budget += thresholds[next] + 1;
                 }
@@ -139,8 +148,9 @@ impl Budget {
 #[inline(always)]
 fn field<const W: usize>(code: &Code<W>, start: u32) -> u32 {
     let (word, shift) = (start as usize / 64, start % 64);
-    let pair = u128::from(code[word % W]) | u128::from(code[(word + 1) % W]) << 64;
-    (pair >> shift) as u32
+    let (low, high) = (code[word % W], code[(word + 1) % W]);
+    // In two steps, as a shift by 64 is none.
+    (low >> shift | high << 1 << (63 - shift)) as u32
 }
 
 /// All patterns of a width with few bits set, by the number of bits set.

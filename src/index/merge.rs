@@ -14,7 +14,7 @@ use std::ops::RangeInclusive;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// A head of so many codes is sorted.
+/// A head of so many codes is sorted, by the thread that fills it: that takes a few milliseconds.
 const HEAD: usize = 8192;
 
 /// Segments of like size are within this factor, and so many of them may lie beside each other.
@@ -40,8 +40,8 @@ pub(super) struct Tender<const W: usize> {
 
 #[derive(Debug, Default)]
 struct Writer {
-    /// The merges at work: of small parts, of large ones, and of everything.
-    jobs: [Option<Job>; 3],
+    /// The merges at work, by kind.
+    jobs: [Option<Job>; 4],
 }
 
 #[derive(Debug, Default)]
@@ -53,9 +53,11 @@ struct Job {
 /// Which of the jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    Small = 0,
-    Large = 1,
-    All = 2,
+    /// What was inserted last.
+    Head = 0,
+    Small = 1,
+    Large = 2,
+    All = 3,
 }
 
 impl<const W: usize> Default for Tender<W> {
@@ -107,6 +109,9 @@ impl<const W: usize> Tender<W> {
 
     /// Starts what merges are due.
     pub(super) fn tend(tender: &Arc<Self>) {
+        if let Some(parts) = tender.claim(Kind::Head) {
+            tender.merge(Kind::Head, &parts);
+        }
         for kind in [Kind::Small, Kind::Large] {
             if let Some(parts) = tender.claim(kind) {
                 let (shared, mut next) = (Arc::clone(tender), parts.clone());
@@ -162,7 +167,7 @@ impl<const W: usize> Tender<W> {
         }
         let mut claimed = Vec::new();
         self.change_locked(|state| {
-            if kind == Kind::Small && state.head_len() >= HEAD {
+            if kind == Kind::Head && state.head_len() >= HEAD {
                 seal(state);
             }
             for place in choose(&state.parts, kind) {
@@ -229,14 +234,23 @@ fn seal<const W: usize>(state: &mut State<W>) {
 }
 
 fn is_due<const W: usize>(state: &State<W>, kind: Kind) -> bool {
-    kind == Kind::Small && state.head_len() >= HEAD || !choose(&state.parts, kind).is_empty()
+    kind == Kind::Head && state.head_len() >= HEAD || !choose(&state.parts, kind).is_empty()
 }
 
-/// The parts to merge next: all small ones up to a size of which there are several; or else one that waits to be
-/// sorted, or has lost half of its ids.
+/// Whether a part is a list that nobody sorts yet.
+fn waits<const W: usize>(part: &Part<W>) -> bool {
+    matches!(part.body, Body::Block(_)) && !part.claimed && part.len() < MOST
+}
+
+/// The parts to merge next: all small ones up to a size of which there are several; or else one that has lost half of
+/// its ids.
 fn choose<const W: usize>(parts: &[Part<W>], kind: Kind) -> Vec<usize> {
+    if kind == Kind::Head {
+        return (0..parts.len()).filter(|&place| waits(&parts[place])).collect();
+    }
     let is_of_kind = |len: usize| (len >= LARGE) == (kind == Kind::Large) && len < MOST;
-    let mut free: Vec<usize> = (0..parts.len()).filter(|&place| !parts[place].claimed).collect();
+    let mut free: Vec<usize> =
+        (0..parts.len()).filter(|&place| !parts[place].claimed && !waits(&parts[place])).collect();
     free.sort_by_key(|&place| parts[place].len());
     let (mut chosen, mut total) = (0, 0);
     loop {
@@ -260,8 +274,7 @@ fn choose<const W: usize>(parts: &[Part<W>], kind: Kind) -> Vec<usize> {
     }
     free.retain(|&place| {
         let part = &parts[place];
-        let waits = matches!(part.body, Body::Block(_)) || 2 * part.len() < part.body.len();
-        waits && is_of_kind(part.len())
+        2 * part.len() < part.body.len() && is_of_kind(part.len())
     });
     free.truncate(1);
     free

@@ -72,7 +72,7 @@ pub struct Limits {
     pub cpu: Duration,
     /// Wall-clock time of one reading. Default 6 hours.
     pub wall: Duration,
-    /// Wall-clock time in which the decoder gives neither a picture nor a sample. Default 30 s.
+    /// Wall-clock time in which the decoder gives neither a picture nor a sample. Default 60 s.
     pub stall: Duration,
 }
 
@@ -84,7 +84,7 @@ impl Default for Limits {
             memory: 2 << 30,
             cpu: Duration::from_secs(4 * 3600),
             wall: Duration::from_secs(6 * 3600),
-            stall: Duration::from_secs(30),
+            stall: Duration::from_secs(60),
         }
     }
 }

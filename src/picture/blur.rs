@@ -37,14 +37,15 @@ const ABREAST: usize = 64;
 fn convolve(plane: &Plane, taps: &[f32]) -> Plane {
     let (width, height, radius) = (plane.width, plane.height, taps.len() - 1);
     let padded = width.next_multiple_of(ABREAST);
-    let mut pixels = vec![0.0; width * height];
+    let mut pixels = Vec::with_capacity(width * height);
     // Rows lie in a buffer with slack behind each, so that whole blocks can be read everywhere.
-    let mut rows = vec![0.0; padded * height];
-    for (to, from) in rows.chunks_exact_mut(padded).zip(plane.pixels.chunks_exact(width)) {
-        to[..width].copy_from_slice(from);
+    let mut rows = Vec::with_capacity(padded * height);
+    for row in plane.pixels.chunks_exact(width) {
+        rows.extend_from_slice(row);
+        rows.resize(rows.len() + padded - width, 0.0);
     }
     let mut line = vec![0.0; padded + 2 * radius];
-    for (y, to) in pixels.chunks_exact_mut(width).enumerate() {
+    for y in 0..height {
         let row = |y: usize| &rows[y * padded..(y + 1) * padded];
         for x in (0..padded).step_by(ABREAST) {
             let mut sums = [0.0f32; ABREAST];
@@ -57,13 +58,13 @@ fn convolve(plane: &Plane, taps: &[f32]) -> Plane {
         let (first, last) = (line[radius], line[radius + width - 1]);
         line[..radius].fill(first);
         line[radius + width..].fill(last);
-        for (x, to) in (0..width).step_by(ABREAST).zip(to.chunks_mut(ABREAST)) {
+        for x in (0..width).step_by(ABREAST) {
             let mut sums = [0.0f32; ABREAST];
             add(&mut sums, taps[0], &line[x + radius..]);
             for (k, &tap) in taps.iter().enumerate().skip(1) {
                 add_two(&mut sums, tap, &line[x + radius - k..], &line[x + radius + k..]);
             }
-            to.copy_from_slice(&sums[..to.len()]);
+            pixels.extend_from_slice(&sums[..ABREAST.min(width - x)]);
         }
     }
     Plane { width, height, pixels }

@@ -10,9 +10,7 @@ use std::collections::VecDeque;
 /// Motion frames from one key frame to the next.
 const KEY_EVERY: u64 = 4;
 /// Longer side of the plane that features are found in, in pixels.
-const SIDE: usize = 320;
-/// The same for every other key frame, whose fine features find a copy that is shown small.
-const FINE_SIDE: usize = 640;
+const SIDE: usize = 640;
 /// Size from which the print keeps a feature, in longer sides: finer detail does not survive, and where a copy
 /// is shown small it is the coarse features of the reference that the fine ones of the probe look like.
 const PRINT_SIGMA: f32 = 3.0 / 640.0;
@@ -20,6 +18,10 @@ const PRINT_SIGMA: f32 = 3.0 / 640.0;
 const PRINT_FEATURES: usize = 25;
 /// Features that the probe keeps of a key frame.
 const PROBE_FEATURES: usize = 150;
+/// Motion frames from one key frame to the next at which the probe looks for stretched copies as well.
+const STRETCH_EVERY: u64 = 8;
+/// Ratios of width to height, over the true one: as it is, and as wide and narrow screens show it.
+const STRETCHES: [f32; 3] = [1.0, 4.0 / 3.0, 3.0 / 4.0];
 /// Longer side of a raster in pixels.
 const RASTER_SIDE: usize = 128;
 /// A film goes on for a day at the most; what comes later is not looked at.
@@ -77,12 +79,13 @@ impl Extractor {
         self.motion();
         let time = (tick * 1000 / RATE as u64) as u32;
         if tick.is_multiple_of(KEY_EVERY) {
-            let side = if tick.is_multiple_of(2 * KEY_EVERY) { FINE_SIDE } else { SIDE };
-            let plane = Plane::reduced(luma, side);
+            let plane = Plane::reduced(luma, SIDE);
             let coarse = PRINT_SIGMA * plane.width.max(plane.height) as f32;
             let features = Features::new(&plane);
-            self.probe.keys.push(KeyFrame { time, features: features.strongest(PROBE_FEATURES, 0.0) });
-            let mut kept = features.strongest(PRINT_FEATURES, coarse);
+            let stretches = if tick.is_multiple_of(STRETCH_EVERY) { &STRETCHES[..] } else { &STRETCHES[..1] };
+            let all = features.strongest(PROBE_FEATURES, 0.0, stretches);
+            self.probe.keys.push(KeyFrame { time, features: all });
+            let mut kept = features.strongest(PRINT_FEATURES, coarse, &STRETCHES[..1]);
             kept.truncate(255);
             self.probe.print.keys.push(KeyFrame { time, features: kept });
         }

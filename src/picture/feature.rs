@@ -75,25 +75,35 @@ impl Features {
     }
 
     /// Those of at most `most` keypoints of at least `sigma` pixels, the strongest of each part of the picture
-    /// first.
-    pub(crate) fn strongest(&self, most: usize, sigma: f32) -> Vec<Feature> {
+    /// first, described as they would look if the picture were wider for its height by each of `stretches`.
+    pub(crate) fn strongest(&self, most: usize, sigma: f32, stretches: &[f32]) -> Vec<Feature> {
         let large = self.keypoints.iter().filter(|k| k.sigma >= sigma).copied().collect();
-        let mut found = Vec::with_capacity(most + most / 4);
+        let mut found = Vec::with_capacity(stretches.len() * (most + most / 4));
         for keypoint in spread(large, self.longer, most) {
             let Some((plane, pixel)) = self.space.level(keypoint.sigma) else { continue };
             for angle in directions(plane, pixel, &keypoint) {
-                let unit = |v: f32| ((v + 0.5) / self.longer * 65536.0).clamp(0.0, 65535.0) as u16;
-                let size = (keypoint.sigma / self.longer / SMALLEST).log2() * SIZE_STEPS;
-                found.push(Feature {
-                    code: signs(&patch(plane, pixel, &keypoint, angle)),
-                    x: unit(keypoint.x),
-                    y: unit(keypoint.y),
-                    size: size.round().clamp(0.0, 255.0) as u8,
-                    angle: (angle / TAU * 256.0).round().rem_euclid(256.0) as u8,
-                });
+                for &stretch in stretches {
+                    // Gradients grow where lengths shrink.
+                    let (sin, cos) = angle.sin_cos();
+                    let angle = (stretch * sin).atan2(cos);
+                    let code = signs(&patch(plane, pixel, &keypoint, angle, stretch));
+                    found.push(self.feature(&keypoint, angle, code));
+                }
             }
         }
         found
+    }
+
+    fn feature(&self, keypoint: &Keypoint, angle: f32, code: [u64; 2]) -> Feature {
+        let unit = |v: f32| ((v + 0.5) / self.longer * 65536.0).clamp(0.0, 65535.0) as u16;
+        let size = (keypoint.sigma / self.longer / SMALLEST).log2() * SIZE_STEPS;
+        Feature {
+            code,
+            x: unit(keypoint.x),
+            y: unit(keypoint.y),
+            size: size.round().clamp(0.0, 255.0) as u8,
+            angle: (angle / TAU * 256.0).round().rem_euclid(256.0) as u8,
+        }
     }
 }
 
@@ -120,7 +130,7 @@ fn spread(mut keypoints: Vec<Keypoint>, longer: f32, most: usize) -> Vec<Keypoin
     first
 }
 
-fn patch(plane: &Plane, pixel: f32, keypoint: &Keypoint, angle: f32) -> [f32; SIDE * SIDE] {
+fn patch(plane: &Plane, pixel: f32, keypoint: &Keypoint, angle: f32, stretch: f32) -> [f32; SIDE * SIDE] {
     static WEIGHTS: LazyLock<[f32; SIDE * SIDE]> = LazyLock::new(|| {
         std::array::from_fn(|k| {
             let (u, v) = (centred(k % SIDE), centred(k / SIDE));
@@ -128,11 +138,12 @@ fn patch(plane: &Plane, pixel: f32, keypoint: &Keypoint, angle: f32) -> [f32; SI
         })
     });
     let (sin, cos) = angle.sin_cos();
+    let wider = stretch.sqrt();
     let step = keypoint.sigma / pixel;
     let (x, y) = (keypoint.x / pixel, keypoint.y / pixel);
     let mut patch: [f32; SIDE * SIDE] = std::array::from_fn(|k| {
         let (u, v) = (centred(k % SIDE) * step, centred(k / SIDE) * step);
-        plane.sample(x + cos * u - sin * v, y + sin * u + cos * v)
+        plane.sample(x + (cos * u - sin * v) / wider, y + (sin * u + cos * v) * wider)
     });
     let mean = patch.iter().sum::<f32>() / patch.len() as f32;
     for (p, weight) in patch.iter_mut().zip(WEIGHTS.iter()) {

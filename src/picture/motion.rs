@@ -20,6 +20,9 @@ pub const LAG: usize = 2;
 /// The least change that is more than noise, in luma levels.
 const STRONG: f32 = 1.0;
 
+/// The least and the most that contrast is taken to change in half a second.
+const GAINS: [f32; 2] = [0.7, 1.4];
+
 /// The change of each cell: bit `c` belongs to cell `c`, row by row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Motion {
@@ -41,15 +44,15 @@ impl Motion {
     }
 }
 
-/// The change from `before` to `now` of each cell whose `weight` is above zero, less the mean change of those:
-/// light that comes and goes over the whole picture is no motion.
+/// The change from `before` to `now` of each `visible` cell, less what a change of brightness and contrast of the
+/// whole picture explains (least squares): light that comes and goes, or a camera that adapts, is no motion.
 pub fn changes(before: &[f32; CELLS], now: &[f32; CELLS], visible: &[bool; CELLS]) -> [f32; CELLS] {
-    let mut changes: [f32; CELLS] =
-        std::array::from_fn(|c| if visible[c] { now[c] - before[c] } else { 0.0 });
-    let count = visible.iter().filter(|&&v| v).count().max(1);
-    let mean = changes.iter().sum::<f32>() / count as f32;
-    for (change, &visible) in changes.iter_mut().zip(visible) {
-        *change = if visible { *change - mean } else { 0.0 };
-    }
-    changes
+    let pairs = || before.iter().zip(now).zip(visible).filter(|(_, v)| **v).map(|(pair, _)| pair);
+    let count = pairs().count().max(1) as f32;
+    let (b, n) = pairs().fold((0.0, 0.0), |(b, n), (x, y)| (b + x, n + y));
+    let (b, n) = (b / count, n / count);
+    let (bb, bn) =
+        pairs().fold((0.0, 0.0), |(bb, bn), (x, y)| (bb + (x - b) * (x - b), bn + (x - b) * (y - n)));
+    let gain = if bb > count { (bn / bb).clamp(GAINS[0], GAINS[1]) } else { 1.0 };
+    std::array::from_fn(|c| if visible[c] { now[c] - n - gain * (before[c] - b) } else { 0.0 })
 }

@@ -20,6 +20,10 @@ impl Plane {
 
     /// `luma` area-averaged to `width` × `height`, neither larger than it is.
     pub(crate) fn resized(luma: &Luma<'_>, width: usize, height: usize) -> Self {
+        if (width, height) == (luma.width(), luma.height()) {
+            let pixels = (0..height).flat_map(|y| luma.row(y)).map(|&p| f32::from(p)).collect();
+            return Self { width, height, pixels };
+        }
         let (columns, rows) = (weights(luma.width(), width), weights(luma.height(), height));
         let mut pixels = vec![0.0; width * height];
         let mut line = vec![0.0f32; luma.width()];

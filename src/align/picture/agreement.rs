@@ -5,6 +5,7 @@
 //! and moments depend on each other, so its scale is measured, not derived.
 
 use super::geometry::Affine;
+use super::steady::{Sloped, steady};
 use crate::picture::motion::{CELLS, COLUMNS, LAG, ROWS, changes};
 use crate::picture::{Motion, Raster};
 
@@ -25,6 +26,9 @@ const STILL: f32 = -0.05;
 const EXTRA: f32 = -0.025;
 /// Cells that tell something of their own: what moves moves many cells at once.
 const INDEPENDENT: f32 = 6.0;
+/// What a cell counts whose motion goes on as before, of one that starts to move or turns round: slow motion is
+/// one event, however long it lasts.
+const GOING_ON: f32 = 0.3;
 
 /// The motion of a query where the cells of a reference lie in it.
 #[derive(Clone, Copy, Default)]
@@ -35,19 +39,44 @@ pub(super) struct Seen {
     visible: [u64; 2],
 }
 
-/// The motion codes of a query's rasters, cell by cell of a reference of `size` (in its longer sides).
-pub(super) fn rectify(rasters: &[Raster], size: [f32; 2], map: &Affine) -> Vec<Seen> {
-    let mut past: Vec<Option<([f32; CELLS], [bool; CELLS])>> = Vec::with_capacity(rasters.len());
-    let mut seen = Vec::with_capacity(rasters.len());
-    for (i, raster) in rasters.iter().enumerate() {
-        past.push(cells(raster, size, map));
-        let before = i.checked_sub(LAG).and_then(|j| past[j].as_ref());
-        seen.push(match (before, &past[i]) {
-            (Some((before, _)), Some((now, visible))) => Seen::new(&changes(before, now, visible), visible),
+/// The mean of each cell of a reference where it lies in a raster, and whether it lies there at all.
+#[derive(Clone)]
+pub(super) struct Cells {
+    pub(super) means: [f32; CELLS],
+    pub(super) visible: [bool; CELLS],
+}
+
+/// The motion codes of a query's rasters, cell by cell of a reference of `size` (in its longer sides); with the
+/// shake of a camera taken out, if asked for.
+pub(super) fn rectify(rasters: &[Raster], size: [f32; 2], map: &Affine, steadied: bool) -> Vec<Seen> {
+    let cells: Vec<Option<Cells>> = if steadied {
+        let sloped: Vec<_> = rasters.iter().map(|raster| sloped(raster, size, map)).collect();
+        steady(&sloped)
+    } else {
+        rasters.iter().map(|raster| cells(raster, size, map)).collect()
+    };
+    (0..cells.len())
+        .map(|i| match (i.checked_sub(LAG).and_then(|j| cells[j].as_ref()), &cells[i]) {
+            (Some(before), Some(now)) => {
+                Seen::new(&changes(&before.means, &now.means, &now.visible), &now.visible)
+            }
             _ => Seen::default(),
-        });
-    }
-    seen
+        })
+        .collect()
+}
+
+/// The cells of a raster and their slopes, by central differences over a twentieth of a cell's width to each side.
+fn sloped(raster: &Raster, size: [f32; 2], map: &Affine) -> Option<Sloped> {
+    let step = 0.05 * map.scale() / COLUMNS as f32;
+    let moved = |dx: f32, dy: f32| {
+        let [[a, b, c], [d, e, f]] = map.0;
+        cells(raster, size, &Affine([[a, b, c + dx], [d, e, f + dy]]))
+    };
+    let slope = |right: Cells, left: Cells| std::array::from_fn(|c| right.means[c] - left.means[c]);
+    Some(Sloped {
+        cells: moved(0.0, 0.0)?,
+        slopes: [slope(moved(step, 0.0)?, moved(-step, 0.0)?), slope(moved(0.0, step)?, moved(0.0, -step)?)],
+    })
 }
 
 impl Seen {
@@ -64,21 +93,44 @@ impl Seen {
     }
 
     /// Decades for a copy at this moment.
-    pub(super) fn against(&self, reference: &Motion) -> f32 {
-        let count = |cells: &dyn Fn(usize) -> u64| (cells(0).count_ones() + cells(1).count_ones()) as f32;
-        let both = |w: usize| self.readable[w] & reference.strong[w];
-        let differs = |w: usize| self.rising[w] ^ reference.rising[w];
+    pub(super) fn against(&self, moment: &Moment) -> f32 {
+        let Moment { motion, fresh } = moment;
+        let count = |cells: &dyn Fn(usize) -> u64| {
+            let ones = |of: &dyn Fn(usize) -> u64| (of(0).count_ones() + of(1).count_ones()) as f32;
+            GOING_ON * ones(&|w| cells(w)) + (1.0 - GOING_ON) * ones(&|w| cells(w) & fresh[w])
+        };
+        let both = |w: usize| self.readable[w] & motion.strong[w];
+        let differs = |w: usize| self.rising[w] ^ motion.rising[w];
         let agree = count(&|w| both(w) & !differs(w));
         let differ = count(&|w| both(w) & differs(w));
-        let still = count(&|w| self.visible[w] & reference.strong[w] & !self.readable[w]);
-        let extra = count(&|w| self.strong[w] & !reference.strong[w]);
+        let still = count(&|w| self.visible[w] & motion.strong[w] & !self.readable[w]);
+        let extra = count(&|w| self.strong[w] & !motion.strong[w]);
         let sum = AGREES * agree + CONTRADICTS * differ + STILL * still + EXTRA * extra;
         sum / (1.0 + (agree + differ + still + extra) / INDEPENDENT)
     }
 }
 
-/// The mean of each cell of the reference where it lies in the raster, and whether it lies there at all.
-fn cells(raster: &Raster, size: [f32; 2], map: &Affine) -> Option<([f32; CELLS], [bool; CELLS])> {
+/// The motion of a reference at one moment.
+pub(super) struct Moment {
+    motion: Motion,
+    /// Cells that did something else before.
+    fresh: [u64; 2],
+}
+
+/// The moments of a stretch of a reference.
+pub(super) fn moments(motion: &[Motion]) -> Vec<Moment> {
+    let before = |i: usize| i.checked_sub(LAG).map_or(Motion::default(), |j| motion[j]);
+    (0..motion.len())
+        .map(|i| {
+            let (motion, before) = (motion[i], before(i));
+            let same =
+                |w: usize| before.strong[w] & motion.strong[w] & !(before.rising[w] ^ motion.rising[w]);
+            Moment { motion, fresh: [!same(0), !same(1)] }
+        })
+        .collect()
+}
+
+fn cells(raster: &Raster, size: [f32; 2], map: &Affine) -> Option<Cells> {
     let (width, height) = raster.size();
     if width == 0 {
         return None;
@@ -106,5 +158,5 @@ fn cells(raster: &Raster, size: [f32; 2], map: &Affine) -> Option<([f32; CELLS],
             means[c] = sum / (SAMPLES * SAMPLES) as f32;
         }
     }
-    Some((means, visible))
+    Some(Cells { means, visible })
 }

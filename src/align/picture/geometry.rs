@@ -17,10 +17,13 @@ pub(super) struct Pair {
     pub(super) turn: f32,
 }
 
-/// Distance from where a pair should lie, in longer sides of the reference, that is still the same place.
-const NEAR: f32 = 0.04;
-/// The same after the map has been fitted to all its pairs.
-const NEARER: f32 = 0.03;
+/// Distance from where a pair should lie, in longer sides of the reference, that is still the same place for a map
+/// made of one pair: a copy may be stretched, and sizes and angles of features are inexact.
+const NEAR: f32 = 0.06;
+/// The same each time after the map has been fitted to all its pairs.
+const NARROWING: [f32; 5] = [0.06, 0.05, 0.04, 0.03, 0.03];
+/// Places that determine more than place, size and angle.
+const ENOUGH: usize = 16;
 /// Octaves by which the zoom of a pair may differ from that of the map.
 const ZOOM: f32 = 0.6;
 /// Radians by which its turn may.
@@ -67,29 +70,72 @@ impl Affine {
         ((sum + root) / (sum - root).max(1e-12)).sqrt()
     }
 
-    /// Least squares; `None` where the pairs lie on a line.
-    fn fit(pairs: &[Pair]) -> Option<Self> {
-        let n = pairs.len() as f64;
-        let mean = |of: &dyn Fn(&Pair) -> f32| pairs.iter().map(|p| f64::from(of(p))).sum::<f64>() / n;
-        let (rx, ry) = (mean(&|p| p.reference[0]), mean(&|p| p.reference[1]));
-        let (qx, qy) = (mean(&|p| p.query[0]), mean(&|p| p.query[1]));
-        let mut sums = [0.0f64; 7];
-        for p in pairs {
-            let (x, y) = (f64::from(p.reference[0]) - rx, f64::from(p.reference[1]) - ry);
-            let (u, v) = (f64::from(p.query[0]) - qx, f64::from(p.query[1]) - qy);
-            for (sum, term) in sums.iter_mut().zip([x * x, x * y, y * y, x * u, y * u, x * v, y * v]) {
-                *sum += term;
-            }
-        }
-        let [xx, xy, yy, xu, yu, xv, yv] = sums;
-        let determinant = xx * yy - xy * xy;
-        if determinant < 1e-3 * (xx + yy).powi(2) * 0.25 || determinant <= 0.0 {
+    /// The least-squares similarity, mirrored first or not; `None` where the pairs lie in one place.
+    fn fit_similarity(pairs: &[Pair], mirrored: bool) -> Option<Self> {
+        let sums = Sums::new(pairs, mirrored);
+        let [xx, _, yy, xu, yu, xv, yv] = sums.products;
+        let spread = xx + yy;
+        if spread <= 1e-9 * pairs.len() as f64 {
             return None;
         }
-        let solve = |su: f64, sv: f64| ((su * yy - sv * xy) / determinant, (sv * xx - su * xy) / determinant);
-        let ((a, b), (d, e)) = (solve(xu, yu), solve(xv, yv));
-        let row = |a: f64, b: f64, q: f64| [a as f32, b as f32, (q - a * rx - b * ry) as f32];
-        Some(Self([row(a, b, qx), row(d, e, qy)]))
+        let (cos, sin) = ((xu + yv) / spread, (xv - yu) / spread);
+        Some(sums.map([[cos, -sin], [sin, cos]], mirrored))
+    }
+
+    /// The least-squares affine map; `None` where the pairs lie on a line.
+    fn fit_affine(pairs: &[Pair]) -> Option<Self> {
+        let sums = Sums::new(pairs, false);
+        let [xx, xy, yy, xu, yu, xv, yv] = sums.products;
+        let determinant = xx * yy - xy * xy;
+        if determinant < 2.5e-4 * (xx + yy).powi(2) || determinant <= 0.0 {
+            return None;
+        }
+        let solve = |su: f64, sv: f64| [(su * yy - sv * xy) / determinant, (sv * xx - su * xy) / determinant];
+        Some(sums.map([solve(xu, yu), solve(xv, yv)], false))
+    }
+}
+
+/// Means and centred second moments of pairs.
+struct Sums {
+    reference: [f64; 2],
+    query: [f64; 2],
+    /// xx, xy, yy, xu, yu, xv, yv with (x, y) in the reference and (u, v) in the query.
+    products: [f64; 7],
+}
+
+impl Sums {
+    fn new(pairs: &[Pair], mirrored: bool) -> Self {
+        let flip = if mirrored { -1.0 } else { 1.0 };
+        let points = || {
+            pairs.iter().map(|p| {
+                let [[x, y], [u, v]] = [p.reference, p.query].map(|point| point.map(f64::from));
+                [flip * x, y, u, v]
+            })
+        };
+        let n = pairs.len().max(1) as f64;
+        let mut means = [0.0; 4];
+        for point in points() {
+            means.iter_mut().zip(point).for_each(|(mean, value)| *mean += value / n);
+        }
+        let mut products = [0.0; 7];
+        for point in points() {
+            let [x, y, u, v] = std::array::from_fn(|k| point[k] - means[k]);
+            let terms = [x * x, x * y, y * y, x * u, y * u, x * v, y * v];
+            products.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
+        }
+        let [x, y, u, v] = means;
+        Self { reference: [flip * x, y], query: [u, v], products }
+    }
+
+    /// The map with this linear part, of the mirrored reference or not, that takes mean to mean.
+    fn map(&self, linear: [[f64; 2]; 2], mirrored: bool) -> Affine {
+        let flip = if mirrored { -1.0 } else { 1.0 };
+        let [x, y] = self.reference;
+        let row = |[a, b]: [f64; 2], q: f64| {
+            let a = a * flip;
+            [a as f32, b as f32, (q - a * x - b * y) as f32]
+        };
+        Affine([row(linear[0], self.query[0]), row(linear[1], self.query[1])])
     }
 }
 
@@ -118,30 +164,35 @@ pub(super) fn best(pairs: &[Pair], live: &[usize], mirrored: bool, fewest: usize
     if count < fewest {
         return None;
     }
-    let mut cluster = Cluster { map, pairs: followers(pairs, live, &map, NEAR), places: count };
-    for _ in 0..3 {
+    let first = Cluster { map, pairs: followers(pairs, live, &map, NEAR), places: count };
+    let cluster = refine(pairs, live, mirrored, first);
+    (cluster.places >= fewest).then_some(cluster)
+}
+
+/// Fits the map again and again to the places that follow it, ever more closely.
+pub(super) fn refine(pairs: &[Pair], live: &[usize], mirrored: bool, first: Cluster) -> Cluster {
+    let (scale, count) = (first.map.scale(), first.places);
+    let mut cluster = first;
+    for near in NARROWING {
         let chosen: Vec<Pair> = cluster.pairs.iter().map(|&i| pairs[i]).collect();
-        let Some(fitted) = Affine::fit(&chosen)
-            .filter(|f| f.stretch() <= MOST_STRETCH && (f.scale() / map.scale()).log2().abs() <= ZOOM)
-        else {
+        let sound = |f: &Affine| f.stretch() <= MOST_STRETCH && (f.scale() / scale).log2().abs() <= ZOOM;
+        let affine = if cluster.places >= ENOUGH { Affine::fit_affine(&chosen).filter(sound) } else { None };
+        let Some(fitted) = affine.or_else(|| Affine::fit_similarity(&chosen, mirrored).filter(sound)) else {
             break;
         };
-        let next = followers(pairs, live, &fitted, NEARER);
-        let count = places(pairs, &next);
-        if count * 10 < cluster.places * 9 {
+        let next = followers(pairs, live, &fitted, near);
+        let places = places(pairs, &next);
+        if 2 * places < count {
             break;
         }
-        cluster = Cluster { map: fitted, pairs: next, places: count };
+        cluster = Cluster { map: fitted, pairs: next, places };
     }
-    (cluster.places >= fewest).then_some(cluster)
+    cluster
 }
 
 fn followers(pairs: &[Pair], live: &[usize], map: &Affine, near: f32) -> Vec<usize> {
     let (zoom, scale) = (map.scale().log2(), map.scale());
-    let turn = {
-        let [[_, b, _], [_, e, _]] = map.0;
-        (-b).atan2(e)
-    };
+    let turn = map.turn();
     let limit = (near * scale).powi(2);
     live.iter()
         .copied()

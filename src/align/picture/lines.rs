@@ -1,5 +1,7 @@
 //! Straight lines through a matrix of evidence: a copy plays the reference at an even speed.
 
+use std::ops::Range;
+
 /// Evidence in decades for each pair of a query's moment (row) and a reference's (column), a tick apart.
 #[derive(Clone)]
 pub(super) struct Matrix {
@@ -23,6 +25,8 @@ pub(super) const SLOPES: [f64; 21] = [
     1.0, 0.98, 1.02, 0.96, 1.04, 0.94, 1.06, 0.92, 1.08, 0.90, 1.10, 0.88, 1.12, 0.86, 1.14, 0.84, 1.17,
     0.82, 1.20, 0.80, 1.25,
 ];
+/// Ticks in the reference from which two moments are not the same.
+const ELSEWHERE: f64 = 5.0;
 /// Decades by which a line at another speed has to be better than one at the same.
 const CHANGED: f32 = 0.5;
 
@@ -46,13 +50,27 @@ impl Matrix {
 
     /// The best stretch of any line, or `None` where nothing speaks for one.
     pub(super) fn best(&self) -> Option<Line> {
-        let rows = self.rows();
+        self.best_of(0..self.rows(), &|_, _| true)
+    }
+
+    /// The best stretch at the same time as `line` that puts every moment of it [`ELSEWHERE`] in the reference.
+    pub(super) fn runner_up(&self, line: &Line) -> f32 {
+        let far = |slope: f64, start: f64| {
+            let apart = |row: usize| (slope - line.slope) * row as f64 + start - line.start;
+            let (a, b) = (apart(line.from), apart(line.to));
+            a.abs().min(b.abs()) >= ELSEWHERE && (a > 0.0) == (b > 0.0)
+        };
+        self.best_of(line.from..line.to + 1, &far).map_or(0.0, |other| other.decades)
+    }
+
+    fn best_of(&self, rows: Range<usize>, allowed: &dyn Fn(f64, f64) -> bool) -> Option<Line> {
         let mut best: Option<Line> = None;
         for slope in SLOPES {
             let handicap = if slope == 1.0 { 0.0 } else { CHANGED };
-            let lowest = -(slope * rows as f64).ceil() as i64;
-            for start in lowest..self.columns as i64 {
-                let line = self.stretch(slope, start as f64);
+            let lowest = -(slope * rows.end as f64).ceil() as i64;
+            let highest = self.columns as i64 - (slope * rows.start as f64) as i64;
+            for start in (lowest..=highest).filter(|&start| allowed(slope, start as f64)) {
+                let line = self.stretch(slope, start as f64, &rows);
                 if line.decades - handicap
                     > best.map_or(0.0, |b| b.decades - if b.slope == 1.0 { 0.0 } else { CHANGED })
                 {
@@ -64,11 +82,11 @@ impl Matrix {
     }
 
     /// The stretch of one line with the largest sum (J. Kadane's maximum subarray).
-    fn stretch(&self, slope: f64, start: f64) -> Line {
+    fn stretch(&self, slope: f64, start: f64, rows: &Range<usize>) -> Line {
         let mut best = Line { from: 0, to: 0, slope, start, decades: 0.0 };
         let (mut sum, mut from) = (0.0, 0);
-        let first = ((-start - 0.5) / slope).ceil().max(0.0) as usize;
-        for row in first..self.rows() {
+        let first = ((-start - 0.5) / slope).ceil().max(rows.start as f64) as usize;
+        for row in first..rows.end {
             let column = (slope * row as f64 + start).round();
             if column >= self.columns as f64 {
                 break;

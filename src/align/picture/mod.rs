@@ -8,16 +8,20 @@
 mod agreement;
 mod geometry;
 mod lines;
+mod steady;
+#[cfg(test)]
+mod tests;
 mod votes;
 
 use super::{Kind, RefId, Segment, Span, Transform};
 use crate::index::Index;
 use crate::picture::motion::{LAG, RATE};
 use crate::picture::{Feature, Print, Probe};
-use agreement::rectify;
-use geometry::Cluster;
+use agreement::{moments, rectify};
+use geometry::{Affine, Cluster};
 use lines::{Line, Matrix};
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use votes::{Ballot, Vote};
 
 /// Different places that must follow a map before it is looked at.
@@ -38,6 +42,15 @@ const FEATURES: f32 = 0.25;
 const ALL_FEATURES: f32 = 2.0;
 /// Share of what a feature seen at one moment of a reference, and no other, tells: features depend on each other.
 const SHARE: f32 = 0.15;
+/// Decades that need no second look.
+const PLAIN: f32 = 15.0;
+/// Places that a map needs to be worth taking the shake out.
+const WORTH_STEADYING: usize = 6;
+/// Ticks from a line within which a vote lies on it.
+const NEAR_LINE: f64 = 3.0;
+/// What counts against a segment of the evidence for another moment of the same reference: a conveyor belt looks
+/// like itself at any time.
+const ELSEWHERE: f32 = 0.7;
 /// Decades for each place that a still picture follows, beyond the first ones.
 const STILL_PLACE: f64 = 0.5;
 /// Places that unrelated pictures may share.
@@ -107,8 +120,8 @@ impl PictureSpace {
         for (id, ballot) in votes::collect(self, probe) {
             let Some(reference) = self.references.get(&id) else { continue };
             for (mirrored, cluster, votes) in clusters(ballot) {
-                let found =
-                    Comparison { probe, reference, votes: &votes, cluster: &cluster }.segments(&mut trials);
+                let found = Comparison { probe, reference, votes: &votes, cluster: &cluster, mirrored }
+                    .segments(&mut trials);
                 lines.extend(found.into_iter().map(|(query, matched, slope, decades)| Segment {
                     reference: id,
                     query,
@@ -168,6 +181,31 @@ struct Comparison<'a> {
     reference: &'a Reference,
     votes: &'a [Vote],
     cluster: &'a Cluster,
+    mirrored: bool,
+}
+
+/// The moments of either side that are compared.
+struct Window {
+    rows: Range<usize>,
+    columns: Range<usize>,
+}
+
+struct Evidence {
+    motion: Matrix,
+    /// Motion and features.
+    all: Matrix,
+    /// The best line through all.
+    line: Option<Line>,
+}
+
+impl Evidence {
+    fn decades(&self) -> f32 {
+        self.line.map_or(0.0, |line| line.decades)
+    }
+
+    fn or_better(self, other: Self) -> Self {
+        if other.decades() > self.decades() { other } else { self }
+    }
 }
 
 type Found = (Span, Span, f64, f64);
@@ -178,30 +216,61 @@ impl Comparison<'_> {
             *trials += 1.0;
             return self.still().into_iter().collect();
         }
-        let (rows, columns) = self.window();
-        let mut matrix = Matrix::new(rows.len(), columns.len());
-        *trials += matrix.trials();
-        let seen = rectify(&self.probe.rasters[rows.clone()], self.reference.print.size, &self.cluster.map);
-        let motion = &self.reference.print.motion[columns.clone()];
-        for (row, seen) in seen.iter().enumerate() {
-            for (cell, motion) in matrix.cells[row * columns.len()..].iter_mut().zip(motion) {
-                *cell = seen.against(motion);
-            }
+        let window = self.window();
+        let mut evidence = self.evidence(&self.cluster.map, &window, false);
+        *trials += evidence.all.trials();
+        // Votes from other moments blur the map: those at the moments that it found make a sharper one.
+        let sharper = evidence.line.and_then(|line| self.map_along(&line, &window));
+        if let Some(map) = sharper {
+            evidence = evidence.or_better(self.evidence(&map, &window, false));
         }
-        let motion_alone = matrix.clone();
-        self.add_features(&mut matrix, rows.start, columns.start);
+        if evidence.decades() < PLAIN && self.cluster.places >= WORTH_STEADYING {
+            let map = sharper.unwrap_or(self.cluster.map);
+            evidence = evidence.or_better(self.evidence(&map, &window, true));
+        }
+        let Evidence { motion, mut all, .. } = evidence;
         let mut found = Vec::new();
-        while let Some(mut line) =
-            matrix.best().filter(|line| line.decades >= LEAST && found.len() < MOST_LINES)
+        while let Some(mut line) = all.best().filter(|line| line.decades >= LEAST && found.len() < MOST_LINES)
         {
-            matrix.strike(&line);
-            let motion = motion_alone.along(&line);
-            line.decades = motion + (line.decades - motion).min(ALL_FEATURES);
+            let moved = motion.along(&line);
+            let elsewhere = motion.runner_up(&line).max(0.0);
+            line.decades = moved + (line.decades - moved).min(ALL_FEATURES) - ELSEWHERE * elsewhere;
+            all.strike(&line);
             if line.decades >= LEAST {
-                found.push(spans(&line, rows.start, columns.start));
+                found.push(spans(&line, &window));
             }
         }
         found
+    }
+
+    /// What speaks for each pair of moments of a window, the reference lying in the query by `map`.
+    fn evidence(&self, map: &Affine, window: &Window, steadied: bool) -> Evidence {
+        let mut motion = Matrix::new(window.rows.len(), window.columns.len());
+        let seen =
+            rectify(&self.probe.rasters[window.rows.clone()], self.reference.print.size, map, steadied);
+        let moments = moments(&self.reference.print.motion[window.columns.clone()]);
+        for (row, seen) in seen.iter().enumerate() {
+            for (cell, moment) in motion.cells[row * window.columns.len()..].iter_mut().zip(&moments) {
+                *cell = seen.against(moment);
+            }
+        }
+        let mut all = motion.clone();
+        self.add_features(&mut all, window);
+        let line = all.best();
+        Evidence { motion, all, line }
+    }
+
+    /// The map that the votes at the moments of a line agree on.
+    fn map_along(&self, line: &Line, window: &Window) -> Option<Affine> {
+        let on = |vote: &&Vote| {
+            let row = self.query_tick(vote) as f64 - window.rows.start as f64;
+            let column = self.reference_tick(vote) as f64 - window.columns.start as f64;
+            (line.from as f64 - NEAR_LINE..=line.to as f64 + NEAR_LINE).contains(&row)
+                && (line.slope * row + line.start - column).abs() <= NEAR_LINE
+        };
+        let pairs: Vec<_> = self.votes.iter().filter(on).map(|vote| vote.pair).collect();
+        let live: Vec<usize> = (0..pairs.len()).collect();
+        Some(geometry::best(&pairs, &live, self.mirrored, FEWEST_PLACES)?.map)
     }
 
     /// A single picture has no motion: places that follow the map are all there is to go by.
@@ -224,7 +293,7 @@ impl Comparison<'_> {
     }
 
     /// The moments of either side that are compared.
-    fn window(&self) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
+    fn window(&self) -> Window {
         let around = |ticks: &mut dyn Iterator<Item = usize>, end: usize| {
             let (low, high) = ticks.fold((usize::MAX, 0), |(low, high), t| (low.min(t), high.max(t)));
             low.saturating_sub(AROUND).min(end)..(high + AROUND).min(end)
@@ -234,12 +303,12 @@ impl Comparison<'_> {
             around(&mut self.votes.iter().map(|v| self.reference_tick(v)), self.reference.print.motion.len());
         let most = MOST_PAIRS / rows.len().max(1);
         let end = columns.end.min(columns.start + most);
-        (rows, columns.start..end)
+        Window { rows, columns: columns.start..end }
     }
 
     /// A feature that fits the reference at few of its moments tells where in time the query is; one that fits
     /// at all of them tells nothing.
-    fn add_features(&self, matrix: &mut Matrix, first_row: usize, first_column: usize) {
+    fn add_features(&self, matrix: &mut Matrix, window: &Window) {
         let mut moments: HashMap<(u32, u32), Vec<u32>> = HashMap::new();
         for vote in self.votes {
             let keys = moments.entry(vote.query).or_default();
@@ -256,9 +325,9 @@ impl Comparison<'_> {
         }
         for (&(key, at), decades) in &evidence {
             let vote = |tick: f64| (tick * RATE / 1000.0) as usize;
-            let row = vote(f64::from(self.probe.keys[key as usize].time)).wrapping_sub(first_row);
-            let column =
-                vote(f64::from(self.reference.print.keys[at as usize].time)).wrapping_sub(first_column);
+            let row = vote(f64::from(self.probe.keys[key as usize].time)).wrapping_sub(window.rows.start);
+            let column = vote(f64::from(self.reference.print.keys[at as usize].time))
+                .wrapping_sub(window.columns.start);
             // Key frames of the reference are four ticks apart: the nearest one counts.
             for column in column.saturating_sub(2)..column.saturating_add(2) {
                 if let Some(cell) = matrix.at(row, column) {
@@ -270,10 +339,10 @@ impl Comparison<'_> {
 }
 
 /// Seconds of a line: motion at a tick has been going on for the lag before it.
-fn spans(line: &Line, first_row: usize, first_column: usize) -> Found {
+fn spans(line: &Line, window: &Window) -> Found {
     let start = line.from.saturating_sub(LAG) as f64;
-    let (end, row) = (line.to as f64 + 1.0, first_row as f64);
-    let column = |row: f64| ((line.slope * row + line.start + first_column as f64) / RATE).max(0.0);
+    let (end, row) = (line.to as f64 + 1.0, window.rows.start as f64);
+    let column = |row: f64| ((line.slope * row + line.start + window.columns.start as f64) / RATE).max(0.0);
     let query = Span { start: (start + row) / RATE, end: (end + row) / RATE };
     (query, Span { start: column(start), end: column(end) }, line.slope, f64::from(line.decades))
 }

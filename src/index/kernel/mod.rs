@@ -87,6 +87,7 @@ pub(super) enum Level {
 
 impl Level {
     /// All that this processor has, the best last.
+    #[cfg(test)]
     pub(super) fn all() -> Vec<Self> {
         #[allow(unused_mut)]
         let mut all = vec![Self::Portable];

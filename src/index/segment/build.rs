@@ -9,7 +9,7 @@ use std::io;
 use std::sync::Mutex;
 
 /// Fewer codes are not cut into bands: a scan is faster.
-const LEAST_INDEXED: usize = 2048;
+const LEAST_INDEXED: usize = 4096;
 
 impl<const W: usize> Segment<W> {
     /// Makes a segment in memory of codes and their ids, which are as many.
@@ -89,8 +89,11 @@ struct Item {
     place: u32,
 }
 
-/// Sorts the codes by each band, in two rounds of counting: a single one would write to so many places at once that
-/// every write missed the caches.
+/// Bands of so many bits are sorted in one round of counting. Of wider ones it would write to so many places at once
+/// that every write missed the caches; they take two.
+const ONE_ROUND: u32 = 13;
+
+/// Sorts the codes by each band.
 fn write_postings<const W: usize>(memory: &mut [u8], layout: &Layout, counts: &Counts, bands: Bands) {
     let (head, tail) = memory.split_at_mut(layout.near.start);
     let (codes, rest) = head.split_at_mut(layout.codes.end);
@@ -100,7 +103,8 @@ fn write_postings<const W: usize>(memory: &mut [u8], layout: &Layout, counts: &C
     let near = cast_mut::<u16>(&mut near[..layout.near.len()]);
     let far = cast_mut::<u16>(&mut far[..layout.far.len()]);
     let mut packer = Packer::new(cast_mut::<u64>(postings), counts.posting_bits());
-    let mut items = vec![Item::default(); codes.len()];
+    let wide = bands.width(0) > ONE_ROUND;
+    let mut items = vec![Item::default(); if wide { codes.len() } else { 0 }];
     let mut places = vec![0; codes.len()];
     for (band, offsets) in layout.offsets.iter().enumerate() {
         let offsets = &offsets.start - layout.codes.end..offsets.end - layout.codes.end;
@@ -111,27 +115,33 @@ fn write_postings<const W: usize>(memory: &mut [u8], layout: &Layout, counts: &C
         for value in 1..offsets.len() {
             offsets[value] += offsets[value - 1];
         }
-        let low = bands.width(band) / 2;
-        let mut cursors: Vec<u32> = offsets[..offsets.len() - 1].iter().step_by(1 << low).copied().collect();
-        for (place, code) in codes.iter().enumerate() {
-            let item = Item {
-                key: bands.key(code, band),
-                print: bands.fingerprint(code, band),
-                place: place as u32,
-            };
-            let cursor = &mut cursors[(item.key >> low) as usize];
-            items[*cursor as usize] = item;
-            *cursor += 1;
-        }
-        let mut cursors = offsets.to_vec();
         let near = &mut near[band * codes.len()..][..codes.len()];
         let far = &mut far[band * codes.len()..][..codes.len()];
-        for item in &items {
+        let mut cursors = offsets.to_vec();
+        let mut write = |item: &Item| {
             let cursor = &mut cursors[item.key as usize];
             near[*cursor as usize] = item.print as u16;
             far[*cursor as usize] = (item.print >> 16) as u16;
             places[*cursor as usize] = item.place;
             *cursor += 1;
+        };
+        let all = codes.iter().enumerate().map(|(place, code)| Item {
+            key: bands.key(code, band),
+            print: bands.fingerprint(code, band),
+            place: place as u32,
+        });
+        if bands.width(band) <= ONE_ROUND {
+            all.for_each(|item| write(&item));
+        } else {
+            let low = bands.width(band) / 2;
+            let mut rough: Vec<u32> =
+                offsets[..offsets.len() - 1].iter().step_by(1 << low).copied().collect();
+            for item in all {
+                let cursor = &mut rough[(item.key >> low) as usize];
+                items[*cursor as usize] = item;
+                *cursor += 1;
+            }
+            items.iter().for_each(write);
         }
         places.iter().for_each(|&place| packer.push(place));
     }

@@ -18,6 +18,9 @@ pub(super) mod cost {
     pub(in crate::index::segment) const SCAN: u64 = 7;
 }
 
+/// Fewer postings are read before it is found out how to avoid them.
+const WORTH_SHIFTING: u64 = 4096;
+
 /// Runs that are filtered before the candidates are counted.
 const ROUND: usize = 256;
 
@@ -112,11 +115,12 @@ impl<const W: usize> Segment<W> {
 
     /// Gives one more shell to the `rest` bands where it costs least.
     fn spend(&self, bands: Bands, code: &Code<W>, rest: usize, scratch: &mut Scratch) {
+        if rest >= bands.count() {
+            return (0..bands.count()).for_each(|band| self.deepen(bands, code, band, scratch));
+        }
         let mut costs: Vec<(u64, usize)> =
             (0..bands.count()).map(|band| (self.next_cost(bands, code, band, scratch), band)).collect();
-        if rest < costs.len() {
-            costs.select_nth_unstable(rest);
-        }
+        costs.select_nth_unstable(rest);
         for &(_, band) in costs.iter().take(rest) {
             self.deepen(bands, code, band, scratch);
         }
@@ -135,6 +139,9 @@ impl<const W: usize> Segment<W> {
         }
         let probes = Masks::of(bands.width(band)).shell(distance).len() as u64;
         let even = probes * self.counts.codes as u64 >> bands.width(band);
+        if distance == 1 {
+            return probes * cost::PROBE + even;
+        }
         // Values near a frequent one are frequent, for half of the excess as a guess.
         let known = scratch.shells.iter().filter(|shell| shell.band == band && shell.distance > 0);
         let (mut postings, mut known_probes) = (0, 0);
@@ -156,21 +163,17 @@ impl<const W: usize> Segment<W> {
         // A query may have several such bands; few moves find most of what can be saved.
         for _ in 0..4 {
             let total: u64 = scratch.shells.iter().map(|shell| shell.postings).sum();
-            let mut best = (0, 0, 0);
-            for band in 0..bands.count() {
-                let mut saved = 0;
-                for (dropped, distance) in (0..=scratch.thresholds[band]).rev().enumerate() {
-                    saved += scratch
-                        .shells
-                        .iter()
-                        .find(|shell| shell.band == band && shell.distance == distance as usize)
-                        .map_or(0, |shell| shell.postings);
-                    if saved > best.0 {
-                        best = (saved, band, dropped + 1);
-                    }
-                }
+            if total < WORTH_SHIFTING {
+                return;
             }
-            let (saved, from, count) = best;
+            // What is saved by taking away each shell and those of the same band beyond it.
+            let saved = scratch.shells.iter().map(|shell| {
+                let beyond =
+                    scratch.shells.iter().filter(|s| s.band == shell.band && s.distance >= shell.distance);
+                (beyond.map(|shell| shell.postings).sum::<u64>(), shell.band, shell.distance)
+            });
+            let (saved, from, nearest) = saved.max_by_key(|saved| saved.0).unwrap_or((0, 0, 0));
+            let count = (scratch.thresholds[from] + 1) as usize - nearest;
             if 4 * saved < total {
                 return;
             }

@@ -5,8 +5,29 @@ use crate::media::Options;
 /// What is wanted of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Want {
-    pub(super) picture: bool,
-    pub(super) sound: bool,
+    pub(super) picture: Pick,
+    pub(super) sound: Pick,
+}
+
+/// Which stream of a kind is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pick {
+    None,
+    /// The one that the program prefers.
+    Any,
+    /// The stream of this number.
+    Stream(usize),
+}
+
+impl Pick {
+    /// The program's option that selects the stream; `others` turns off those of other kinds.
+    fn option(self, others: &str) -> Option<String> {
+        match self {
+            Self::None => None,
+            Self::Any => Some(others.to_owned()),
+            Self::Stream(index) => Some(format!("-map 0:{index}")),
+        }
+    }
 }
 
 /// The child's descriptor that takes samples. Pictures go to its standard output.
@@ -18,117 +39,13 @@ const INPUT: &str = if cfg!(target_os = "linux") { "file:/proc/self/fd/0" } else
 
 /// Containers that may be opened. Missing are those that fetch something else (playlists, session descriptions,
 /// image sequences, devices), render text, or guess at headerless data.
-const FORMATS: &[&str] = &[
-    // Films
-    "3gp",
-    "amv",
-    "asf",
-    "asf_o",
-    "av1",
-    "avi",
-    "cavsvideo",
-    "dirac",
-    "dnxhd",
-    "dv",
-    "evc",
-    "f4v",
-    "flv",
-    "gxf",
-    "h261",
-    "h263",
-    "h264",
-    "hevc",
-    "ismv",
-    "ivf",
-    "ivr",
-    "kux",
-    "live_flv",
-    "m4v",
-    "matroska",
-    "mjpeg",
-    "mjpeg_2000",
-    "mov",
-    "mpeg",
-    "mpegts",
-    "mpegvideo",
-    "mxf",
-    "nsv",
-    "nut",
-    "nuv",
-    "obu",
-    "ogg",
-    "rm",
-    "roq",
-    "smjpeg",
-    "swf",
-    "ty",
-    "vc1",
-    "vc1test",
-    "vivo",
-    "vvc",
-    "wtv",
-    "yuv4mpegpipe",
-    // Sound
-    "aa",
-    "aac",
-    "aax",
-    "ac3",
-    "ac4",
-    "adts",
-    "aiff",
-    "amr",
-    "amrnb",
-    "amrwb",
-    "ape",
-    "au",
-    "caf",
-    "dsf",
-    "dts",
-    "dtshd",
-    "eac3",
-    "flac",
-    "gsm",
-    "iff",
-    "laf",
-    "lc3",
-    "loas",
-    "mlp",
-    "mp3",
-    "mpc",
-    "mpc8",
-    "oga",
-    "oma",
-    "opus",
-    "osq",
-    "rso",
-    "sox",
-    "spdif",
-    "tak",
-    "truehd",
-    "tta",
-    "voc",
-    "w64",
-    "wav",
-    "wsd",
-    "wv",
-    "xwma",
-    // Moving or single images
-    "apng",
-    "bmp_pipe",
-    "flic",
-    "gif",
-    "gif_pipe",
-    "jpeg_pipe",
-    "jpegxl_anim",
-    "jpegxl_pipe",
-    "png_pipe",
-    "ppm_pipe",
-    "pgm_pipe",
-    "qoi_pipe",
-    "tiff_pipe",
-    "webp_pipe",
-    "j2k_pipe",
-];
+const FORMATS: &str = "\
+    3gp,amv,asf,asf_o,av1,avi,cavsvideo,dirac,dnxhd,dv,evc,f4v,flv,gxf,h261,h263,h264,hevc,ismv,ivf,\
+    ivr,kux,live_flv,m4v,matroska,mjpeg,mjpeg_2000,mov,mpeg,mpegts,mpegvideo,mxf,nsv,nut,nuv,obu,ogg,\
+    rm,roq,smjpeg,swf,ty,vc1,vc1test,vivo,vvc,wtv,yuv4mpegpipe,aa,aac,aax,ac3,ac4,adts,aiff,amr,amrnb,\
+    amrwb,ape,au,caf,dsf,dts,dtshd,eac3,flac,gsm,iff,laf,lc3,loas,mlp,mp3,mpc,mpc8,oga,oma,opus,osq,\
+    rso,sox,spdif,tak,truehd,tta,voc,w64,wav,wsd,wv,xwma,apng,bmp_pipe,flic,gif,gif_pipe,jpeg_pipe,\
+    jpegxl_anim,jpegxl_pipe,png_pipe,ppm_pipe,pgm_pipe,qoi_pipe,tiff_pipe,webp_pipe,j2k_pipe";
 
 /// All arguments of the child.
 pub(super) fn arguments(options: &Options, want: Want) -> Vec<String> {
@@ -136,19 +53,21 @@ pub(super) fn arguments(options: &Options, want: Want) -> Vec<String> {
     let mut add = |words: &str| args.extend(words.split(' ').map(str::to_owned));
     add("-nostdin -hide_banner -nostats -loglevel level+info");
     add("-protocol_whitelist file,pipe -format_whitelist");
-    add(&FORMATS.join(","));
+    add(FORMATS);
     add(&format!("-max_pixels {}", options.limits.pixels));
     // One thread costs the least CPU; whoever has many files has work for many cores. Turning full pictures would
     // cost more than turning the small ones here.
     add("-threads 1 -filter_threads 1 -noautorotate -i");
     add(INPUT);
-    if want.picture {
-        add("-an -sn -dn -map_metadata -1 -vf");
+    if let Some(stream) = want.picture.option("-an -sn -dn") {
+        add(&stream);
+        add("-map_metadata -1 -vf");
         add(&picture_filter(options));
         add("-f yuv4mpegpipe -strict -1 pipe:1");
     }
-    if want.sound {
-        add("-vn -sn -dn -map_metadata -1 -af");
+    if let Some(stream) = want.sound.option("-vn -sn -dn") {
+        add(&stream);
+        add("-map_metadata -1 -af");
         add(&sound_filter(options));
         add(&format!("-c:a pcm_f32le -f f32le pipe:{SOUND_FD}"));
     }

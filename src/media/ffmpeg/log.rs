@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::args::Want;
+use super::args::{Pick, Want};
 use crate::media::error::one_line;
 use crate::media::raster::Turn;
 use crate::media::{Bound, MediaError, Stream};
@@ -23,6 +23,8 @@ struct Listed {
     index: usize,
     kind: Option<Kind>,
     codec: String,
+    /// Marked as the one to be played.
+    default: bool,
     turn: Turn,
     /// Of sound: a single channel.
     mono: bool,
@@ -40,6 +42,8 @@ pub(super) struct Log {
     chosen: Vec<usize>,
     /// Past the listing of the input.
     listed: bool,
+    /// Past the choice of streams: the output is about to begin.
+    began: bool,
     /// Seconds that the container claims.
     pub(super) duration: Option<f64>,
     pub(super) errors: u64,
@@ -80,9 +84,8 @@ impl Log {
     }
 
     fn info(&mut self, text: &str) {
-        if text.starts_with("Output #") || text.starts_with("Stream mapping:") {
-            self.listed = true;
-        }
+        self.began |= text.starts_with("Output #");
+        self.listed |= self.began || text.starts_with("Stream mapping:");
         let inner = text.trim_start();
         if let Some(rest) = text.strip_prefix("  Stream #0:") {
             match rest.split_once(" -> #") {
@@ -141,6 +144,35 @@ impl Log {
         Some(Stream { index: stream.index, of: self.count(kind), codec: stream.codec.clone() })
     }
 
+    /// Whether it is known which streams are being decoded.
+    pub(super) fn began(&self) -> bool {
+        self.began
+    }
+
+    /// What should be wanted instead of what `want` has come to: the first stream of a kind that is marked as the
+    /// default, or else the first. The program prefers the largest picture, which need not be what players show.
+    pub(super) fn better(&self, want: Want) -> Option<Want> {
+        let pick = |pick, kind| {
+            let mut all = self.streams.iter().filter(|s| s.kind == Some(kind));
+            match (pick, all.clone().find(|s| s.default).or(all.next())) {
+                (Pick::Any, Some(stream)) => Pick::Stream(stream.index),
+                // A cover is no film.
+                (Pick::Any, None) => Pick::None,
+                (pick, _) => pick,
+            }
+        };
+        let better =
+            Want { picture: pick(want.picture, Kind::Picture), sound: pick(want.sound, Kind::Sound) };
+        let fine =
+            [better.picture, better.sound].iter().zip([want.picture, want.sound]).all(
+                |(new, old)| match new {
+                    Pick::Stream(index) => self.chosen.contains(index),
+                    new => *new == old,
+                },
+            );
+        (!fine).then_some(better)
+    }
+
     /// How the pictures have to be turned.
     pub(super) fn turn(&self) -> Turn {
         self.chosen_listed(Kind::Picture).map(|s| s.turn).unwrap_or_default()
@@ -176,18 +208,19 @@ impl Log {
             Some(Verdict::Bound(bound)) => MediaError::limit(path, bound),
             Some(Verdict::Unsupported) => MediaError::unsupported(path, cause),
             None if self.streams.is_empty() => MediaError::malformed(path, cause),
-            None => match (want.picture, want.sound) {
-                (true, false) if self.count(Kind::Picture) == 0 => {
-                    MediaError::unsupported(path, "has no picture")
+            None => {
+                let lacks = |pick, kind| pick == Pick::None || self.count(kind) == 0;
+                match (lacks(want.picture, Kind::Picture), lacks(want.sound, Kind::Sound)) {
+                    (true, true) if want.sound == Pick::None => {
+                        MediaError::unsupported(path, "has no picture")
+                    }
+                    (true, true) if want.picture == Pick::None => {
+                        MediaError::unsupported(path, "has no sound")
+                    }
+                    (true, true) => MediaError::unsupported(path, "has neither picture nor sound"),
+                    _ => MediaError::malformed(path, cause),
                 }
-                (false, true) if self.count(Kind::Sound) == 0 => {
-                    MediaError::unsupported(path, "has no sound")
-                }
-                _ if self.count(Kind::Picture) + self.count(Kind::Sound) == 0 => {
-                    MediaError::unsupported(path, "has neither picture nor sound")
-                }
-                _ => MediaError::malformed(path, cause),
-            },
+            }
         }
     }
 }
@@ -218,7 +251,8 @@ fn listed(rest: &str) -> Option<Listed> {
     let mono = coded.contains(" Hz, mono,");
     let pq = coded.contains("/smpte2084");
     let limited = limited_range(coded);
-    Some(Listed { index, kind, codec: one_line(codec), turn: Turn::None, mono, limited, pq })
+    let default = about.contains("(default)");
+    Some(Listed { index, kind, codec: one_line(codec), default, turn: Turn::None, mono, limited, pq })
 }
 
 /// Whether the pixels are luma and chroma of limited range, by their format, which follows the codec:
@@ -315,6 +349,19 @@ mod tests {
     }
 
     #[test]
+    fn the_default_stream_is_better_than_the_programs_choice() {
+        let any = Want { picture: Pick::Any, sound: Pick::Any };
+        let mut log = Log::default();
+        log.push(SAID.as_bytes());
+        let better = Want { picture: Pick::Stream(0), sound: Pick::Stream(1) };
+        assert_eq!(log.better(any), Some(better));
+        let mut log = Log::default();
+        log.push(SAID.replace("#0:2 -> #1:0", "#0:1 -> #1:0").as_bytes());
+        assert_eq!(log.better(any), None);
+        assert_eq!(log.better(Want { sound: Pick::None, ..any }), None);
+    }
+
+    #[test]
     fn newer_programs_spell_rotation_otherwise() {
         let mut log = Log::default();
         log.push(SAID.replace("displaymatrix", "Display Matrix").as_bytes());
@@ -325,7 +372,7 @@ mod tests {
     fn a_program_that_cannot_start_is_no_fault_of_the_file() {
         let mut log = Log::default();
         log.push(b"ffmpeg: error while loading shared libraries: libx.so.1: cannot open\n");
-        let error = log.error(Path::new("a.mp4"), Want { picture: true, sound: true });
+        let error = log.error(Path::new("a.mp4"), Want { picture: Pick::Any, sound: Pick::Any });
         assert!(matches!(error, MediaError::Jail { .. }) && error.to_string().contains("libx.so.1"));
     }
 

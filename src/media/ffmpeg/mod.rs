@@ -13,8 +13,8 @@ use std::fs::File;
 use std::path::Path;
 
 use super::{MediaError, Options, Sink, Stream, Summary, Warning};
-use args::Want;
-use log::Kind;
+use args::{Pick, Want};
+use log::{Kind, Log};
 use pump::Outcome;
 
 /// Media that end this much earlier than the container claims are reported as truncated.
@@ -28,7 +28,8 @@ pub(super) fn read(
     options: &Options,
     sink: &mut impl Sink,
 ) -> Result<Summary, MediaError> {
-    let mut want = Want { picture: options.picture, sound: options.sound };
+    let pick = |wanted| if wanted { Pick::Any } else { Pick::None };
+    let mut want = Want { picture: pick(options.picture), sound: pick(options.sound) };
     let mut cpu = 0.0;
     let mut fallback = None;
     loop {
@@ -37,24 +38,34 @@ pub(super) fn read(
         if outcome.frames > 0 || outcome.samples > 0 {
             return Ok(summary(outcome, options, cpu));
         }
-        // The program gives up where an output finds no stream, or where one of two streams has a decoder that
-        // fails at once. Try what else there may be; nothing was pushed yet.
-        let (picture, sound) = (outcome.log.count(Kind::Picture) > 0, outcome.log.count(Kind::Sound) > 0);
-        let next = match fallback.take() {
+        let next = match outcome.better {
             _ if outcome.log.over_a_limit() => None,
-            Some(next) => Some(next),
-            None if want.picture && want.sound => match (picture, sound) {
-                (true, true) => {
-                    fallback = Some(Want { picture: false, sound: true });
-                    Some(Want { picture: true, sound: false })
-                }
-                (true, false) => Some(Want { picture: true, sound: false }),
-                (false, true) => Some(Want { picture: false, sound: true }),
-                (false, false) => None,
-            },
-            None => None,
+            Some(better) => Some(better),
+            None => fallback.take().or_else(|| {
+                let (next, last) = instead(want, &outcome.log);
+                fallback = last;
+                next
+            }),
         };
-        want = next.ok_or_else(|| outcome.log.error(path, want))?;
+        let nothing = Want { picture: Pick::None, sound: Pick::None };
+        match next {
+            Some(next) if next != nothing => want = next,
+            _ => return Err(outcome.log.error(path, want)),
+        }
+    }
+}
+
+/// What to try where nothing came of both picture and sound, and what after that. The program gives up where an
+/// output finds no stream, or where the decoder of one of two streams fails at once.
+fn instead(want: Want, log: &Log) -> (Option<Want>, Option<Want>) {
+    if want.picture == Pick::None || want.sound == Pick::None {
+        return (None, None);
+    }
+    let picture = (log.count(Kind::Picture) > 0).then_some(Want { sound: Pick::None, ..want });
+    let sound = (log.count(Kind::Sound) > 0).then_some(Want { picture: Pick::None, ..want });
+    match picture {
+        Some(_) => (picture, sound),
+        None => (sound, None),
     }
 }
 

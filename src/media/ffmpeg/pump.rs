@@ -30,6 +30,8 @@ pub(super) struct Outcome {
     pub(super) jailed: bool,
     /// The child did not end well.
     pub(super) failed: bool,
+    /// Nothing was pushed, since this should be wanted instead.
+    pub(super) better: Option<Want>,
 }
 
 /// Runs one child on `file` to its end.
@@ -42,11 +44,16 @@ pub(super) fn run(
 ) -> Result<Outcome, MediaError> {
     let mut child = child::start(path, file, options, want)?;
     let mut pump = Pump::new(options);
-    pump.run(&mut child, sink).map_err(|stop| match stop {
-        Stop::Bound(bound) => MediaError::limit(path, bound),
-        Stop::Io(source) => MediaError::io(path, source),
-        Stop::Malformed(cause) => MediaError::malformed(path, cause),
-    })?;
+    let better = match pump.run(&mut child, want, sink) {
+        Ok(()) => None,
+        Err(Stop::Better(want)) => {
+            child.kill();
+            Some(want)
+        }
+        Err(Stop::Bound(bound)) => return Err(MediaError::limit(path, bound)),
+        Err(Stop::Io(source)) => return Err(MediaError::io(path, source)),
+        Err(Stop::Malformed(cause)) => return Err(MediaError::malformed(path, cause)),
+    };
     let lingers = Instant::now() + LINGER;
     while !child.ended() {
         if Instant::now() > lingers {
@@ -59,7 +66,7 @@ pub(super) fn run(
         return Err(MediaError::limit(path, Bound::CpuTime));
     }
     let Pump { log, frames, samples, .. } = pump;
-    Ok(Outcome { frames, samples, log, cpu, jailed: child.jailed, failed: !status.success() })
+    Ok(Outcome { frames, samples, log, cpu, jailed: child.jailed, failed: !status.success(), better })
 }
 
 fn cpu_exceeded(status: std::process::ExitStatus) -> bool {
@@ -68,6 +75,8 @@ fn cpu_exceeded(status: std::process::ExitStatus) -> bool {
 }
 
 enum Stop {
+    /// Another stream should be read.
+    Better(Want),
     Bound(Bound),
     Io(io::Error),
     Malformed(String),
@@ -102,7 +111,7 @@ impl<'a> Pump<'a> {
         }
     }
 
-    fn run(&mut self, child: &mut Running, sink: &mut impl Sink) -> Result<(), Stop> {
+    fn run(&mut self, child: &mut Running, want: Want, sink: &mut impl Sink) -> Result<(), Stop> {
         let limits = &self.options.limits;
         let end = Instant::now() + limits.wall;
         // Waiting is counted only while it is the child that is waited for.
@@ -119,11 +128,21 @@ impl<'a> Pump<'a> {
             }
             let ready = ready(child, [messages, pictures, samples])?;
             waited += now.elapsed();
-            // What the child says comes first: it says how the pictures are to be turned before it sends any.
+            // What the child says comes first: before it sends any picture it says which stream that is of, and how it
+            // is to be turned.
             if ready[0] {
                 let n = read(&mut child.messages, &mut buffer)?;
                 messages = n > 0;
                 self.log.push(&buffer[..n]);
+                if !self.log.began() && messages {
+                    continue;
+                }
+            }
+            if (ready[1] || ready[2])
+                && self.frames + self.samples == 0
+                && let Some(better) = self.log.better(want)
+            {
+                return Err(Stop::Better(better));
             }
             if ready[1] {
                 pictures = self.planes.read(&mut child.pictures)?;

@@ -1,0 +1,188 @@
+//! Small films drawn here: what is a copy is found, and what only looks like one is not.
+
+use super::PictureSpace;
+use crate::align::Segment;
+use crate::media::{Frame, Luma};
+use crate::picture::{Extractor, Probe};
+
+const WIDTH: usize = 320;
+const HEIGHT: usize = 180;
+/// Surprise from which a match counts here.
+const SURE: f64 = 4.0;
+
+/// A brightness for each pixel and second.
+trait Scene: Fn(f32, f32, f32) -> f32 {}
+
+impl<F: Fn(f32, f32, f32) -> f32> Scene for F {}
+
+fn noise(x: i32, y: i32, seed: u32) -> f32 {
+    let mut h = (x as u32).wrapping_mul(0x9e37_79b1)
+        ^ (y as u32).wrapping_mul(0x85eb_ca77)
+        ^ seed.wrapping_mul(0xc2b2_ae3d);
+    h = (h ^ (h >> 15)).wrapping_mul(0x2c1b_3c6d);
+    h = (h ^ (h >> 12)).wrapping_mul(0x297a_2d39);
+    ((h ^ (h >> 15)) >> 8) as f32 / (1 << 24) as f32
+}
+
+/// Value noise with details from 48 pixels down to 6.
+fn texture(x: f32, y: f32, seed: u32) -> f32 {
+    [48.0, 24.0, 12.0, 6.0]
+        .iter()
+        .zip([0.4, 0.3, 0.2, 0.1])
+        .map(|(cell, weight)| {
+            let (u, v) = (x / cell, y / cell);
+            let (i, j) = (u.floor(), v.floor());
+            let smooth = |t: f32| t * t * (3.0 - 2.0 * t);
+            let (s, t) = (smooth(u - i), smooth(v - j));
+            let at = |dx: i32, dy: i32| noise(i as i32 + dx, j as i32 + dy, seed + *cell as u32);
+            let top = at(0, 0) + s * (at(1, 0) - at(0, 0));
+            let bottom = at(0, 1) + s * (at(1, 1) - at(0, 1));
+            weight * (top + t * (bottom - top))
+        })
+        .sum::<f32>()
+        * 255.0
+}
+
+/// A still room in which four lamps wander; `paths` chooses their ways.
+fn room(seed: u32, paths: u32) -> impl Scene {
+    move |x: f32, y: f32, t: f32| {
+        let lamps: f32 = (0..4)
+            .map(|k| {
+                let way = |j: u32| {
+                    0.5 + 0.4 * (t * (0.4 + noise(k, 7, paths + j)) + 6.3 * noise(k, 9, paths + j)).sin()
+                };
+                let (dx, dy) = (x - way(1) * WIDTH as f32, y - way(2) * HEIGHT as f32);
+                90.0 * (-(dx * dx + dy * dy) / 700.0).exp()
+            })
+            .sum();
+        0.75 * texture(x, y, seed) + lamps
+    }
+}
+
+fn film(scene: impl Scene, from: f32, seconds: f32) -> Probe {
+    let mut extractor = Extractor::default();
+    for i in 0..(seconds * 4.0) as usize {
+        let t = i as f32 / 4.0;
+        let pixels: Vec<u8> = (0..WIDTH * HEIGHT)
+            .map(|k| scene((k % WIDTH) as f32, (k / WIDTH) as f32, from + t).clamp(0.0, 255.0) as u8)
+            .collect();
+        let luma = Luma::new(WIDTH, HEIGHT, WIDTH, &pixels).expect("a whole plane");
+        extractor.push(Frame { luma, time: f64::from(t) });
+    }
+    extractor.finish()
+}
+
+fn bank() -> PictureSpace {
+    let mut space = PictureSpace::default();
+    space.insert(7, film(room(1, 1), 0.0, 12.0).print());
+    space.insert(8, film(room(2, 2), 0.0, 12.0).print());
+    space
+}
+
+fn search(query: impl Scene, from: f32, seconds: f32) -> Vec<Segment> {
+    let mut found = bank().search(&film(query, from, seconds));
+    found.retain(|segment| segment.surprise >= SURE);
+    found
+}
+
+/// `seen` is expected to be found as all of `from..from + seconds` of reference 7.
+#[track_caller]
+fn is_found(seen: &[Segment], from: f64, seconds: f64) {
+    assert!(!seen.is_empty(), "nothing found");
+    assert!(seen.iter().all(|s| s.reference == 7), "{seen:?}");
+    let best = &seen[0];
+    assert!((best.matched.start - best.query.start - from).abs() <= 0.26, "{best:?}");
+    assert!(best.query.end - best.query.start >= 0.7 * seconds, "{best:?}");
+}
+
+#[test]
+fn a_plain_copy_is_found() {
+    is_found(&search(room(1, 1), 0.0, 12.0), 0.0, 12.0);
+}
+
+#[test]
+fn an_excerpt_is_found_where_it_was() {
+    is_found(&search(room(1, 1), 4.0, 6.0), 4.0, 6.0);
+}
+
+#[test]
+fn a_crop_is_found() {
+    let whole = room(1, 1);
+    is_found(&search(move |x, y, t| whole(60.0 + 0.65 * x, 30.0 + 0.65 * y, t), 0.0, 12.0), 0.0, 12.0);
+}
+
+#[test]
+fn a_mirror_image_is_found_and_called_one() {
+    let whole = room(1, 1);
+    let seen = search(move |x, y, t| whole(WIDTH as f32 - 1.0 - x, y, t), 0.0, 12.0);
+    is_found(&seen, 0.0, 12.0);
+    assert!(seen[0].transform.mirrored);
+}
+
+#[test]
+fn a_tilted_copy_in_a_still_frame_is_found() {
+    let whole = room(1, 1);
+    let seen = search(
+        move |x, y, t| {
+            let (u, v) = ((x - 170.0) / 0.6, (y - 80.0) / 0.6);
+            let (u, v) = (0.98 * u + 0.2 * v + 160.0, -0.2 * u + 0.98 * v + 90.0);
+            let inside = (0.0..WIDTH as f32).contains(&u) && (0.0..HEIGHT as f32).contains(&v);
+            if inside { 0.6 * whole(u, v, t) + 40.0 } else { texture(x, y, 99) }
+        },
+        0.0,
+        12.0,
+    );
+    is_found(&seen, 0.0, 12.0);
+    assert!(!seen[0].transform.mirrored);
+}
+
+#[test]
+fn a_faster_copy_is_found_with_its_speed() {
+    let whole = room(1, 1);
+    let seen = search(move |x, y, t| whole(x, y, 1.2 * t), 0.0, 9.0);
+    assert!(!seen.is_empty());
+    assert!((seen[0].transform.speed - 1.2).abs() < 0.04, "{:?}", seen[0]);
+}
+
+#[test]
+fn the_same_room_at_another_time_is_not_a_copy() {
+    assert_eq!(search(room(1, 5), 0.0, 12.0), []);
+    assert_eq!(search(room(1, 1), 60.0, 12.0), []);
+}
+
+#[test]
+fn still_films_match_nothing() {
+    let empty = |x: f32, y: f32, _: f32| 0.75 * texture(x, y, 1);
+    assert_eq!(search(empty, 0.0, 8.0), []);
+    let mut space = PictureSpace::default();
+    for (id, level) in [(1, 0.0), (2, 16.0), (3, 128.0)] {
+        space.insert(id, film(move |_, _, _| level, 0.0, 8.0).print());
+    }
+    space.insert(4, film(empty, 0.0, 8.0).print());
+    assert_eq!(space.search(&film(|_, _, _| 0.0, 0.0, 8.0)), []);
+    let found = space.search(&film(empty, 0.0, 8.0));
+    assert!(found.iter().all(|s| s.surprise < SURE), "{found:?}");
+}
+
+#[test]
+fn a_removed_reference_is_found_no_more() {
+    let mut space = bank();
+    let query = film(room(1, 1), 0.0, 6.0);
+    assert!(!space.search(&query).is_empty());
+    space.remove(7);
+    assert!(space.search(&query).iter().all(|s| s.reference != 7));
+}
+
+#[test]
+fn a_still_is_found_in_a_film_and_a_film_by_a_still() {
+    let (still, moving) = (film(room(1, 1), 3.0, 0.25), film(room(1, 1), 0.0, 6.0));
+    assert_eq!(still.print().motion.len(), 1);
+    for (banked, asked) in [(&still, &moving), (&moving, &still), (&still, &still)] {
+        let mut space = PictureSpace::default();
+        space.insert(7, banked.print());
+        space.insert(8, film(room(2, 2), 0.0, 0.25).print());
+        let found = space.search(asked);
+        assert!(found.first().is_some_and(|s| s.reference == 7 && s.surprise >= SURE), "{found:?}");
+        assert!(found.iter().all(|s| s.reference == 7), "{found:?}");
+    }
+}
