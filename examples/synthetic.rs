@@ -1,6 +1,6 @@
-//! Writes a synthetic film: `synthetic SEED SECONDS OUT.y4m OUT.wav`.
+//! Writes a synthetic film: `synthetic SEED SECONDS OUT.y4m OUT.wav [WIDTH HEIGHT FRAMES RATE]`.
 //!
-//! 640×360 at 25 frames a second, and mono sound at 16 kHz. The same seed gives the same film.
+//! 640×360 at 25 frames a second and mono sound at 16 kHz, or what is asked for. The same seed gives the same film.
 
 #[path = "../testdata/synthetic.rs"]
 mod synthetic;
@@ -9,34 +9,37 @@ use std::error::Error;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 
-const WIDTH: usize = 640;
-const HEIGHT: usize = 360;
-const FRAMES: u32 = 25;
-const RATE: u32 = 16_000;
-
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [seed, seconds, picture, sound] = arguments.as_slice() else {
-        return Err("usage: synthetic SEED SECONDS OUT.y4m OUT.wav".into());
+    let [seed, seconds, picture, sound, form @ ..] = arguments.as_slice() else {
+        return Err("usage: synthetic SEED SECONDS OUT.y4m OUT.wav [WIDTH HEIGHT FRAMES RATE]".into());
     };
     let (seed, seconds): (u64, u32) = (seed.parse()?, seconds.parse()?);
+    let form: Vec<u32> = form.iter().map(|number| number.parse()).collect::<Result<_, _>>()?;
+    let [width, height, frames, rate] = form.try_into().unwrap_or([640, 360, 25, 16_000]);
     let film = synthetic::Film::new(seed, seconds.into());
-    write_picture(&film, seconds, picture)?;
-    write_sound(&film, seconds, sound)
+    write_picture(&film, [width as usize, height as usize], seconds * frames, frames, picture)?;
+    write_sound(&film, (seconds * rate) as usize, rate, sound)
 }
 
-fn write_picture(film: &synthetic::Film, seconds: u32, path: &str) -> Result<(), Box<dyn Error>> {
+fn write_picture(
+    film: &synthetic::Film,
+    [width, height]: [usize; 2],
+    count: u32,
+    rate: u32,
+    path: &str,
+) -> Result<(), Box<dyn Error>> {
     let mut out = BufWriter::new(File::create(path)?);
-    writeln!(out, "YUV4MPEG2 W{WIDTH} H{HEIGHT} F{FRAMES}:1 Ip A1:1 Cmono")?;
-    for n in 0..seconds * FRAMES {
+    writeln!(out, "YUV4MPEG2 W{width} H{height} F{rate}:1 Ip A1:1 Cmono")?;
+    for n in 0..count {
         writeln!(out, "FRAME")?;
-        out.write_all(&film.luma(f64::from(n) / f64::from(FRAMES), WIDTH, HEIGHT))?;
+        out.write_all(&film.luma(f64::from(n) / f64::from(rate), width, height))?;
     }
     Ok(out.flush()?)
 }
 
-fn write_sound(film: &synthetic::Film, seconds: u32, path: &str) -> Result<(), Box<dyn Error>> {
-    let samples = film.sound(0, (seconds * RATE) as usize, RATE);
+fn write_sound(film: &synthetic::Film, count: usize, rate: u32, path: &str) -> Result<(), Box<dyn Error>> {
+    let samples = film.sound(0, count, rate);
     let bytes = u32::try_from(samples.len() * 2)?;
     let mut out = BufWriter::new(File::create(path)?);
     out.write_all(b"RIFF")?;
@@ -46,8 +49,8 @@ fn write_sound(film: &synthetic::Film, seconds: u32, path: &str) -> Result<(), B
     // PCM, one channel.
     out.write_all(&1u16.to_le_bytes())?;
     out.write_all(&1u16.to_le_bytes())?;
-    out.write_all(&RATE.to_le_bytes())?;
-    out.write_all(&(RATE * 2).to_le_bytes())?;
+    out.write_all(&rate.to_le_bytes())?;
+    out.write_all(&(rate * 2).to_le_bytes())?;
     out.write_all(&2u16.to_le_bytes())?;
     out.write_all(&16u16.to_le_bytes())?;
     out.write_all(b"data")?;

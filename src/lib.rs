@@ -72,6 +72,11 @@ pub use decide::{Match, Policy, Verdict};
 pub use fingerprint::{Fingerprint, Fingerprinter, Probe, Spec};
 pub use media::Sink;
 
+// One film for the tests of all rooms.
+#[cfg(test)]
+#[path = "../testdata/synthetic.rs"]
+mod synthetic;
+
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

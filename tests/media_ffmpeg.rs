@@ -257,6 +257,16 @@ fn the_stream_that_players_show_is_read() {
 }
 
 #[test]
+fn threads_do_not_matter() {
+    let bench = Bench::new();
+    let clip = bench.encode("clip.mp4", CLIP);
+    let (_, one) = read(&clip);
+    let (_, four) = read_with(&clip, &Options { threads: 4, ..Options::default() }).unwrap();
+    assert!(one.frames.iter().map(|f| &f.pixels).eq(four.frames.iter().map(|f| &f.pixels)));
+    assert!(one.samples == four.samples);
+}
+
+#[test]
 fn a_cover_is_no_film() {
     let bench = Bench::new();
     bench.encode("cover.png", "-f lavfi -i testsrc2=size=300x300:duration=0.04");

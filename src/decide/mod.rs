@@ -41,7 +41,8 @@ impl Policy {
         let score = surprise - threshold.clamp(-1e3, 1e3);
         let seconds = segment.query.end - segment.query.start;
         let still = seconds == 0.0 || segment.matched.end == segment.matched.start;
-        if !still && !(seconds >= self.min_seconds) { score.min(HELD_BACK) } else { score }
+        let long_enough = seconds >= self.min_seconds;
+        if still || long_enough { score } else { score.min(HELD_BACK) }
     }
 }
 

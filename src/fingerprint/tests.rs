@@ -1,10 +1,8 @@
 use super::{Fingerprint, FingerprintError, Fingerprinter, Probe, Spec};
 use crate::media::{Frame, Luma, Samples, Sink};
+use crate::synthetic;
 use proptest::prelude::*;
 use std::sync::LazyLock;
-
-#[path = "../../testdata/synthetic.rs"]
-mod synthetic;
 
 const RATE: u32 = 8000;
 

@@ -135,3 +135,42 @@ impl Gather {
         (&self.sorted[end - count..end], capped)
     }
 }
+
+/// Keeps the nearest hits.
+#[derive(Debug)]
+pub(super) struct Nearest {
+    k: usize,
+    radius: u32,
+    hits: Vec<Hit>,
+}
+
+impl Nearest {
+    pub(super) fn new(k: usize, radius: u32) -> Self {
+        Self { k, radius, hits: Vec::new() }
+    }
+
+    /// What is farther need not be added.
+    pub(super) fn radius(&self) -> u32 {
+        self.radius
+    }
+
+    pub(super) fn add(&mut self, hit: Hit) {
+        if hit.distance > self.radius || self.k == 0 {
+            return;
+        }
+        self.hits.push(hit);
+        // Only now and then, so that it costs little.
+        if self.hits.len() >= self.k.saturating_mul(2).saturating_add(64) {
+            self.hits.select_nth_unstable_by_key(self.k - 1, Hit::order);
+            self.hits.truncate(self.k);
+            self.radius = self.hits[self.k - 1].distance;
+        }
+    }
+
+    /// The nearest, nearest first.
+    pub(super) fn finish(mut self) -> Vec<Hit> {
+        self.hits.sort_unstable_by_key(Hit::order);
+        self.hits.truncate(self.k);
+        self.hits
+    }
+}

@@ -15,7 +15,30 @@
 //! assert_eq!((hits[0].id, hits[0].distance), (7, 1));
 //! ```
 //!
-//! Writers never wait for readers, nor readers for writers: a [`Snapshot`] is an immutable view.
+//! # How it works
+//!
+//! Codes lie in **segments** that are written once. In a segment equal codes are folded into one, and codes are cut
+//! into bands: for each band a table leads from each value of the band to the codes that have it. Two codes
+//! within the radius have a band that differs in very few bits, so a search looks up the values near those of its own
+//! code. Beside each posting lie the 32 bits that follow the band, and nearly all that does not match is rejected by
+//! them, sixteen bits at a time, before its code is touched. A plan is made first: bands whose values are too frequent
+//! are left to the others, and where a scan is cheaper, the segment is scanned. The inner loops exist for AVX-512,
+//! AVX2 and any processor, and are chosen at run time.
+//!
+//! What is inserted goes to a short list that is scanned. Full lists become small segments, and segments of like size
+//! are merged in the background; removed ids are left out by the next merge. Readers take a [`Snapshot`], which costs
+//! one atomic load, and writers replace the state whole: neither waits for the other.
+//!
+//! A segment in memory has the layout of its file. [`Index::save`] writes what is new, [`Index::open`] maps it.
+//!
+//! | room | subject |
+//! |---|---|
+//! | `bands` | cuts, thresholds, budgets: the mathematics |
+//! | `kernel` | scan, filter and check, for each set of instructions |
+//! | `segment` | layout, building, planning, searching, batches, files |
+//! | `block`, `part`, `ranges` | lists, what a part holds, what was taken out |
+//! | `live`, `merge`, `snapshot`, `hits` | the index, its upkeep, and its searches |
+//! | `store` | an index in a folder |
 
 mod bands;
 mod block;

@@ -110,7 +110,7 @@ impl<const W: usize> Part<W> {
         self.codes().len()
     }
 
-    fn codes(&self) -> &[Code<W>] {
+    pub(super) fn codes(&self) -> &[Code<W>] {
         match &self.body {
             Body::Block(block) => &block.codes,
             Body::Segment(segment) => segment.codes(),
@@ -162,12 +162,16 @@ impl<const W: usize> Part<W> {
             Body::Segment(segment) => segment.search_batch(queries, radius, scratch),
         }
         for (query, found) in &scratch.found {
-            for &id in self.ids(found.place as usize) {
-                if self.removed.is_empty() || !self.removed.contains(id) {
-                    hit(*query, Hit { id, distance: found.distance });
-                }
+            for id in self.live_ids(found.place as usize) {
+                hit(*query, Hit { id, distance: found.distance });
             }
         }
+    }
+
+    /// The ids of a code that were not taken out.
+    pub(super) fn live_ids(&self, place: usize) -> impl Iterator<Item = u64> {
+        let ids = self.ids(place).iter().copied();
+        ids.filter(|id| self.removed.is_empty() || !self.removed.contains(*id))
     }
 
     fn ids(&self, place: usize) -> &[u64] {

@@ -1,13 +1,16 @@
 //! An immutable view, and the searches.
 
 use super::block::Block;
-use super::hits::Gather;
+use super::hits::{Gather, Nearest};
 use super::kernel::{Found, Level};
 use super::part::Part;
 use super::segment::{BatchScratch, Scratch};
 use super::{Batch, Code, Hit, Outcome};
 use std::cell::RefCell;
 use std::sync::Arc;
+
+/// Codes scanned at one radius in the search of the nearest.
+const NEAREST_AT_ONCE: usize = 1024;
 
 /// All that is stored at one moment.
 #[derive(Clone, Debug)]
@@ -78,19 +81,38 @@ impl<const W: usize> Snapshot<W> {
         }
         // Wider and wider until there are enough; every step costs several times the one before.
         let bits = 64 * W as u32;
-        let steps = [bits / 32, bits / 16, bits / 8, bits * 3 / 16, bits / 4, bits];
-        for radius in steps {
+        for radius in [bits / 32, bits / 16, bits / 8, bits * 3 / 16] {
             let _complete = self.within_into(code, radius, usize::MAX, &mut hits);
             if hits.len() >= k {
-                break;
+                hits.sort_unstable_by_key(Hit::order);
+                hits.truncate(k);
+                return hits;
             }
         }
-        if hits.len() > k {
-            hits.select_nth_unstable_by_key(k, Hit::order);
-            hits.truncate(k);
+        self.nearest_by_scan(code, k)
+    }
+
+    /// As [`nearest`](Self::nearest), by a scan within a radius that shrinks.
+    fn nearest_by_scan(&self, code: &Code<W>, k: usize) -> Vec<Hit> {
+        let mut nearest = Nearest::new(k, 64 * W as u32);
+        let mut found = Vec::new();
+        let parts = self.state.parts.iter().map(|part| (part.codes(), Some(part), &[][..]));
+        let head = self.state.head.iter().map(|block| (&block.codes[..], None, &block.ids[..]));
+        for (codes, part, ids) in parts.chain(head) {
+            for (chunk, codes) in codes.chunks(NEAREST_AT_ONCE).enumerate() {
+                found.clear();
+                let base = chunk * NEAREST_AT_ONCE;
+                Level::best().scan(codes, code, nearest.radius(), base as u32, &mut found);
+                for hit in &found {
+                    let add = |id: u64| nearest.add(Hit { id, distance: hit.distance });
+                    match part {
+                        Some(part) => part.live_ids(hit.place as usize).for_each(add),
+                        None => ids.get(hit.place as usize).copied().into_iter().for_each(add),
+                    }
+                }
+            }
         }
-        hits.sort_unstable_by_key(Hit::order);
-        hits
+        nearest.finish()
     }
 
     /// [`within`](Self::within) for many codes at once, which costs less than one by one.

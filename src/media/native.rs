@@ -26,6 +26,13 @@ pub(super) fn read(
     options: &Options,
     sink: &mut impl Sink,
 ) -> Result<Native, MediaError> {
+    match kind {
+        Kind::Wav if !options.sound => return Err(MediaError::unsupported(path, "has no picture")),
+        Kind::Y4m | Kind::Image(_) if !options.picture => {
+            return Err(MediaError::unsupported(path, "has no sound"));
+        }
+        _ => {}
+    }
     let mut input = BufReader::with_capacity(1 << 16, file);
     input.rewind().map_err(|source| MediaError::io(path, source))?;
     let read = match kind {
@@ -45,9 +52,6 @@ pub(super) fn read(
 }
 
 fn film(input: BufReader<&File>, options: &Options, sink: &mut impl Sink) -> Result<Summary, SourceError> {
-    if !options.picture {
-        return Err(SourceError::unsupported("has no sound"));
-    }
     let mut source = Y4m::new(input, options)?;
     let (frames, warnings) = whole(drain_frames(&mut source, options, sink), options.ticks())?;
     Ok(pictures(frames, "rawvideo", warnings, options))
@@ -59,9 +63,6 @@ fn image(
     options: &Options,
     sink: &mut impl Sink,
 ) -> Result<Summary, SourceError> {
-    if !options.picture {
-        return Err(SourceError::unsupported("has no sound"));
-    }
     if strung(&mut input, format)? {
         return Err(SourceError::unsupported("images strung together to a film"));
     }
@@ -105,9 +106,6 @@ fn strung(input: &mut BufReader<&File>, format: ImageFormat) -> Result<bool, Sou
 }
 
 fn sound(input: BufReader<&File>, options: &Options, sink: &mut impl Sink) -> Result<Summary, SourceError> {
-    if !options.sound {
-        return Err(SourceError::unsupported("has no picture"));
-    }
     let mut source = Wav::new(input, options)?;
     let (samples, mut warnings) = whole(drain_samples(&mut source, options, sink), options.hertz())?;
     let decoded = samples as f64 / f64::from(options.hertz());

@@ -18,6 +18,8 @@ pub struct Options {
     pub sample_rate: u32,
     /// What a file may cost.
     pub limits: Limits,
+    /// Threads of the decoder. Default 1, which takes the least CPU time; more take less time for a single file.
+    pub threads: u32,
     /// The `ffmpeg` program: a path, or a name that is looked up in `PATH`. Default `ffmpeg`.
     pub ffmpeg: PathBuf,
     /// Decode even where the operating system cannot lock the decoder up. Default `false`: a file that needs the
@@ -34,6 +36,7 @@ impl Default for Options {
             max_side: 640,
             sample_rate: 8000,
             limits: Limits::default(),
+            threads: 1,
             ffmpeg: PathBuf::from("ffmpeg"),
             allow_unjailed: false,
         }

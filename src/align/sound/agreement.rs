@@ -1,4 +1,4 @@
-//! Hamming distances of a block of words at every position of a track.
+//! Hamming distances of a block of words from runs of a track's words.
 
 /// Words to a block.
 pub(super) const BLOCK: usize = 16;
@@ -15,6 +15,42 @@ pub(super) fn distances(block: &[u32; BLOCK], track: &[u32], out: &mut Vec<i16>)
         return;
     }
     portable(block, track, out);
+}
+
+/// Hands those of `starts` to `each` that begin runs of [`BLOCK`] words of `track` at most `farthest` from `block`,
+/// with their distances.
+pub(super) fn near(
+    block: &[u32; BLOCK],
+    track: &[u32],
+    starts: &[u32],
+    farthest: u32,
+    each: impl FnMut(u32, u32),
+) {
+    #[cfg(target_arch = "x86_64")]
+    return wide::near(block, track, starts, farthest, each);
+    #[cfg(not(target_arch = "x86_64"))]
+    near_portable(block, track, starts, farthest, each);
+}
+
+#[inline(always)]
+fn near_portable(
+    block: &[u32; BLOCK],
+    track: &[u32],
+    starts: &[u32],
+    farthest: u32,
+    mut each: impl FnMut(u32, u32),
+) {
+    // Touching all first lets the memory answer in any order.
+    let touched = starts.iter().filter_map(|&start| track.get(start as usize));
+    std::hint::black_box(touched.fold(0, |sum, word| sum ^ word));
+    for &start in starts {
+        let run = track.get(start as usize..).and_then(|run| run.first_chunk::<BLOCK>());
+        let Some(run) = run else { continue };
+        let distance = block.iter().zip(run).map(|(a, b)| (a ^ b).count_ones()).sum();
+        if distance <= farthest {
+            each(start, distance);
+        }
+    }
 }
 
 /// Written so that a compiler can keep the lanes in registers; the wide versions are this, compiled for more.
@@ -59,6 +95,47 @@ mod wide {
         }
     }
 
+    /// As the portable one, compiled for the best that the processor has.
+    pub(super) fn near(
+        block: &[u32; BLOCK],
+        track: &[u32],
+        starts: &[u32],
+        farthest: u32,
+        each: impl FnMut(u32, u32),
+    ) {
+        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vpopcntdq") {
+            // SAFETY: the processor has the features that the function is compiled for.
+            unsafe { near_avx512(block, track, starts, farthest, each) }
+        } else if is_x86_feature_detected!("popcnt") {
+            // SAFETY: as above.
+            unsafe { near_popcnt(block, track, starts, farthest, each) }
+        } else {
+            super::near_portable(block, track, starts, farthest, each);
+        }
+    }
+
+    #[target_feature(enable = "avx512f,avx512vpopcntdq")]
+    fn near_avx512(
+        block: &[u32; BLOCK],
+        track: &[u32],
+        starts: &[u32],
+        farthest: u32,
+        each: impl FnMut(u32, u32),
+    ) {
+        super::near_portable(block, track, starts, farthest, each);
+    }
+
+    #[target_feature(enable = "popcnt")]
+    fn near_popcnt(
+        block: &[u32; BLOCK],
+        track: &[u32],
+        starts: &[u32],
+        farthest: u32,
+        each: impl FnMut(u32, u32),
+    ) {
+        super::near_portable(block, track, starts, farthest, each);
+    }
+
     #[target_feature(enable = "avx512f,avx512vpopcntdq")]
     fn avx512(block: &[u32; BLOCK], track: &[u32], out: &mut Vec<i16>) {
         super::portable(block, track, out);
@@ -85,6 +162,11 @@ mod tests {
             got.clear();
             portable(&block, &track, &mut got);
             prop_assert_eq!(&got, &want);
+            let starts: Vec<u32> = (0..100).collect();
+            let mut found = Vec::new();
+            near(&block, &track, &starts, 255, |start, distance| found.push((start, distance as i16)));
+            let want = (0..).zip(want).filter(|(_, distance)| *distance <= 255);
+            prop_assert_eq!(found, want.collect::<Vec<_>>());
         }
     }
 }

@@ -58,16 +58,72 @@ const SPEEDS: RangeInclusive<f64> = 0.77..=1.30;
 /// Fits the line near `rough` that agrees best; `None` where too little does.
 pub(super) fn fit(probe: &Probe, track: &[u32], rough: Line) -> Option<Fit> {
     let mut line = rough;
-    let mut words = trim(probe, track, &line)?;
+    let mut words = trim(probe, track, &line, 0..track.len())?;
     for round in 0..ROUNDS {
         line = improve(probe, track, &line, &words, round);
-        words = trim(probe, track, &line)?;
+        words = trim(probe, track, &line, 0..track.len())?;
     }
     if words.len() < LEAST {
         return None;
     }
     let evidence = weigh(probe, track, &line, &words);
     Some(Fit { pitch: exact_pitch(probe, track, &line, &words), line, words, evidence })
+}
+
+/// Fits that go on where one ends, on either side, after a cut or a pause in the query.
+pub(super) fn follow(probe: &Probe, track: &[u32], fit: &Fit) -> Vec<Fit> {
+    let mut found = Vec::new();
+    for forward in [true, false] {
+        let mut last = fit.clone();
+        while let Some(next) = follow_on(probe, track, &last, forward) {
+            found.push(next.clone());
+            last = next;
+        }
+    }
+    found
+}
+
+/// Words that are compared to find where a copy goes on: 1.5 s.
+const LOOK: usize = 24;
+
+/// The longest cut or pause, in words of the query: 2.6 s.
+const JUMP: i32 = 80;
+
+/// Share of the agreement possible that the words after a jump must reach beyond chance: some six deviations.
+const AGREE: f64 = 0.3;
+
+/// Fewest words of a fit that goes on: 1 s.
+const LEAST_ON: usize = 16;
+
+fn follow_on(probe: &Probe, track: &[u32], last: &Fit, forward: bool) -> Option<Fit> {
+    let side = if forward { last.words.end..track.len() } else { 0..last.words.start };
+    let look = |jump: i32| {
+        let skipped = (f64::from(jump.abs()) * Probe::HOP / Print::HOP) as usize;
+        let cut = (jump > 0) == forward;
+        let first = if cut { skipped } else { 0 };
+        if forward {
+            (side.start + first).min(side.end)..(side.start + first + LOOK).min(side.end)
+        } else {
+            side.end.saturating_sub(first + LOOK)..side.end.saturating_sub(first)
+        }
+    };
+    let jumped =
+        |jump: i32| Line { reference: last.line.reference + f64::from(jump) * Probe::HOP, ..last.line };
+    let jump = (-JUMP..=JUMP)
+        .filter(|jump| jump.abs() > 2)
+        .max_by_key(|&jump| agreement(probe, track, &jumped(jump), &look(jump)))?;
+    let (line, words) = (jumped(jump), look(jump));
+    let evidence = weigh(probe, track, &line, &words);
+    if words.len() < LEAST_ON || evidence.agreement < AGREE * evidence.weight {
+        return None;
+    }
+    let line = improve(probe, track, &line, &words, ROUNDS);
+    let words = trim(probe, track, &line, side)?;
+    if words.len() < LEAST_ON {
+        return None;
+    }
+    let evidence = weigh(probe, track, &line, &words);
+    Some(Fit { pitch: last.pitch, line, words, evidence })
 }
 
 /// Words of the reference with their numbers, each with what the query has in its place; those where either side has
@@ -107,11 +163,11 @@ fn agree(reading: Reading, own: u32) -> Agreed {
     Agreed { agreement: 32 + firm - 2 * lost, weight: 32 + firm }
 }
 
-/// The stretch of words whose agreement, less the drift, sums up highest.
-fn trim(probe: &Probe, track: &[u32], line: &Line) -> Option<Range<usize>> {
+/// The stretch within some words whose agreement, less the drift, sums up highest.
+fn trim(probe: &Probe, track: &[u32], line: &Line, within: Range<usize>) -> Option<Range<usize>> {
     let (mut best, mut running) = (0.0, 0.0);
     let (mut start, mut words) = (0, None);
-    for (word, reading, own) in pairs(probe, track, line, 0..track.len()) {
+    for (word, reading, own) in pairs(probe, track, line, within) {
         if running <= 0.0 {
             running = 0.0;
             start = word;

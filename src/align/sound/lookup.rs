@@ -6,9 +6,9 @@
 //! some ten thousand places, so that one place is enough to start a line from.
 
 use super::RefId;
-use super::agreement::BLOCK;
+use super::agreement::{BLOCK, near};
 use super::line::{self, Line};
-use super::table::Table;
+use super::table::{Scratch, Table};
 use super::tracks::Tracks;
 use crate::sound::{PITCHES, Print, Probe, Reading};
 use rayon::prelude::*;
@@ -73,21 +73,30 @@ fn hits(probe: &Probe, tracks: &Tracks, table: &Table, pitch: usize) -> Vec<Hit>
     let phases: [Vec<u32>; 2] = std::array::from_fn(|phase| {
         readings.iter().skip(phase).step_by(2).map(|reading| reading.word).collect()
     });
-    let words = tracks.words();
     let mut hits = Vec::new();
+    let mut starts = Vec::new();
+    let mut scratch = Scratch::default();
     for (query, reading) in readings.iter().enumerate().filter(|(query, _)| probe.eventful()[*query]) {
-        let Some(block) = (query / 2).checked_sub(BEFORE) else { continue };
-        let Some(block) = phases[query % 2].get(block..block + BLOCK) else { continue };
-        for probed in probes(reading, table.mask()) {
-            for place in table.places(probed) {
-                let Some(start) = (place as usize).checked_sub(BEFORE) else { continue };
-                let Some(other) = words.get(start..start + BLOCK) else { continue };
-                let distance = block.iter().zip(other).map(|(a, b)| (a ^ b).count_ones()).sum();
-                if distance <= FARTHEST {
-                    hits.push(Hit { distance, place, query: query as u32, pitch: pitch as u32 });
-                }
-            }
+        let Some(block) = (query / 2).checked_sub(BEFORE).and_then(|first| phases[query % 2].get(first..))
+        else {
+            continue;
+        };
+        let Some(block) = block.first_chunk::<BLOCK>() else { continue };
+        // First all places and then all distances, so that neither waits for the other's memory.
+        starts.clear();
+        for run in table.runs() {
+            run.look_up(probes(reading, run.mask()), &mut scratch, &mut starts);
         }
+        // Every reference has more gaps before it than this takes off.
+        starts.iter_mut().for_each(|start| *start = start.saturating_sub(BEFORE as u32));
+        near(block, tracks.words(), &starts, FARTHEST, |start, distance| {
+            hits.push(Hit {
+                distance,
+                place: start + BEFORE as u32,
+                query: query as u32,
+                pitch: pitch as u32,
+            });
+        });
     }
     hits
 }

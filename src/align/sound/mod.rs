@@ -24,6 +24,9 @@ use tracks::Tracks;
 /// Fits with a smaller surprise are not worth a word to anyone.
 const LEAST_SURPRISE: f64 = -2.0;
 
+/// Surprise from which on a copy is believed enough to look for where it goes on.
+const LEADING: f64 = 4.0;
+
 /// Share of a segment's query time that a surer one of the same reference may cover.
 const MOST_OVERLAP: f64 = 0.3;
 
@@ -51,10 +54,10 @@ impl SoundSpace {
     /// Adds a reference's sound; one of the same number is replaced.
     pub fn insert(&mut self, reference: RefId, print: &Print) {
         self.remove(reference);
-        let span = self.tracks.insert(reference, print);
-        if self.table.insert(span.start, &self.tracks.words()[span]) {
+        self.tracks.insert(reference, print);
+        if self.table.grow(self.tracks.words()) {
             self.tracks.compact();
-            self.table.settle(self.tracks.words());
+            self.table.sort(self.tracks.words());
         }
     }
 
@@ -108,24 +111,34 @@ impl SoundSpace {
     /// The surest of the fits to one reference, and the others as far as they tell of other stretches.
     fn apart(&self, reference: RefId, probe: &Probe, fits: Vec<Fit>) -> Vec<Segment> {
         let trials = null::trials(probe.eventful().len(), self.tracks.alive());
-        let mut segments: Vec<Segment> = fits
-            .into_iter()
-            .map(|fit| segment(reference, &fit, null::surprise(&fit.evidence, trials)))
-            .filter(|segment| segment.surprise >= LEAST_SURPRISE)
-            .collect();
-        segments.sort_by(|a, b| b.surprise.total_cmp(&a.surprise));
+        let weighed = |fit: Fit| (null::surprise(&fit.evidence, trials), fit);
+        let mut fits: Vec<(f64, Fit)> = fits.into_iter().map(weighed).collect();
+        fits.retain(|(surprise, _)| *surprise >= LEAST_SURPRISE);
+        fits.sort_by(|a, b| b.0.total_cmp(&a.0));
         let mut kept: Vec<Segment> = Vec::new();
-        for segment in segments {
+        let mut keep = |surprise: f64, fit: &Fit| {
+            let segment = segment(reference, fit, surprise);
             let length = segment.query.end - segment.query.start;
-            let covered = kept.iter().any(|other| {
+            let fresh = kept.iter().all(|other| {
                 let start = segment.query.start.max(other.query.start);
                 let end = segment.query.end.min(other.query.end);
-                end - start > MOST_OVERLAP * length
+                end - start <= MOST_OVERLAP * length
             });
-            if !covered {
+            if fresh {
                 kept.push(segment);
             }
+            fresh
+        };
+        let track = self.tracks.of(reference);
+        for (surprise, fit) in fits {
+            if !keep(surprise, &fit) || surprise < LEADING {
+                continue;
+            }
+            for next in line::follow(probe, track, &fit) {
+                keep(surprise.min(null::surprise(&next.evidence, null::AFTER_A_JUMP)), &next);
+            }
         }
+        kept.sort_by(|a, b| b.surprise.total_cmp(&a.surprise));
         kept
     }
 }

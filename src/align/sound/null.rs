@@ -20,6 +20,9 @@ const LASTING: f64 = 0.03;
 /// Independent lines to a word of the query and a word of the reference: speeds, pitches, where to start and end.
 const LINES: f64 = 1.0;
 
+/// Independent lines that are tried to find where a known copy goes on.
+pub(super) const AFTER_A_JUMP: f64 = 1_000.0;
+
 /// Words that a sound's likeness to itself is followed over: 4 s.
 const MEMORY: usize = 64;
 

@@ -68,6 +68,39 @@ fn speed_and_pitch_are_found() {
 }
 
 #[test]
+fn cuts_and_pauses_split_a_copy_into_segments() {
+    let space = space(1..3);
+    let rate = RATE as usize;
+    let mut sound = melody(2, 20.0, 1.0);
+    sound.drain(7 * rate..7 * rate + rate / 2);
+    sound.splice(13 * rate..13 * rate, vec![0.0; rate / 2]);
+    let mut found = space.search(&extract(&sound));
+    found.retain(|segment| segment.surprise > 4.0);
+    found.sort_by(|a, b| a.query.start.total_cmp(&b.query.start));
+    let starts: Vec<(f64, f64)> =
+        found.iter().map(|found| (found.query.start, found.matched.start - found.query.start)).collect();
+    assert_eq!(starts.len(), 3, "{found:?}");
+    for ((start, offset), (want, want_offset)) in starts.iter().zip([(0.0, 0.0), (7.0, 0.5), (13.5, 0.0)]) {
+        assert!((start - want).abs() < 0.5 && (offset - want_offset).abs() < 0.1, "{starts:?}");
+    }
+}
+
+#[test]
+fn both_plans_find_the_same() {
+    let space = space(1..9);
+    for speed in [1.0, 0.95, 1.1] {
+        let query = extract(&melody(5, 20.0, speed));
+        let [scanned, looked_up] =
+            [SoundPlan::Exhaustive, SoundPlan::Lookup].map(|plan| space.search_by(&query, plan)[0].clone());
+        assert_eq!((scanned.reference, looked_up.reference), (5, 5));
+        assert!((scanned.surprise - looked_up.surprise).abs() < 0.1 * scanned.surprise);
+        assert!((scanned.query.start - looked_up.query.start).abs() < 0.1);
+        assert!((scanned.matched.end - looked_up.matched.end).abs() < 0.1);
+        assert!((scanned.transform.speed - looked_up.transform.speed).abs() < 0.005);
+    }
+}
+
+#[test]
 fn strangers_and_what_was_removed_are_not_found() {
     let mut space = space(1..4);
     let strangers = space.search(&extract(&melody(7, 20.0, 1.0)));

@@ -21,8 +21,8 @@ pub(super) struct Tracks {
 }
 
 impl Tracks {
-    /// Adds a reference that is not there yet; gives back where its words are.
-    pub(super) fn insert(&mut self, reference: RefId, print: &Print) -> Range<usize> {
+    /// Adds a reference that is not there yet.
+    pub(super) fn insert(&mut self, reference: RefId, print: &Print) {
         self.words.extend([GAP; MARGIN]);
         let start = self.words.len();
         self.words.extend(print.words().iter().map(|word: &Word| word.map_or(GAP, |word| word.get())));
@@ -31,8 +31,7 @@ impl Tracks {
         if !span.is_empty() {
             self.owners.insert(start, reference);
         }
-        self.spans.insert(reference, span.clone());
-        span
+        self.spans.insert(reference, span);
     }
 
     /// Takes a reference out, if it is there. The others stay where they are.
@@ -68,6 +67,11 @@ impl Tracks {
     /// All words, those between references too.
     pub(super) fn words(&self) -> &[u32] {
         &self.words
+    }
+
+    /// The words of one reference; none where it is not there.
+    pub(super) fn of(&self, reference: RefId) -> &[u32] {
+        self.spans.get(&reference).and_then(|span| self.words.get(span.clone())).unwrap_or_default()
     }
 
     /// References with their words.

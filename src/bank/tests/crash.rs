@@ -1,9 +1,9 @@
 //! Every operation on the disk fails once, or is the last before power is lost.
 
 use super::sim::{Failure, SimDisk};
-use super::synthetic::Random;
 use crate::bank::{Bank, ChangeError, LogError, OpenError};
 use crate::fingerprint::{Fingerprint, Spec};
+use crate::synthetic::Random;
 use crate::{picture, sound};
 use std::collections::BTreeMap;
 

@@ -7,11 +7,9 @@ mod sim;
 use super::*;
 use crate::fingerprint::Fingerprinter;
 use crate::media::{Frame, Luma, Samples, Sink};
+use crate::synthetic;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-#[path = "../../../testdata/synthetic.rs"]
-mod synthetic;
 
 /// Probes of a few short films.
 pub(super) fn probes() -> &'static [Probe] {

@@ -2,8 +2,8 @@
 //!
 //! What was written and not synced may come out of a loss of power in any part and in any order of whole sectors.
 
-use super::synthetic::Random;
 use crate::bank::disk::{Disk, DiskFile};
+use crate::synthetic::Random;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::io;
@@ -97,13 +97,13 @@ impl SimDisk {
         state.plan.clear();
         // A folder keeps or loses each of its unsynced names.
         let mut names = state.durable_names.clone();
-        if random.next() % 2 == 0 {
+        if random.next().is_multiple_of(2) {
             names = state.names.clone();
         }
         (state.names, state.durable_names) = (names.clone(), names);
         for file in &mut state.files {
             for write in std::mem::take(&mut file.pending) {
-                if random.next() % 3 > 0 {
+                if !random.next().is_multiple_of(3) {
                     apply_some(&mut file.durable, &write, random);
                 }
             }
@@ -158,13 +158,13 @@ fn apply(to: &mut Vec<u8>, write: &Write) {
 /// Applies a write, or some of its sectors, or only the growth of the file.
 fn apply_some(to: &mut Vec<u8>, write: &Write, random: &mut Random) {
     let Write::Bytes(at, bytes) = write else { return apply(to, write) };
-    if random.next() % 2 == 0 {
+    if random.next().is_multiple_of(2) {
         return apply(to, write);
     }
     to.resize(to.len().max(at + bytes.len()), 0);
     for (n, byte) in bytes.iter().enumerate() {
         let mut sector = Random(random.0 ^ ((at + n) / SECTOR) as u64);
-        if sector.next() % 2 == 0 {
+        if sector.next().is_multiple_of(2) {
             to[at + n] = *byte;
         }
     }

@@ -4,8 +4,9 @@
 //! work is turned round: band by band, all buckets that any code asks for are visited once, in the order in which they
 //! lie in memory, and each is compared with all codes that ask for it.
 
-use super::search::{Scratch, cost};
-use super::{Segment, search::passes};
+use super::Segment;
+use super::batch_plan::Way;
+use super::search::{Scratch, passes};
 use crate::index::Code;
 use crate::index::bands::{Bands, Budget, DEEPEST, Masks};
 use crate::index::kernel::{Bucket, Candidate, Found, Needle, prefetch};
@@ -20,19 +21,15 @@ const SCANNED: usize = 1024;
 /// Candidates that are checked together.
 const CHECKED: usize = 4096;
 
-/// A code that asks for more than so many times the even share of postings is searched alone, where the thresholds
-/// are fitted to it.
-const UNEVEN: u64 = 4;
-
 /// Buffers that are used again from batch to batch.
 #[derive(Debug, Default)]
 pub(in crate::index) struct BatchScratch {
     alone: Scratch,
     /// One for each code and band.
-    thresholds: Vec<i32>,
-    budgets: Vec<Budget>,
+    pub(super) thresholds: Vec<i32>,
+    pub(super) budgets: Vec<Budget>,
     /// The codes by what they ask of one band.
-    asked: Vec<Asked>,
+    pub(super) asked: Vec<Asked>,
     classes: Vec<Class>,
     probes: Vec<Probe>,
     spare: Vec<Probe>,
@@ -46,13 +43,13 @@ pub(in crate::index) struct BatchScratch {
 }
 
 /// What a code asks of a band.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Asked {
-    key: u32,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) key: u32,
     print: u32,
     threshold: i32,
     budget: Budget,
-    query: u32,
+    pub(super) query: u32,
 }
 
 /// Codes that ask the same of a band.
@@ -74,14 +71,6 @@ struct Probe {
     /// How many classes follow the first.
     classes: u16,
     first: u32,
-}
-
-/// How a code of the batch is searched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    Together,
-    Alone,
-    Scan,
 }
 
 impl<const W: usize> Segment<W> {
@@ -140,95 +129,8 @@ impl<const W: usize> Segment<W> {
         }
     }
 
-    /// Chooses the thresholds of each code, and how it is searched.
-    fn plan_batch(
-        &self,
-        bands: Bands,
-        queries: &[Code<W>],
-        radius: u32,
-        scratch: &mut BatchScratch,
-    ) -> Vec<Way> {
-        let count = bands.count();
-        let (each, rest) = (radius as usize / count, radius as usize % count + 1);
-        let BatchScratch { thresholds, budgets, asked, .. } = scratch;
-        thresholds.clear();
-        budgets.clear();
-        if each > DEEPEST {
-            return vec![Way::Scan; queries.len()];
-        }
-        // For each code the postings asked for, and what one more shell of each band would cost.
-        let mut postings = vec![0u64; queries.len()];
-        let mut next = vec![0u64; queries.len() * count];
-        for band in 0..count {
-            self.ask(bands, band, queries, |_| Some((0, Budget::default())), asked);
-            let masks = Masks::of(bands.width(band));
-            let offsets = self.offsets(band);
-            for group in asked.chunk_by(|a, b| a.key == b.key) {
-                let size = |mask: &u32| {
-                    let value = (group[0].key ^ mask) as usize;
-                    u64::from(offsets[value + 1].saturating_sub(offsets[value]))
-                };
-                // The deepest shells are many; what they hold is guessed from the shell before.
-                let known = each.min(2);
-                let shells: Vec<u64> =
-                    (0..known).map(|distance| masks.shell(distance).iter().map(size).sum()).collect();
-                let guess = |distance: usize| {
-                    let probes = masks.shell(distance).len() as u64;
-                    let even = probes * self.counts.codes as u64 >> bands.width(band);
-                    match shells.get(1) {
-                        Some(near) => even.max(near * probes / u64::from(bands.width(band))),
-                        None if distance == 0 => size(&0),
-                        None => even,
-                    }
-                };
-                let sum = shells.iter().sum::<u64>() + (known..each).map(guess).sum::<u64>();
-                let more = if each <= DEEPEST { guess(each) } else { u64::MAX / 64 };
-                for asked in group {
-                    postings[asked.query as usize] += sum;
-                    next[asked.query as usize * count + band] = more;
-                }
-            }
-        }
-        let (mut one, mut order) = (Vec::new(), Vec::new());
-        let even = self.even_cost(bands, each, rest);
-        let mut ways = Vec::with_capacity(queries.len());
-        for (query, sum) in postings.iter().enumerate() {
-            order.clear();
-            order.extend(next[query * count..][..count].iter().copied().zip(0..count));
-            order.sort_unstable();
-            let from = thresholds.len();
-            thresholds.resize(from + count, each as i32 - 1);
-            let mut sum = *sum;
-            for &(cost, band) in order.iter().take(rest) {
-                thresholds[from + band] += 1;
-                sum += cost;
-            }
-            bands.budgets(&thresholds[from..], &mut one);
-            budgets.extend_from_slice(&one);
-            // The postings are read once for many codes, and so are the codes in a scan.
-            let scan = (self.counts.codes * W) as u64 * cost::SCAN / 4 / 3;
-            ways.push(match sum {
-                sum if sum / 2 > scan => Way::Scan,
-                sum if sum > UNEVEN * even => Way::Alone,
-                _ => Way::Together,
-            });
-        }
-        ways
-    }
-
-    /// The postings that a code asks for if all values are equally frequent.
-    fn even_cost(&self, bands: Bands, each: usize, rest: usize) -> u64 {
-        let shells = (0..bands.count()).map(|band| {
-            let depth = each + usize::from(band < rest);
-            let masks = Masks::of(bands.width(band));
-            let probes: usize = (0..depth).map(|distance| masks.shell(distance).len()).sum();
-            (probes * self.counts.codes) as u64 >> bands.width(band)
-        });
-        shells.sum::<u64>() + 1000
-    }
-
-    /// Lists what codes ask of a band, sorted. `ask` says the threshold and the budget, or nothing.
-    fn ask(
+    /// Lists what codes ask of a band, sorted by value and fingerprint. `ask` says the threshold and the budget, or nothing.
+    pub(super) fn ask(
         &self,
         bands: Bands,
         band: usize,
@@ -242,7 +144,8 @@ impl<const W: usize> Segment<W> {
             let (key, print) = (bands.key(code, band), bands.fingerprint(code, band));
             Some(Asked { key, print, threshold, budget, query: query as u32 })
         }));
-        out.sort_unstable();
+        // Equal ones with the same value that are not neighbours are only searched apart.
+        out.sort_unstable_by_key(|asked| u64::from(asked.key) << 32 | u64::from(asked.print));
     }
 
     /// Visits the buckets of one band.

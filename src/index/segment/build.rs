@@ -107,7 +107,7 @@ fn write_postings<const W: usize>(memory: &mut [u8], layout: &Layout, counts: &C
     let mut items = vec![Item::default(); if wide { codes.len() } else { 0 }];
     let mut places = vec![0; codes.len()];
     for (band, offsets) in layout.offsets.iter().enumerate() {
-        let offsets = &offsets.start - layout.codes.end..offsets.end - layout.codes.end;
+        let offsets = offsets.start - layout.codes.end..offsets.end - layout.codes.end;
         let offsets = cast_mut::<u32>(&mut rest[offsets]);
         for code in codes {
             offsets[bands.key(code, band) as usize + 1] += 1;

@@ -1,6 +1,7 @@
 //! An immutable set of codes, sorted for search, in memory or in a mapped file.
 
 mod batch;
+mod batch_plan;
 mod build;
 mod bytes;
 mod file;

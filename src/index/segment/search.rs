@@ -138,7 +138,7 @@ impl<const W: usize> Segment<W> {
             return u64::MAX / 64;
         }
         let probes = Masks::of(bands.width(band)).shell(distance).len() as u64;
-        let even = probes * self.counts.codes as u64 >> bands.width(band);
+        let even = (probes * self.counts.codes as u64) >> bands.width(band);
         if distance == 1 {
             return probes * cost::PROBE + even;
         }

@@ -55,9 +55,8 @@ pub(super) fn arguments(options: &Options, want: Want) -> Vec<String> {
     add("-protocol_whitelist file,pipe -format_whitelist");
     add(FORMATS);
     add(&format!("-max_pixels {}", options.limits.pixels));
-    // One thread costs the least CPU; whoever has many files has work for many cores. Turning full pictures would
-    // cost more than turning the small ones here.
-    add("-threads 1 -filter_threads 1 -noautorotate -i");
+    // Turning full pictures would cost more than turning the small ones here.
+    add(&format!("-threads {} -filter_threads 1 -noautorotate -i", options.threads.max(1)));
     add(INPUT);
     if let Some(stream) = want.picture.option("-an -sn -dn") {
         add(&stream);
