@@ -1,9 +1,9 @@
 //! From frames to a probe, in one pass.
 
-use super::feature::Features;
+use super::feature::{Feature, Features};
 use super::motion::{CELLS, COLUMNS, LAG, Motion, RATE, ROWS, changes};
 use super::plane::Plane;
-use super::print::{KeyFrame, Probe, Raster};
+use super::print::{KeyFrame, MOST_FEATURES, Probe, Raster};
 use crate::media::{Frame, Luma};
 use std::collections::VecDeque;
 
@@ -16,6 +16,8 @@ const SIDE: usize = 640;
 const PRINT_SIGMA: f32 = 3.0 / 640.0;
 /// Features that the print keeps of a key frame.
 const PRINT_FEATURES: usize = 25;
+/// Keypoints that the print keeps of a still: there is no second look.
+const STILL_FEATURES: usize = 200;
 /// Features that the probe keeps of a key frame.
 const PROBE_FEATURES: usize = 150;
 /// Motion frames from one key frame to the next at which the probe looks for stretched copies as well.
@@ -36,6 +38,8 @@ pub struct Extractor {
     /// The tick (quarter of a second) that is due next.
     next: u64,
     cells: VecDeque<[f32; CELLS]>,
+    /// What the print keeps of the first frame if no other follows.
+    still: Vec<Feature>,
 }
 
 impl Extractor {
@@ -64,7 +68,12 @@ impl Extractor {
     }
 
     /// Ends the film.
-    pub fn finish(self) -> Probe {
+    pub fn finish(mut self) -> Probe {
+        if self.probe.rasters.len() == 1
+            && let Some(key) = self.probe.print.keys.first_mut()
+        {
+            key.features = self.still;
+        }
         self.probe
     }
 
@@ -85,8 +94,11 @@ impl Extractor {
             let stretches = if tick.is_multiple_of(STRETCH_EVERY) { &STRETCHES[..] } else { &STRETCHES[..1] };
             let all = features.strongest(PROBE_FEATURES, 0.0, stretches);
             self.probe.keys.push(KeyFrame { time, features: all });
-            let mut kept = features.strongest(PRINT_FEATURES, coarse, &STRETCHES[..1]);
-            kept.truncate(255);
+            let kept = features.strongest(PRINT_FEATURES, coarse, &STRETCHES[..1]);
+            if tick == 0 {
+                self.still = features.strongest(STILL_FEATURES, 0.0, &STRETCHES[..1]);
+                self.still.truncate(MOST_FEATURES);
+            }
             self.probe.print.keys.push(KeyFrame { time, features: kept });
         }
     }

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 /// Bytes of a feature.
 const FEATURE: usize = 22;
+/// Features of a key frame, at the most.
+pub(super) const MOST_FEATURES: usize = 255;
 /// Bytes of a motion code.
 const MOTION: usize = 32;
 
@@ -25,7 +27,7 @@ pub enum PrintError {
 pub struct KeyFrame {
     /// Milliseconds since the start.
     pub time: u32,
-    /// At most 255.
+    /// At most 255; more are not written.
     pub features: Vec<Feature>,
 }
 
@@ -57,7 +59,7 @@ impl Print {
         out.extend((self.keys.len() as u32).to_le_bytes());
         out.extend((self.motion.len() as u32).to_le_bytes());
         for key in &self.keys {
-            let features = &key.features[..key.features.len().min(255)];
+            let features = &key.features[..key.features.len().min(MOST_FEATURES)];
             out.extend(key.time.to_le_bytes());
             out.push(features.len() as u8);
             for f in features {
