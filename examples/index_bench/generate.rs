@@ -191,7 +191,7 @@ pub(crate) struct Skew {
 
 pub(crate) fn skew(codes: &[Words], bits: usize) -> Skew {
     let mut counts = HashMap::new();
-    let mut fields = vec![0u32; bits / 16 << 16];
+    let mut fields = vec![0u32; (bits / 16) << 16];
     for code in codes {
         *counts.entry(*code).or_insert(0u32) += 1;
         for field in 0..bits / 16 {

@@ -175,3 +175,79 @@ fn merges_lose_nothing_while_others_read_and_write() {
     index.merge();
     assert_eq!(index.len(), (count / 2 + 1..count).filter(is_left).count());
 }
+
+/// So many codes that they are sorted into buckets, with scenes, copies and frequent values.
+fn clustered<const W: usize>(count: usize) -> Vec<Code<W>> {
+    let mut seed = 7u64;
+    let mut random = move || {
+        seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        seed ^ (seed >> 29)
+    };
+    let mut codes: Vec<Code<W>> = Vec::new();
+    while codes.len() < count {
+        let mut code: Code<W> = std::array::from_fn(|_| random());
+        match random() % 8 {
+            0 => code = [0; W],
+            1 if !codes.is_empty() => code = codes[random() as usize % codes.len()],
+            2 => code[0] &= !0xffff,
+            _ => {}
+        }
+        for _ in 0..random() % 30 {
+            for _ in 0..random() % 4 {
+                let bit = random() % (64 * W as u64);
+                code[bit as usize / 64] ^= 1 << (bit % 64);
+            }
+            codes.push(code);
+        }
+    }
+    codes.truncate(count);
+    codes
+}
+
+fn check_sorted<const W: usize>(radii: &[u32]) {
+    let codes = clustered::<W>(24_000);
+    let index = Index::<W>::default();
+    // Two segments, a tail in the head, and a range taken out.
+    index.extend(codes[..18_000].iter().copied().zip(0..));
+    index.extend(codes[18_000..23_500].iter().copied().zip(18_000..));
+    index.extend(codes[23_500..].iter().copied().zip(23_500..));
+    index.remove(5_000..=5_400);
+    let snapshot = index.snapshot();
+    let mut queries: Vec<Code<W>> = codes.iter().step_by(1_201).copied().collect();
+    queries.extend([[0; W], [u64::MAX; W], codes[100].map(|word| word ^ 1 << 40)]);
+    for &radius in radii {
+        let batch = snapshot.within_batch(&queries, radius);
+        for (query, together) in queries.iter().zip(batch.iter()) {
+            let mut expected = Vec::new();
+            for (stored, id) in codes.iter().zip(0u64..) {
+                let distance = distance(stored, query);
+                if distance <= radius && !(5_000..=5_400).contains(&id) {
+                    expected.push(Hit { id, distance });
+                }
+            }
+            expected.sort_by_key(Hit::order);
+            assert_eq!(snapshot.within(query, radius), expected);
+            assert_eq!(together, expected);
+            let mut nearest = expected.clone();
+            nearest.truncate(10);
+            if nearest.len() == 10 {
+                assert_eq!(snapshot.nearest(query, 10), nearest);
+            }
+        }
+    }
+}
+
+#[test]
+fn sorted_codes_of_64_bits_are_found() {
+    check_sorted::<1>(&[0, 1, 4, 8, 11, 20]);
+}
+
+#[test]
+fn sorted_codes_of_128_bits_are_found() {
+    check_sorted::<2>(&[0, 7, 16, 24, 40]);
+}
+
+#[test]
+fn sorted_codes_of_256_bits_are_found() {
+    check_sorted::<4>(&[0, 10, 31, 48, 64, 96]);
+}

@@ -8,7 +8,7 @@ use super::Segment;
 use super::batch_plan::Way;
 use super::search::{Scratch, passes};
 use crate::index::Code;
-use crate::index::bands::{Bands, Budget, DEEPEST, Masks};
+use crate::index::bands::{Bands, Budget, Masks};
 use crate::index::kernel::{Bucket, Candidate, Found, Needle, prefetch};
 use std::ops::Range;
 
@@ -310,6 +310,7 @@ fn sort(probes: &mut Vec<Probe>, spare: &mut Vec<Probe>, width: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::index::bands::DEEPEST;
     use proptest::prelude::*;
 
     fn check<const W: usize>(codes: &[Code<W>], queries: &[Code<W>], count: u32, radius: u32) {
