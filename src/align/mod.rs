@@ -39,6 +39,20 @@ pub struct Transform {
     pub pitch: f64,
     /// The query shows the mirror image.
     pub mirrored: bool,
+    /// Where the reference's picture lies in the query's; `None` where the picture had no part in it.
+    pub placement: Option<Placement>,
+}
+
+/// Where the reference's picture lies in the query's.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Placement {
+    /// The reference's top left, top right, bottom right and bottom left corner, from the query's top left, in
+    /// longer sides of the query: (x, y). They may lie outside: then the query shows a part of the reference.
+    pub corners: [[f32; 2]; 4],
+    /// A longer side of the reference in longer sides of the query.
+    pub scale: f32,
+    /// Degrees by which the reference is turned clockwise.
+    pub angle: f32,
 }
 
 /// A stretch of a query that is the same as a stretch of a reference.

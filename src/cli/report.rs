@@ -73,7 +73,13 @@ pub(super) fn kind(kind: Kind) -> &'static str {
 fn transform(m: &Match) -> String {
     let t = m.transform;
     // Adding zero turns −0 into 0.
-    format!("speed={:.3};pitch={:.2};mirror={}", t.speed, round(t.pitch), u8::from(t.mirrored))
+    let mut out = format!("speed={:.3};pitch={:.2};mirror={}", t.speed, round(t.pitch), u8::from(t.mirrored));
+    if let Some(place) = t.placement {
+        let degrees = (f64::from(place.angle) * 10.0).round() / 10.0 + 0.0;
+        // Writing to a string cannot fail.
+        let _ = write!(out, ";scale={:.2};angle={degrees:.1}", place.scale);
+    }
+    out
 }
 
 fn round(number: f64) -> f64 {

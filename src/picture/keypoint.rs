@@ -86,8 +86,7 @@ fn extrema(three: &[Plane], level: usize, pixel: f32, found: &mut Vec<Keypoint>)
     let (width, height) = (three[1].width, three[1].height);
     for y in MARGIN..height.saturating_sub(MARGIN) {
         let row = three[1].row(y);
-        for x in MARGIN..width.saturating_sub(MARGIN) {
-            let value = row[x];
+        for (x, &value) in row.iter().enumerate().take(width.saturating_sub(MARGIN)).skip(MARGIN) {
             if value.abs() < 0.8 * MIN_CONTRAST || !is_extremum(three, x, y, value) {
                 continue;
             }

@@ -2,6 +2,8 @@
 //!
 //! All lengths are in longer sides of the picture that they are measured in.
 
+use crate::align::Placement;
+
 /// `[[a, b, c], [d, e, f]]` takes (x, y) to (a x + b y + c, d x + e y + f): from the reference to the query.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Affine(pub(super) [[f32; 3]; 2]);
@@ -60,6 +62,13 @@ impl Affine {
     pub(super) fn turn(&self) -> f32 {
         let [[_, b, _], [_, e, _]] = self.0;
         (-b).atan2(e)
+    }
+
+    /// Where a reference of `size` lies.
+    pub(super) fn placement(&self, [width, height]: [f32; 2]) -> Placement {
+        let corners =
+            [[0.0, 0.0], [width, 0.0], [width, height], [0.0, height]].map(|corner| self.apply(corner));
+        Placement { corners, scale: self.scale(), angle: self.turn().to_degrees() }
     }
 
     /// Larger over smaller singular value.

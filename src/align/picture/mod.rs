@@ -46,6 +46,10 @@ const SHARE: f32 = 0.15;
 const PLAIN: f32 = 15.0;
 /// Places that a map needs to be worth taking the shake out.
 const WORTH_STEADYING: usize = 6;
+/// Speeds that differ by no more are one.
+const SAME_SPEED: f64 = 0.061;
+/// Decades that a piece gains at most from others of the same reference.
+const TOGETHER: f64 = 4.0;
 /// Ticks from a line within which a vote lies on it.
 const NEAR_LINE: f64 = 3.0;
 /// What counts against a segment of the evidence for another moment of the same reference: a conveyor belt looks
@@ -120,16 +124,9 @@ impl PictureSpace {
         for (id, ballot) in votes::collect(self, probe) {
             let Some(reference) = self.references.get(&id) else { continue };
             for (mirrored, cluster, votes) in clusters(ballot) {
-                let found = Comparison { probe, reference, votes: &votes, cluster: &cluster, mirrored }
-                    .segments(&mut trials);
-                lines.extend(found.into_iter().map(|(query, matched, slope, decades)| Segment {
-                    reference: id,
-                    query,
-                    matched,
-                    kind: Kind::Picture,
-                    surprise: decades,
-                    transform: Transform { speed: slope, pitch: 0.0, mirrored },
-                }));
+                let comparison =
+                    Comparison { probe, id, reference, votes: &votes, cluster: &cluster, mirrored };
+                lines.extend(comparison.segments(&mut trials));
             }
         }
         for segment in &mut lines {
@@ -159,6 +156,18 @@ fn undisputed(segments: Vec<Segment>) -> Vec<Segment> {
     kept
 }
 
+/// Pieces of a reference that lie in the query by one map, at one speed, speak for each other, each for what it
+/// has beyond the price of looking for one more.
+fn together(pieces: &mut [Segment]) {
+    let price = f64::from(LEAST);
+    let alone: Vec<(f64, f64)> = pieces.iter().map(|piece| (piece.transform.speed, piece.surprise)).collect();
+    for piece in pieces {
+        let alike = alone.iter().filter(|(speed, _)| (speed - piece.transform.speed).abs() <= SAME_SPEED);
+        let all = price + alike.map(|(_, surprise)| surprise - price).sum::<f64>();
+        piece.surprise = all.min(piece.surprise + TOGETHER).max(piece.surprise);
+    }
+}
+
 /// The maps that the votes for a reference agree on.
 fn clusters(ballot: Ballot) -> Vec<(bool, Cluster, Vec<Vote>)> {
     let mut found = Vec::new();
@@ -178,6 +187,7 @@ fn clusters(ballot: Ballot) -> Vec<(bool, Cluster, Vec<Vote>)> {
 /// A query and a reference that may lie in it in one way.
 struct Comparison<'a> {
     probe: &'a Probe,
+    id: RefId,
     reference: &'a Reference,
     votes: &'a [Vote],
     cluster: &'a Cluster,
@@ -196,6 +206,7 @@ struct Evidence {
     all: Matrix,
     /// The best line through all.
     line: Option<Line>,
+    map: Affine,
 }
 
 impl Evidence {
@@ -208,10 +219,9 @@ impl Evidence {
     }
 }
 
-type Found = (Span, Span, f64, f64);
-
 impl Comparison<'_> {
-    fn segments(&self, trials: &mut f64) -> Vec<Found> {
+    /// The segments on the map, their surprise not yet lessened by the number of trials, to which it adds its own.
+    fn segments(&self, trials: &mut f64) -> Vec<Segment> {
         if self.reference.is_still() || self.probe.rasters.len() <= 1 {
             *trials += 1.0;
             return self.still().into_iter().collect();
@@ -228,7 +238,7 @@ impl Comparison<'_> {
             let map = sharper.unwrap_or(self.cluster.map);
             evidence = evidence.or_better(self.evidence(&map, &window, true));
         }
-        let Evidence { motion, mut all, .. } = evidence;
+        let Evidence { motion, mut all, map, .. } = evidence;
         let mut found = Vec::new();
         while let Some(mut line) = all.best().filter(|line| line.decades >= LEAST && found.len() < MOST_LINES)
         {
@@ -237,9 +247,11 @@ impl Comparison<'_> {
             line.decades = moved + (line.decades - moved).min(ALL_FEATURES) - ELSEWHERE * elsewhere;
             all.strike(&line);
             if line.decades >= LEAST {
-                found.push(spans(&line, &window));
+                let (query, matched) = spans(&line, &window);
+                found.push(self.segment(query, matched, line.slope, f64::from(line.decades), &map));
             }
         }
+        together(&mut found);
         found
     }
 
@@ -257,7 +269,7 @@ impl Comparison<'_> {
         let mut all = motion.clone();
         self.add_features(&mut all, window);
         let line = all.best();
-        Evidence { motion, all, line }
+        Evidence { motion, all, line, map: *map }
     }
 
     /// The map that the votes at the moments of a line agree on.
@@ -273,15 +285,27 @@ impl Comparison<'_> {
         Some(geometry::best(&pairs, &live, self.mirrored, FEWEST_PLACES)?.map)
     }
 
+    fn segment(&self, query: Span, matched: Span, speed: f64, decades: f64, map: &Affine) -> Segment {
+        let placement = Some(map.placement(self.reference.print.size));
+        Segment {
+            reference: self.id,
+            query,
+            matched,
+            kind: Kind::Picture,
+            surprise: decades,
+            transform: Transform { speed, pitch: 0.0, mirrored: self.mirrored, placement },
+        }
+    }
+
     /// A single picture has no motion: places that follow the map are all there is to go by.
-    fn still(&self) -> Option<Found> {
+    fn still(&self) -> Option<Segment> {
         let decades = (self.cluster.places as f64 - STILL_FREE) * STILL_PLACE;
         let query = self.votes.iter().map(|vote| self.query_tick(vote));
         let reference = self.votes.iter().map(|vote| self.reference_tick(vote));
         let query = Span { start: query.clone().min()? as f64 / RATE, end: query.max()? as f64 / RATE };
         let matched =
             Span { start: reference.clone().min()? as f64 / RATE, end: reference.max()? as f64 / RATE };
-        (decades > 0.0).then_some((query, matched, 1.0, decades))
+        (decades > 0.0).then(|| self.segment(query, matched, 1.0, decades, &self.cluster.map))
     }
 
     fn query_tick(&self, vote: &Vote) -> usize {
@@ -339,10 +363,10 @@ impl Comparison<'_> {
 }
 
 /// Seconds of a line: motion at a tick has been going on for the lag before it.
-fn spans(line: &Line, window: &Window) -> Found {
+fn spans(line: &Line, window: &Window) -> (Span, Span) {
     let start = line.from.saturating_sub(LAG) as f64;
     let (end, row) = (line.to as f64 + 1.0, window.rows.start as f64);
     let column = |row: f64| ((line.slope * row + line.start + window.columns.start as f64) / RATE).max(0.0);
     let query = Span { start: (start + row) / RATE, end: (end + row) / RATE };
-    (query, Span { start: column(start), end: column(end) }, line.slope, f64::from(line.decades))
+    (query, Span { start: column(start), end: column(end) })
 }

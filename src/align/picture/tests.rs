@@ -135,6 +135,11 @@ fn a_tilted_copy_in_a_still_frame_is_found() {
     );
     is_found(&seen, 0.0, 12.0);
     assert!(!seen[0].transform.mirrored);
+    let placement = seen[0].transform.placement.expect("a picture has a place");
+    assert!((placement.scale - 0.6).abs() < 0.02, "{placement:?}");
+    assert!((placement.angle - 11.5).abs() < 2.0, "{placement:?}");
+    let [x, y] = placement.corners[0];
+    assert!((x - 62.0 / 320.0).abs() < 0.03 && (y - 8.0 / 320.0).abs() < 0.03, "{placement:?}");
 }
 
 #[test]
