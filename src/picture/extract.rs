@@ -10,7 +10,9 @@ use std::collections::VecDeque;
 /// Motion frames from one key frame to the next.
 const KEY_EVERY: u64 = 4;
 /// Longer side of the plane that features are found in, in pixels.
-const SIDE: usize = 640;
+const SIDE: usize = 320;
+/// The same at every other key frame, where fine features find a copy that is shown small.
+const FINE_SIDE: usize = 640;
 /// Size from which the print keeps a feature, in longer sides: finer detail does not survive, and where a copy
 /// is shown small it is the coarse features of the reference that the fine ones of the probe look like.
 const PRINT_SIGMA: f32 = 3.0 / 640.0;
@@ -21,7 +23,7 @@ const STILL_FEATURES: usize = 200;
 /// Features that the probe keeps of a key frame.
 const PROBE_FEATURES: usize = 150;
 /// Motion frames from one key frame to the next at which the probe looks for stretched copies as well.
-const STRETCH_EVERY: u64 = 8;
+const STRETCH_EVERY: u64 = 16;
 /// Ratios of width to height, over the true one: as it is, and as wide and narrow screens show it.
 const STRETCHES: [f32; 3] = [1.0, 4.0 / 3.0, 3.0 / 4.0];
 /// Longer side of a raster in pixels.
@@ -88,7 +90,8 @@ impl Extractor {
         self.motion();
         let time = (tick * 1000 / RATE as u64) as u32;
         if tick.is_multiple_of(KEY_EVERY) {
-            let plane = Plane::reduced(luma, SIDE);
+            let side = if tick.is_multiple_of(2 * KEY_EVERY) { FINE_SIDE } else { SIDE };
+            let plane = Plane::reduced(luma, side);
             let coarse = PRINT_SIGMA * plane.width.max(plane.height) as f32;
             let features = Features::new(&plane);
             let stretches = if tick.is_multiple_of(STRETCH_EVERY) { &STRETCHES[..] } else { &STRETCHES[..1] };
