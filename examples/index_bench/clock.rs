@@ -15,20 +15,24 @@ pub(crate) fn resident_bytes() -> f64 {
     resident.unwrap_or(f64::NAN) * rustix::param::page_size() as f64
 }
 
-/// The best that this thread reads memory at, in bytes a second, over a buffer of so many bytes.
-pub(crate) fn read_bandwidth(bytes: usize) -> f64 {
-    let Ok(mut memory) = memmap2::MmapMut::map_anon(bytes.next_multiple_of(4096)) else { return f64::NAN };
-    #[cfg(target_os = "linux")]
-    let _ = memory.advise(memmap2::Advice::HugePage);
-    memory.fill(1);
-    let rounds = (2 << 30) / memory.len() + 3;
-    let mut best = f64::INFINITY;
-    for _ in 0..rounds {
-        let start = thread_seconds();
-        std::hint::black_box(read(&memory));
-        best = best.min(thread_seconds() - start);
+/// Memory that is read to find out how fast that goes.
+pub(crate) struct Memory(memmap2::MmapMut);
+
+impl Memory {
+    pub(crate) fn new(bytes: usize) -> std::io::Result<Self> {
+        let mut memory = memmap2::MmapMut::map_anon(bytes.next_multiple_of(4096))?;
+        #[cfg(target_os = "linux")]
+        let _ = memory.advise(memmap2::Advice::HugePage);
+        memory.fill(1);
+        Ok(Self(memory))
     }
-    memory.len() as f64 / best
+
+    /// Seconds that it takes to read all of it once, byte for byte.
+    pub(crate) fn seconds(&self) -> f64 {
+        let start = thread_seconds();
+        std::hint::black_box(read(&self.0));
+        thread_seconds() - start
+    }
 }
 
 fn read(memory: &[u8]) -> u64 {

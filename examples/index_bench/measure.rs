@@ -1,6 +1,6 @@
 //! Builds, searches and reports.
 
-use crate::clock::{read_bandwidth, resident_bytes, thread_seconds};
+use crate::clock::{Memory, resident_bytes, thread_seconds};
 use crate::{Options, Outcome};
 use afterimage::index::{Batch, Hit, Index, Segment, Snapshot};
 use std::path::Path;
@@ -66,14 +66,17 @@ fn search<const W: usize>(codes: &Path, queries: &[[u64; W]], options: &Options)
     let hits: usize = each.iter().map(|(_, _, hits)| hits).sum();
 
     let scans = &queries[..queries.len().min((400_000_000 / count.max(1)).clamp(5, 1000))];
-    let mut buffer = Vec::new();
-    let start = thread_seconds();
+    // By turns, as others may use the memory too.
+    let memory = Memory::new((snapshot.distinct() * 8 * W).max(1))?;
+    let (mut buffer, mut scan, mut reading) = (Vec::new(), 0.0, 0.0);
     for query in scans {
+        let start = thread_seconds();
         let _complete = snapshot.scan_into(query, radius, usize::MAX, &mut buffer);
+        scan += thread_seconds() - start;
+        reading += memory.seconds();
     }
-    let scan = (thread_seconds() - start) / scans.len().max(1) as f64;
-    let scanned = snapshot.distinct() * 8 * W;
-    let share = scanned as f64 / scan / read_bandwidth(scanned.max(1 << 16));
+    let share = reading / scan;
+    scan /= scans.len().max(1) as f64;
 
     if let Some(file) = &options.ids {
         write_ids(file, &snapshot, queries, options)?;
