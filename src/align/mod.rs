@@ -39,6 +39,8 @@ pub struct Transform {
     pub pitch: f64,
     /// The query shows the mirror image.
     pub mirrored: bool,
+    /// The query shows the negative.
+    pub negative: bool,
     /// Where the reference's picture lies in the query's; `None` where the picture had no part in it.
     pub placement: Option<Placement>,
 }

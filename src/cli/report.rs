@@ -77,7 +77,7 @@ fn transform(m: &Match) -> String {
     if let Some(place) = t.placement {
         let degrees = (f64::from(place.angle) * 10.0).round() / 10.0 + 0.0;
         // Writing to a string cannot fail.
-        let _ = write!(out, ";scale={:.2};angle={degrees:.1}", place.scale);
+        let _ = write!(out, ";negative={};scale={:.2};angle={degrees:.1}", u8::from(t.negative), place.scale);
     }
     out
 }
@@ -105,6 +105,9 @@ fn text_row(query: &str, m: &Match) -> String {
     }
     if t.mirrored {
         out.push_str(", mirrored");
+    }
+    if t.negative {
+        out.push_str(", as a negative");
     }
     let _ = writeln!(out, "  (score {:.1})", m.score);
     out

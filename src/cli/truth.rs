@@ -238,7 +238,13 @@ mod tests {
             query: Span { start: query.0, end: query.1 },
             matched: Span { start: matched.0, end: matched.1 },
             kind: Kind::Picture,
-            transform: Transform { speed: 1.0, pitch: 0.0, mirrored: false, placement: None },
+            transform: Transform {
+                speed: 1.0,
+                pitch: 0.0,
+                mirrored: false,
+                negative: false,
+                placement: None,
+            },
         }
     }
 

@@ -60,6 +60,7 @@ fn joined(best: &Segment, other: &Segment, agreeing: &[Segment]) -> Segment {
     let mut transform = best.transform;
     transform.pitch = sound.transform.pitch;
     transform.mirrored = picture.transform.mirrored;
+    transform.negative = picture.transform.negative;
     transform.placement = picture.transform.placement;
     Segment {
         reference: best.reference,

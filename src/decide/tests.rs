@@ -9,7 +9,7 @@ fn segment(kind: Kind, query: (f64, f64), matched: (f64, f64), surprise: f64) ->
         matched: Span { start: matched.0, end: matched.1 },
         kind,
         surprise,
-        transform: Transform { speed: 1.0, pitch: 0.0, mirrored: false, placement: None },
+        transform: Transform { speed: 1.0, pitch: 0.0, mirrored: false, negative: false, placement: None },
     }
 }
 

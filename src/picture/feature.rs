@@ -54,9 +54,10 @@ impl Feature {
         f32::from(self.angle) * (TAU / 256.0)
     }
 
-    /// The code that the same surroundings have in a mirror.
-    pub fn mirrored(&self) -> [u64; 2] {
-        [self.code[0] ^ MIRROR[0], self.code[1] ^ MIRROR[1]]
+    /// The code that the same surroundings have in a mirror, as a negative, or both.
+    pub fn seen(&self, mirrored: bool, negative: bool) -> [u64; 2] {
+        let mask = |on: bool, mask: &[u64; 2], w: usize| if on { mask[w] } else { 0 };
+        std::array::from_fn(|w| self.code[w] ^ mask(mirrored, &MIRROR, w) ^ mask(negative, &NEGATIVE, w))
     }
 }
 
@@ -173,6 +174,16 @@ static MIRROR: LazyLock<[u64; 2]> = LazyLock::new(|| {
     mask
 });
 
+/// In a negative all gradients point the other way, so that the patch is turned by half, too: signs change where
+/// the half turn does not change them already.
+static NEGATIVE: LazyLock<[u64; 2]> = LazyLock::new(|| {
+    let mut mask = [0; 2];
+    for (k, &(u, v)) in FREQUENCIES.iter().enumerate() {
+        mask[k / 64] |= ((u + v + 1) as u64 & 1) << (k % 64);
+    }
+    mask
+});
+
 fn signs(patch: &[f32; SIDE * SIDE]) -> [u64; 2] {
     static COSINES: LazyLock<[[f32; SIDE]; SIDE]> = LazyLock::new(|| {
         std::array::from_fn(|i| {
@@ -264,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mirrored_patch_has_the_mirrored_code() {
+    fn mirrored_and_negative_patches_have_known_codes() {
         let mut state = 1u32;
         let patch: [f32; SIDE * SIDE] = std::array::from_fn(|_| {
             state = state.wrapping_mul(1664525).wrapping_add(1013904223);
@@ -273,7 +284,11 @@ mod tests {
         let flipped: [f32; SIDE * SIDE] =
             std::array::from_fn(|k| patch[(SIDE - 1 - k / SIDE) * SIDE + k % SIDE]);
         let feature = Feature { code: signs(&patch), x: 0, y: 0, size: 0, angle: 0 };
-        assert_eq!(feature.mirrored(), signs(&flipped));
+        assert_eq!(feature.seen(true, false), signs(&flipped));
         assert_ne!(feature.code, signs(&flipped));
+        let negative: [f32; SIDE * SIDE] = std::array::from_fn(|k| -patch[SIDE * SIDE - 1 - k]);
+        assert_eq!(feature.seen(false, true), signs(&negative));
+        let both: [f32; SIDE * SIDE] = std::array::from_fn(|k| -flipped[SIDE * SIDE - 1 - k]);
+        assert_eq!(feature.seen(true, true), signs(&both));
     }
 }

@@ -46,19 +46,27 @@ pub(super) struct Cells {
     pub(super) visible: [bool; CELLS],
 }
 
-/// The motion codes of a query's rasters, cell by cell of a reference of `size` (in its longer sides); with the
-/// shake of a camera taken out, if asked for.
-pub(super) fn rectify(rasters: &[Raster], size: [f32; 2], map: &Affine, steadied: bool) -> Vec<Seen> {
+/// The motion codes of a query's rasters, cell by cell of a reference of `size` (in its longer sides) that lies in
+/// each by its map; with the shake of a camera taken out, if asked for.
+pub(super) fn rectify(
+    rasters: &[Raster],
+    size: [f32; 2],
+    maps: &[Option<Affine>],
+    steadied: bool,
+) -> Vec<Seen> {
+    let placed = || rasters.iter().zip(maps).map(|(raster, map)| map.as_ref().map(|map| (raster, map)));
     let cells: Vec<Option<Cells>> = if steadied {
-        let sloped: Vec<_> = rasters.iter().map(|raster| sloped(raster, size, map)).collect();
+        let sloped: Vec<_> =
+            placed().map(|p| p.and_then(|(raster, map)| sloped(raster, size, map))).collect();
         steady(&sloped)
     } else {
-        rasters.iter().map(|raster| cells(raster, size, map)).collect()
+        placed().map(|p| p.and_then(|(raster, map)| cells(raster, size, map))).collect()
     };
     (0..cells.len())
         .map(|i| match (i.checked_sub(LAG).and_then(|j| cells[j].as_ref()), &cells[i]) {
             (Some(before), Some(now)) => {
-                Seen::new(&changes(&before.means, &now.means, &now.visible), &now.visible)
+                let both = std::array::from_fn(|c| before.visible[c] && now.visible[c]);
+                Seen::new(&changes(&before.means, &now.means, &both), &both)
             }
             _ => Seen::default(),
         })
@@ -92,15 +100,16 @@ impl Seen {
         seen
     }
 
-    /// Decades for a copy at this moment.
-    pub(super) fn against(&self, moment: &Moment) -> f32 {
+    /// Decades for a copy, or for its negative, at this moment.
+    pub(super) fn against(&self, moment: &Moment, negative: bool) -> f32 {
         let Moment { motion, fresh } = moment;
         let count = |cells: &dyn Fn(usize) -> u64| {
             let ones = |of: &dyn Fn(usize) -> u64| (of(0).count_ones() + of(1).count_ones()) as f32;
             GOING_ON * ones(&|w| cells(w)) + (1.0 - GOING_ON) * ones(&|w| cells(w) & fresh[w])
         };
         let both = |w: usize| self.readable[w] & motion.strong[w];
-        let differs = |w: usize| self.rising[w] ^ motion.rising[w];
+        let turned = if negative { u64::MAX } else { 0 };
+        let differs = |w: usize| self.rising[w] ^ motion.rising[w] ^ turned;
         let agree = count(&|w| both(w) & !differs(w));
         let differ = count(&|w| both(w) & differs(w));
         let still = count(&|w| self.visible[w] & motion.strong[w] & !self.readable[w]);

@@ -64,6 +64,12 @@ impl Affine {
         (-b).atan2(e)
     }
 
+    /// A `share` of the way from this map to the other.
+    pub(super) fn towards(&self, other: &Self, share: f32) -> Self {
+        let between = |a: f32, b: f32| a + share * (b - a);
+        Self(std::array::from_fn(|i| std::array::from_fn(|j| between(self.0[i][j], other.0[i][j]))))
+    }
+
     /// Where a reference of `size` lies.
     pub(super) fn placement(&self, [width, height]: [f32; 2]) -> Placement {
         let corners =

@@ -11,6 +11,7 @@ mod lines;
 mod steady;
 #[cfg(test)]
 mod tests;
+mod track;
 mod votes;
 
 use super::{Kind, RefId, Segment, Span, Transform};
@@ -22,7 +23,7 @@ use geometry::{Affine, Cluster};
 use lines::{Line, Matrix};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
-use votes::{Ballot, Vote};
+use votes::{Look, Vote};
 
 /// Different places that must follow a map before it is looked at.
 const FEWEST_PLACES: usize = 4;
@@ -121,13 +122,9 @@ impl PictureSpace {
     pub fn search(&self, probe: &Probe) -> Vec<Segment> {
         let mut lines = Vec::new();
         let mut trials = 0.0;
-        for (id, ballot) in votes::collect(self, probe) {
+        for ((id, look), votes) in votes::collect(self, probe) {
             let Some(reference) = self.references.get(&id) else { continue };
-            for (mirrored, cluster, votes) in clusters(ballot) {
-                let comparison =
-                    Comparison { probe, id, reference, votes: &votes, cluster: &cluster, mirrored };
-                lines.extend(comparison.segments(&mut trials));
-            }
+            lines.extend(Sight { probe, id, reference, look }.segments(&votes, &mut trials));
         }
         for segment in &mut lines {
             segment.surprise = segment.surprise.min(MOST) - f64::log10(trials);
@@ -168,30 +165,26 @@ fn together(pieces: &mut [Segment]) {
     }
 }
 
-/// The maps that the votes for a reference agree on.
-fn clusters(ballot: Ballot) -> Vec<(bool, Cluster, Vec<Vote>)> {
+/// The maps that votes agree on, each with the votes that do.
+fn clusters(votes: &[Vote], mirrored: bool) -> Vec<(Cluster, Vec<Vote>)> {
+    let pairs: Vec<_> = votes.iter().map(|vote| vote.pair).collect();
+    let mut live: Vec<usize> = (0..pairs.len()).collect();
     let mut found = Vec::new();
-    for (votes, mirrored) in ballot.into_iter().zip([false, true]) {
-        let pairs: Vec<_> = votes.iter().map(|vote| vote.pair).collect();
-        let mut live: Vec<usize> = (0..pairs.len()).collect();
-        for _ in 0..MOST_MAPS {
-            let Some(cluster) = geometry::best(&pairs, &live, mirrored, FEWEST_PLACES) else { break };
-            live.retain(|i| cluster.pairs.binary_search(i).is_err());
-            let followers = cluster.pairs.iter().map(|&i| votes[i]).collect();
-            found.push((mirrored, cluster, followers));
-        }
+    for _ in 0..MOST_MAPS {
+        let Some(cluster) = geometry::best(&pairs, &live, mirrored, FEWEST_PLACES) else { break };
+        live.retain(|i| cluster.pairs.binary_search(i).is_err());
+        let followers = cluster.pairs.iter().map(|&i| votes[i]).collect();
+        found.push((cluster, followers));
     }
     found
 }
 
-/// A query and a reference that may lie in it in one way.
-struct Comparison<'a> {
+/// A query in which a reference may be seen, in one look.
+struct Sight<'a> {
     probe: &'a Probe,
     id: RefId,
     reference: &'a Reference,
-    votes: &'a [Vote],
-    cluster: &'a Cluster,
-    mirrored: bool,
+    look: Look,
 }
 
 /// The moments of either side that are compared.
@@ -206,7 +199,8 @@ struct Evidence {
     all: Matrix,
     /// The best line through all.
     line: Option<Line>,
-    map: Affine,
+    /// Where the reference lies, at each moment.
+    maps: Vec<Option<Affine>>,
 }
 
 impl Evidence {
@@ -219,26 +213,57 @@ impl Evidence {
     }
 }
 
-impl Comparison<'_> {
-    /// The segments on the map, their surprise not yet lessened by the number of trials, to which it adds its own.
-    fn segments(&self, trials: &mut f64) -> Vec<Segment> {
-        if self.reference.is_still() || self.probe.rasters.len() <= 1 {
-            *trials += 1.0;
-            return self.still().into_iter().collect();
+impl Sight<'_> {
+    /// The segments that the votes lead to, their surprise not yet lessened by the number of trials, to which they
+    /// add their own.
+    fn segments(&self, votes: &[Vote], trials: &mut f64) -> Vec<Segment> {
+        let mut found = Vec::new();
+        let mut plain = 0.0f32;
+        let clusters = clusters(votes, self.look.mirrored);
+        for (cluster, followers) in &clusters {
+            if self.reference.is_still() || self.probe.rasters.len() <= 1 {
+                *trials += 1.0;
+                found.extend(self.still(cluster, followers));
+                continue;
+            }
+            let window = self.window(followers);
+            let evidence = self.along_map(cluster, followers, &window);
+            *trials += evidence.all.trials();
+            plain = plain.max(evidence.decades());
+            found.extend(self.pieces(evidence, &window));
         }
-        let window = self.window();
-        let mut evidence = self.evidence(&self.cluster.map, &window, false);
-        *trials += evidence.all.trials();
+        // A frame that zooms and pans over the reference has a map for each moment.
+        if plain < PLAIN && !clusters.is_empty() && !self.reference.is_still() {
+            let window = self.window(votes);
+            let tick = |vote: &Vote| self.query_tick(vote).saturating_sub(window.rows.start);
+            if let Some(way) = track::track(votes, window.rows.len(), self.look.mirrored, tick) {
+                let evidence = self.evidence(way, votes, &window, false);
+                *trials += evidence.all.trials();
+                found.extend(self.pieces(evidence, &window));
+            }
+        }
+        found
+    }
+
+    /// The best evidence that a map that stays can give.
+    fn along_map(&self, cluster: &Cluster, votes: &[Vote], window: &Window) -> Evidence {
+        let stays = |map: Affine| vec![Some(map); window.rows.len()];
+        let mut evidence = self.evidence(stays(cluster.map), votes, window, false);
         // Votes from other moments blur the map: those at the moments that it found make a sharper one.
-        let sharper = evidence.line.and_then(|line| self.map_along(&line, &window));
+        let sharper = evidence.line.and_then(|line| self.map_along(&line, votes, window));
         if let Some(map) = sharper {
-            evidence = evidence.or_better(self.evidence(&map, &window, false));
+            evidence = evidence.or_better(self.evidence(stays(map), votes, window, false));
         }
-        if evidence.decades() < PLAIN && self.cluster.places >= WORTH_STEADYING {
-            let map = sharper.unwrap_or(self.cluster.map);
-            evidence = evidence.or_better(self.evidence(&map, &window, true));
+        if evidence.decades() < PLAIN && cluster.places >= WORTH_STEADYING {
+            let map = sharper.unwrap_or(cluster.map);
+            evidence = evidence.or_better(self.evidence(stays(map), votes, window, true));
         }
-        let Evidence { motion, mut all, map, .. } = evidence;
+        evidence
+    }
+
+    /// The lines through the evidence, as segments.
+    fn pieces(&self, evidence: Evidence, window: &Window) -> Vec<Segment> {
+        let Evidence { motion, mut all, maps, .. } = evidence;
         let mut found = Vec::new();
         while let Some(mut line) = all.best().filter(|line| line.decades >= LEAST && found.len() < MOST_LINES)
         {
@@ -247,65 +272,78 @@ impl Comparison<'_> {
             line.decades = moved + (line.decades - moved).min(ALL_FEATURES) - ELSEWHERE * elsewhere;
             all.strike(&line);
             if line.decades >= LEAST {
-                let (query, matched) = spans(&line, &window);
-                found.push(self.segment(query, matched, line.slope, f64::from(line.decades), &map));
+                let (query, matched) = spans(&line, window);
+                let map = maps[(line.from + line.to) / 2];
+                found.push(self.segment(query, matched, line.slope, f64::from(line.decades), map));
             }
         }
         together(&mut found);
         found
     }
 
-    /// What speaks for each pair of moments of a window, the reference lying in the query by `map`.
-    fn evidence(&self, map: &Affine, window: &Window, steadied: bool) -> Evidence {
+    /// What speaks for each pair of moments of a window, the reference lying in the query by a map for each.
+    fn evidence(
+        &self,
+        maps: Vec<Option<Affine>>,
+        votes: &[Vote],
+        window: &Window,
+        steadied: bool,
+    ) -> Evidence {
         let mut motion = Matrix::new(window.rows.len(), window.columns.len());
         let seen =
-            rectify(&self.probe.rasters[window.rows.clone()], self.reference.print.size, map, steadied);
+            rectify(&self.probe.rasters[window.rows.clone()], self.reference.print.size, &maps, steadied);
         let moments = moments(&self.reference.print.motion[window.columns.clone()]);
         for (row, seen) in seen.iter().enumerate() {
             for (cell, moment) in motion.cells[row * window.columns.len()..].iter_mut().zip(&moments) {
-                *cell = seen.against(moment);
+                *cell = seen.against(moment, self.look.negative);
             }
         }
         let mut all = motion.clone();
-        self.add_features(&mut all, window);
+        self.add_features(&mut all, votes, window);
         let line = all.best();
-        Evidence { motion, all, line, map: *map }
+        Evidence { motion, all, line, maps }
     }
 
     /// The map that the votes at the moments of a line agree on.
-    fn map_along(&self, line: &Line, window: &Window) -> Option<Affine> {
+    fn map_along(&self, line: &Line, votes: &[Vote], window: &Window) -> Option<Affine> {
         let on = |vote: &&Vote| {
             let row = self.query_tick(vote) as f64 - window.rows.start as f64;
             let column = self.reference_tick(vote) as f64 - window.columns.start as f64;
             (line.from as f64 - NEAR_LINE..=line.to as f64 + NEAR_LINE).contains(&row)
                 && (line.slope * row + line.start - column).abs() <= NEAR_LINE
         };
-        let pairs: Vec<_> = self.votes.iter().filter(on).map(|vote| vote.pair).collect();
+        let pairs: Vec<_> = votes.iter().filter(on).map(|vote| vote.pair).collect();
         let live: Vec<usize> = (0..pairs.len()).collect();
-        Some(geometry::best(&pairs, &live, self.mirrored, FEWEST_PLACES)?.map)
+        Some(geometry::best(&pairs, &live, self.look.mirrored, FEWEST_PLACES)?.map)
     }
 
-    fn segment(&self, query: Span, matched: Span, speed: f64, decades: f64, map: &Affine) -> Segment {
-        let placement = Some(map.placement(self.reference.print.size));
+    fn segment(&self, query: Span, matched: Span, speed: f64, decades: f64, map: Option<Affine>) -> Segment {
+        let placement = map.map(|map| map.placement(self.reference.print.size));
         Segment {
             reference: self.id,
             query,
             matched,
             kind: Kind::Picture,
             surprise: decades,
-            transform: Transform { speed, pitch: 0.0, mirrored: self.mirrored, placement },
+            transform: Transform {
+                speed,
+                pitch: 0.0,
+                mirrored: self.look.mirrored,
+                negative: self.look.negative,
+                placement,
+            },
         }
     }
 
     /// A single picture has no motion: places that follow the map are all there is to go by.
-    fn still(&self) -> Option<Segment> {
-        let decades = (self.cluster.places as f64 - STILL_FREE) * STILL_PLACE;
-        let query = self.votes.iter().map(|vote| self.query_tick(vote));
-        let reference = self.votes.iter().map(|vote| self.reference_tick(vote));
+    fn still(&self, cluster: &Cluster, votes: &[Vote]) -> Option<Segment> {
+        let decades = (cluster.places as f64 - STILL_FREE) * STILL_PLACE;
+        let query = votes.iter().map(|vote| self.query_tick(vote));
+        let reference = votes.iter().map(|vote| self.reference_tick(vote));
         let query = Span { start: query.clone().min()? as f64 / RATE, end: query.max()? as f64 / RATE };
         let matched =
             Span { start: reference.clone().min()? as f64 / RATE, end: reference.max()? as f64 / RATE };
-        (decades > 0.0).then(|| self.segment(query, matched, 1.0, decades, &self.cluster.map))
+        (decades > 0.0).then(|| self.segment(query, matched, 1.0, decades, Some(cluster.map)))
     }
 
     fn query_tick(&self, vote: &Vote) -> usize {
@@ -317,14 +355,14 @@ impl Comparison<'_> {
     }
 
     /// The moments of either side that are compared.
-    fn window(&self) -> Window {
+    fn window(&self, votes: &[Vote]) -> Window {
         let around = |ticks: &mut dyn Iterator<Item = usize>, end: usize| {
             let (low, high) = ticks.fold((usize::MAX, 0), |(low, high), t| (low.min(t), high.max(t)));
             low.saturating_sub(AROUND).min(end)..(high + AROUND).min(end)
         };
-        let rows = around(&mut self.votes.iter().map(|v| self.query_tick(v)), self.probe.rasters.len());
+        let rows = around(&mut votes.iter().map(|v| self.query_tick(v)), self.probe.rasters.len());
         let columns =
-            around(&mut self.votes.iter().map(|v| self.reference_tick(v)), self.reference.print.motion.len());
+            around(&mut votes.iter().map(|v| self.reference_tick(v)), self.reference.print.motion.len());
         let most = MOST_PAIRS / rows.len().max(1);
         let end = columns.end.min(columns.start + most);
         Window { rows, columns: columns.start..end }
@@ -332,9 +370,9 @@ impl Comparison<'_> {
 
     /// A feature that fits the reference at few of its moments tells where in time the query is; one that fits
     /// at all of them tells nothing.
-    fn add_features(&self, matrix: &mut Matrix, window: &Window) {
+    fn add_features(&self, matrix: &mut Matrix, votes: &[Vote], window: &Window) {
         let mut moments: HashMap<(u32, u32), Vec<u32>> = HashMap::new();
-        for vote in self.votes {
+        for vote in votes {
             let keys = moments.entry(vote.query).or_default();
             if !keys.contains(&vote.key) {
                 keys.push(vote.key);

@@ -23,20 +23,34 @@ pub(super) struct Vote {
     pub(super) key: u32,
 }
 
-/// Votes for one reference, as it is and mirrored.
-pub(super) type Ballot = [Vec<Vote>; 2];
+/// Ways to show a picture that features are asked for apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Look {
+    pub(super) mirrored: bool,
+    pub(super) negative: bool,
+}
 
-/// Asks the index for every feature of the probe.
-pub(super) fn collect(space: &PictureSpace, probe: &Probe) -> BTreeMap<RefId, Ballot> {
-    let mut ballots: BTreeMap<RefId, Ballot> = BTreeMap::new();
+const LOOKS: [Look; 4] = [
+    Look { mirrored: false, negative: false },
+    Look { mirrored: true, negative: false },
+    Look { mirrored: false, negative: true },
+    Look { mirrored: true, negative: true },
+];
+/// Key frames from one that is asked for as a negative to the next: a rare look.
+const NEGATIVE_EVERY: usize = 2;
+
+/// Asks the index for every feature of the probe, in every look.
+pub(super) fn collect(space: &PictureSpace, probe: &Probe) -> BTreeMap<(RefId, Look), Vec<Vote>> {
+    let mut ballots: BTreeMap<(RefId, Look), Vec<Vote>> = BTreeMap::new();
     let snapshot = space.index.snapshot();
-    let asked: Vec<(u32, u32, &Feature)> = (0u32..)
-        .zip(&probe.keys)
-        .flat_map(|(k, key)| (0u32..).zip(&key.features).map(move |(f, feature)| (k, f, feature)))
-        .collect();
-    for mirrored in [false, true] {
-        let codes: Vec<_> =
-            asked.iter().map(|(_, _, f)| if mirrored { f.mirrored() } else { f.code }).collect();
+    for look in LOOKS {
+        let every = if look.negative { NEGATIVE_EVERY } else { 1 };
+        let asked: Vec<(u32, u32, &Feature)> = (0u32..)
+            .zip(&probe.keys)
+            .step_by(every)
+            .flat_map(|(k, key)| (0u32..).zip(&key.features).map(move |(f, feature)| (k, f, feature)))
+            .collect();
+        let codes: Vec<_> = asked.iter().map(|(_, _, f)| f.seen(look.mirrored, look.negative)).collect();
         let batch = snapshot.within_batch(&codes, RADIUS);
         for (i, hits) in batch.iter().enumerate() {
             if hits.len() > MOST_HITS || !matches!(batch.outcome(i), Outcome::Complete) {
@@ -49,20 +63,21 @@ pub(super) fn collect(space: &PictureSpace, probe: &Probe) -> BTreeMap<RefId, Ba
                 else {
                     continue;
                 };
-                let vote = Vote { pair: pair(feature, found, mirrored), query: (key, place), key: at };
-                ballots.entry(reference).or_default()[usize::from(mirrored)].push(vote);
+                let vote = Vote { pair: pair(feature, found, look), query: (key, place), key: at };
+                ballots.entry((reference, look)).or_default().push(vote);
             }
         }
     }
     ballots
 }
 
-fn pair(query: &Feature, reference: &Feature, mirrored: bool) -> Pair {
-    let stands = if mirrored { PI - reference.radians() } else { reference.radians() };
+fn pair(query: &Feature, reference: &Feature, look: Look) -> Pair {
+    let stands = if look.mirrored { PI - reference.radians() } else { reference.radians() };
+    let points = if look.negative { query.radians() + PI } else { query.radians() };
     Pair {
         query: query.place(),
         reference: reference.place(),
         zoom: (query.sigma() / reference.sigma()).log2(),
-        turn: query.radians() - stands,
+        turn: points - stands,
     }
 }

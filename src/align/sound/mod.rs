@@ -151,7 +151,7 @@ fn segment(reference: RefId, fit: &Fit, surprise: f64) -> Segment {
     let in_query = |time: f64| fit.line.query_time(time) + Probe::FIRST;
     let matched = Span { start: first - half + Probe::FIRST, end: last + half + Probe::FIRST };
     let query = Span { start: (in_query(first - half)).max(0.0), end: in_query(last + half) };
-    let transform = Transform { speed, pitch: fit.pitch, mirrored: false, placement: None };
+    let transform = Transform { speed, pitch: fit.pitch, mirrored: false, negative: false, placement: None };
     Segment { reference, query, matched, kind: Kind::Sound, surprise, transform }
 }
 
