@@ -18,7 +18,7 @@ const DEPENDENCE: f64 = 2.5;
 const LASTING: f64 = 0.018;
 
 /// Independent lines to a word of the query and a word of the reference: speeds, pitches, where to start and end.
-const LINES: f64 = 0.3;
+const LINES: f64 = 2.0;
 
 /// Independent lines that are tried to find where a known copy goes on.
 pub(super) const AFTER_A_JUMP: f64 = 1_000.0;
