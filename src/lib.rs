@@ -8,14 +8,17 @@
 //! use afterimage::media::{Frame, Luma};
 //! use afterimage::{Bank, Fingerprinter, Policy, Probe, Sink};
 //!
-//! /// Ten seconds of a film of moving tiles, beginning at the second `from`. A service pushes what it decodes.
+//! /// Ten seconds of a film of moving tiles in shots of two seconds, beginning at the second `from`. A service pushes what it decodes.
 //! fn watch(seed: u32, from: f64) -> Probe {
 //!     let mut fingerprinter = Fingerprinter::new();
 //!     for n in 0..80 {
 //!         let time = f64::from(n) / 8.0;
-//!         let pan = (20.0 * (from + time)) as u32;
-//!         let pixel = |i: u32| ((i % 320 + pan) / 9 * 7919 ^ (i / 320 / 9 * 104_729) ^ seed).wrapping_mul(0x9e37_79b1);
-//!         let pixels: Vec<u8> = (0..320 * 180).map(|i| (pixel(i) >> 24) as u8).collect();
+//!         let (pan, shot) = ((20.0 * (from + time)) as u32, seed * 100 + (from + time) as u32 / 2);
+//!         let tile = |x: u32, y: u32| {
+//!             let mixed = (x * 7919 ^ y * 104_729 ^ shot * 40_503).wrapping_mul(0x9e37_79b1);
+//!             ((mixed ^ mixed >> 15).wrapping_mul(0x85eb_ca6b) >> 24) as u8
+//!         };
+//!         let pixels: Vec<u8> = (0..320 * 180).map(|i| tile((i % 320 + pan) / 9, i / 320 / 9)).collect();
 //!         let luma = Luma::new(320, 180, 320, &pixels).unwrap();
 //!         fingerprinter.frame(Frame { luma, time });
 //!     }

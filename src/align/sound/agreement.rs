@@ -1,4 +1,4 @@
-//! Hamming distances of a block of words from runs of a track's words.
+//! The inner loops of search: Hamming distances of a block of words from runs of a track's words, and their sums.
 
 /// Words to a block.
 pub(super) const BLOCK: usize = 16;
@@ -15,6 +15,22 @@ pub(super) fn distances(block: &[u32; BLOCK], track: &[u32], out: &mut Vec<i16>)
         return;
     }
     portable(block, track, out);
+}
+
+/// Adds to each of the running sums, anew where it is below nought, and keeps the best that each has been.
+pub(super) fn accumulate(running: &mut [i16], best: &mut [i16], values: &[i16]) {
+    #[cfg(target_arch = "x86_64")]
+    return wide::accumulate(running, best, values);
+    #[cfg(not(target_arch = "x86_64"))]
+    accumulate_portable(running, best, values);
+}
+
+#[inline(always)]
+fn accumulate_portable(running: &mut [i16], best: &mut [i16], values: &[i16]) {
+    for ((running, best), &value) in running.iter_mut().zip(best).zip(values) {
+        *running = (*running).max(0).saturating_add(value);
+        *best = (*best).max(*running);
+    }
 }
 
 /// Hands those of `starts` to `each` that begin runs of [`BLOCK`] words of `track` at most `farthest` from `block`,
@@ -114,6 +130,21 @@ mod wide {
         }
     }
 
+    /// As the portable one, compiled for the best that the processor has.
+    pub(super) fn accumulate(running: &mut [i16], best: &mut [i16], values: &[i16]) {
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: as above.
+            unsafe { accumulate_avx2(running, best, values) }
+        } else {
+            super::accumulate_portable(running, best, values);
+        }
+    }
+
+    #[target_feature(enable = "avx2")]
+    fn accumulate_avx2(running: &mut [i16], best: &mut [i16], values: &[i16]) {
+        super::accumulate_portable(running, best, values);
+    }
+
     #[target_feature(enable = "avx512f,avx512vpopcntdq")]
     fn near_avx512(
         block: &[u32; BLOCK],
@@ -153,6 +184,17 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn sums_are_those_of_one_at_a_time(values in proptest::collection::vec(any::<i16>(), 0..200), start in any::<i16>()) {
+            let sums = |add: fn(&mut [i16], &mut [i16], &[i16])| {
+                let (mut running, mut best) = (vec![start; values.len()], vec![0; values.len()]);
+                add(&mut running, &mut best, &values);
+                add(&mut running, &mut best, &values);
+                (running, best)
+            };
+            prop_assert_eq!(sums(accumulate), sums(accumulate_portable));
+        }
+
         #[test]
         fn all_ways_agree(block in any::<[u32; BLOCK]>(), track in proptest::collection::vec(any::<u32>(), 0..100)) {
             let want: Vec<i16> = track.windows(BLOCK).map(|track| plain(&block, track)).collect();

@@ -70,6 +70,40 @@ pub(super) fn fit(probe: &Probe, track: &[u32], rough: Line) -> Option<Fit> {
     Some(Fit { pitch: exact_pitch(probe, track, &line, &words), line, words, evidence })
 }
 
+/// Agreement, less the drift, that must be lost in a row for a stretch to be no part of a copy: by chance alone it
+/// takes some 2.7 s.
+const LOST: f64 = 200.0;
+
+/// The parts of a fit between stretches that do not agree.
+pub(super) fn parts(probe: &Probe, track: &[u32], fit: &Fit) -> Vec<Fit> {
+    let mut parts = Vec::new();
+    let (mut running, mut best) = (0.0, 0.0);
+    let mut words = fit.words.start..fit.words.start;
+    for (word, reading, own) in pairs(probe, track, &fit.line, fit.words.clone()) {
+        if running <= 0.0 {
+            (running, best) = (0.0, 0.0);
+            words = word..word;
+        }
+        let agreed = agree(reading, own);
+        running += f64::from(agreed.agreement) - DRIFT * f64::from(agreed.weight);
+        if running > best {
+            best = running;
+            words.end = word + 1;
+        }
+        if best - running > LOST {
+            parts.push(words.clone());
+            running = 0.0;
+        }
+    }
+    if running > 0.0 && best > LOST {
+        parts.push(words);
+    }
+    if parts.is_empty() {
+        parts.push(fit.words.clone());
+    }
+    parts.into_iter().map(|words| Fit { words, ..fit.clone() }).collect()
+}
+
 /// Fits that go on where one ends, on either side, after a cut or a pause in the query.
 pub(super) fn follow(probe: &Probe, track: &[u32], fit: &Fit) -> Vec<Fit> {
     let mut found = Vec::new();

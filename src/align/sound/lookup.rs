@@ -12,6 +12,7 @@ use super::table::{Scratch, Table};
 use super::tracks::Tracks;
 use crate::sound::{PITCHES, Print, Probe, Reading};
 use rayon::prelude::*;
+use std::collections::HashMap;
 
 /// Weak bits of a word that are flipped in all ways.
 const FLIPS: usize = 6;
@@ -19,8 +20,12 @@ const FLIPS: usize = 6;
 /// Most bits of a second that may differ, of 512. The standard deviation by chance is 15.
 const FARTHEST: u32 = 196;
 
-/// Places that lines are started from, the best first.
-const MOST: usize = 400;
+/// Places that lines are started from in each half-second of the query, the best first: a jingle that very many
+/// references have takes no room from what else there is.
+const MOST: usize = 24;
+
+/// Words of the query in half a second.
+const SLOT: u32 = 16;
 
 /// Words of a block before the word that was looked up.
 const BEFORE: usize = BLOCK / 2;
@@ -47,7 +52,8 @@ pub(super) fn candidates<'a>(probe: &Probe, tracks: &'a Tracks, table: &Table) -
         (0..PITCHES).into_par_iter().flat_map_iter(|pitch| hits(probe, tracks, table, pitch)).collect();
     hits.sort_unstable_by_key(|hit| (hit.distance, hit.place, hit.query, hit.pitch));
     let mut found: Vec<(Candidate<'_>, std::ops::Range<f64>)> = Vec::new();
-    for hit in hits.iter().take(MOST) {
+    let mut taken: HashMap<u32, usize> = HashMap::new();
+    for hit in &hits {
         let Some((reference, span)) = tracks.owner(hit.place as usize) else { continue };
         let (query, time) =
             (f64::from(hit.query) * Probe::HOP, (hit.place as usize - span.start) as f64 * Print::HOP);
@@ -56,7 +62,9 @@ pub(super) fn candidates<'a>(probe: &Probe, tracks: &'a Tracks, table: &Table) -
                 && reach.contains(&query)
                 && (other.line.reference_time(query) - time).abs() < 0.25
         });
-        if !known {
+        let taken = taken.entry(hit.query / SLOT).or_default();
+        if !known && *taken < MOST {
+            *taken += 1;
             let track = &tracks.words()[span];
             let rough = Line { query, reference: time, speed: 1.0, pitch: hit.pitch as usize };
             let line = line::turned(probe, track, &rough);

@@ -30,8 +30,8 @@ const LEADING: f64 = 4.0;
 /// Share of a segment's query time that a surer one of the same reference may cover.
 const MOST_OVERLAP: f64 = 0.3;
 
-/// Words of the query times words of the references up to which every offset is tried: a minute against an hour.
-const EXHAUSTIVE: usize = 2_000 * 56_000;
+/// Words of the query times words of the references up to which every offset is tried: 24 s against an hour.
+const EXHAUSTIVE: usize = 750 * 56_000;
 
 /// The soundtracks of many references, searchable.
 #[derive(Debug, Default)]
@@ -131,10 +131,13 @@ impl SoundSpace {
         };
         let track = self.tracks.of(reference);
         for (surprise, fit) in fits {
-            if !keep(surprise, &fit) || surprise < LEADING {
+            if surprise < LEADING {
+                keep(surprise, &fit);
                 continue;
             }
-            for next in line::follow(probe, track, &fit) {
+            let mut parts = line::parts(probe, track, &fit);
+            parts.retain(|part| keep(surprise, part));
+            for next in parts.iter().flat_map(|part| line::follow(probe, track, part)) {
                 keep(surprise.min(null::surprise(&next.evidence, null::AFTER_A_JUMP)), &next);
             }
         }

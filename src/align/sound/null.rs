@@ -12,13 +12,13 @@ pub(super) struct Evidence {
 }
 
 /// By how much the dependence of neighbouring bands and words widens the spread of any sum, as a variance.
-const DEPENDENCE: f64 = 2.2;
+const DEPENDENCE: f64 = 2.5;
 
 /// Spread of the share of agreement that remains however long a fit is.
-const LASTING: f64 = 0.03;
+const LASTING: f64 = 0.018;
 
 /// Independent lines to a word of the query and a word of the reference: speeds, pitches, where to start and end.
-const LINES: f64 = 1.0;
+const LINES: f64 = 2.0;
 
 /// Independent lines that are tried to find where a known copy goes on.
 pub(super) const AFTER_A_JUMP: f64 = 1_000.0;

@@ -5,7 +5,7 @@
 //! then added up along lines of all the fine speeds, each sum starting anew where it falls below nought (Bentley,
 //! "Programming Pearls", the maximal sub-array).
 
-use super::agreement::{BLOCK, distances};
+use super::agreement::{BLOCK, accumulate, distances};
 use super::line::Line;
 use super::null;
 use crate::sound::{PITCHES, Print, Probe};
@@ -155,12 +155,7 @@ impl Sums {
         }
         for (block, profile) in blocks.iter().zip(profiles) {
             let from = self.before - shift(block);
-            let running = self.running[from..].iter_mut();
-            let best = self.best[from..].iter_mut();
-            for ((running, best), &agreement) in running.zip(best).zip(profile) {
-                *running = (*running).max(0).saturating_add(agreement);
-                *best = (*best).max(*running);
-            }
+            accumulate(&mut self.running[from..], &mut self.best[from..], profile);
         }
     }
 
