@@ -24,11 +24,13 @@ pub struct Policy {
     pub false_matches: f64,
     /// Act only where the copy lasts at least this number of seconds in the query. Stills are exempt.
     pub min_seconds: f64,
+    /// The same where sound alone tells of it: jingles and samples of a second or two are in many soundtracks.
+    pub min_sound_seconds: f64,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { false_matches: 1e-6, min_seconds: 1.0 }
+        Self { false_matches: 1e-6, min_seconds: 1.0, min_sound_seconds: 3.0 }
     }
 }
 
@@ -41,7 +43,8 @@ impl Policy {
         let score = surprise - threshold.clamp(-1e3, 1e3);
         let seconds = segment.query.end - segment.query.start;
         let still = seconds == 0.0 || segment.matched.end == segment.matched.start;
-        let long_enough = seconds >= self.min_seconds;
+        let least = if segment.kind == Kind::Sound { self.min_sound_seconds } else { self.min_seconds };
+        let long_enough = seconds >= least;
         if still || long_enough { score } else { score.min(HELD_BACK) }
     }
 }

@@ -79,7 +79,7 @@ fn weak_evidence_neither_hurts_nor_counts_beyond_its_bound() {
 
 #[test]
 fn the_threshold_is_an_expected_number() {
-    let policy = Policy { false_matches: 1e-3, min_seconds: 2.0 };
+    let policy = Policy { false_matches: 1e-3, min_seconds: 2.0, min_sound_seconds: 2.0 };
     let score = |seconds, surprise| {
         policy.score(&segment(Kind::Picture, (0.0, seconds), (3.0, 3.0 + seconds), surprise))
     };
@@ -93,7 +93,7 @@ proptest! {
     fn a_score_is_a_finite_number(bits in any::<[u64; 3]>(), kind in 0..3) {
         let [surprise, false_matches, min_seconds] = bits.map(f64::from_bits);
         let kind = [Kind::Picture, Kind::Sound, Kind::Both][kind as usize];
-        let score = Policy { false_matches, min_seconds }.score(&segment(kind, (0.0, 3.0), (0.0, 3.0), surprise));
+        let score = Policy { false_matches, min_seconds, min_sound_seconds: min_seconds }.score(&segment(kind, (0.0, 3.0), (0.0, 3.0), surprise));
         prop_assert!(score.is_finite());
     }
 
