@@ -1,7 +1,7 @@
 //! Sub-fingerprints of sound: samples in, 32-bit words out.
 //!
-//! Samples of any rate become 8 kHz ([`resample`]), overlapping frames of them the loudness of bands a semitone and
-//! a quarter apart ([`bands`]), and each pair of frames 128 ms apart one word ([`words`]). A bank keeps every second
+//! Samples of any rate become 8 kHz (`resample`), overlapping frames of them the loudness of bands a semitone and
+//! a quarter apart (`bands`), and each pair of frames 128 ms apart one word (`words`). A bank keeps every second
 //! word ([`Print`]); a query keeps them all, read at every pitch that a copy may have been moved to ([`Probe`]).
 
 mod bands;
