@@ -67,10 +67,12 @@ impl Matrix {
         let mut best: Option<Line> = None;
         for slope in SLOPES {
             let handicap = if slope == 1.0 { 0.0 } else { CHANGED };
+            // Starts are whole, so that the columns of all lines of a slope are those of one, shifted.
+            let steps: Vec<i64> = rows.clone().map(|row| (slope * row as f64).round() as i64).collect();
             let lowest = -(slope * rows.end as f64).ceil() as i64;
             let highest = self.columns as i64 - (slope * rows.start as f64) as i64;
             for start in (lowest..=highest).filter(|&start| allowed(slope, start as f64)) {
-                let line = self.stretch(slope, start as f64, &rows);
+                let line = self.stretch(slope, start, &steps, rows.start);
                 if line.decades - handicap
                     > best.map_or(0.0, |b| b.decades - if b.slope == 1.0 { 0.0 } else { CHANGED })
                 {
@@ -81,20 +83,16 @@ impl Matrix {
         best
     }
 
-    /// The stretch of one line with the largest sum (J. Kadane's maximum subarray).
-    fn stretch(&self, slope: f64, start: f64, rows: &Range<usize>) -> Line {
-        let mut best = Line { from: 0, to: 0, slope, start, decades: 0.0 };
+    /// The stretch of one line with the largest sum (J. Kadane's maximum subarray). It is in column
+    /// `steps[k] + start` of row `first + k`.
+    fn stretch(&self, slope: f64, start: i64, steps: &[i64], first: usize) -> Line {
+        let mut best = Line { from: 0, to: 0, slope, start: start as f64, decades: 0.0 };
         let (mut sum, mut from) = (0.0, 0);
-        let first = ((-start - 0.5) / slope).ceil().max(rows.start as f64) as usize;
-        for row in first..rows.end {
-            let column = (slope * row as f64 + start).round();
-            if column >= self.columns as f64 {
-                break;
-            }
-            if column < 0.0 {
-                continue;
-            }
-            let value = self.cells[row * self.columns + column as usize];
+        let inside = steps.partition_point(|step| step + start < 0)
+            ..steps.partition_point(|step| step + start < self.columns as i64);
+        for k in inside {
+            let row = first + k;
+            let value = self.cells[row * self.columns + (steps[k] + start) as usize];
             if sum <= 0.0 {
                 (sum, from) = (0.0, row);
             }

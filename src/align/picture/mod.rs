@@ -263,14 +263,14 @@ impl Sight<'_> {
 
     /// The lines through the evidence, as segments.
     fn pieces(&self, evidence: Evidence, window: &Window) -> Vec<Segment> {
-        let Evidence { motion, mut all, maps, .. } = evidence;
+        let Evidence { motion, mut all, line: mut next, maps } = evidence;
         let mut found = Vec::new();
-        while let Some(mut line) = all.best().filter(|line| line.decades >= LEAST && found.len() < MOST_LINES)
-        {
+        while let Some(mut line) = next.filter(|line| line.decades >= LEAST && found.len() < MOST_LINES) {
             let moved = motion.along(&line);
             let elsewhere = motion.runner_up(&line).max(0.0);
             line.decades = moved + (line.decades - moved).min(ALL_FEATURES) - ELSEWHERE * elsewhere;
             all.strike(&line);
+            next = all.best();
             if line.decades >= LEAST {
                 let (query, matched) = spans(&line, window);
                 let map = maps[(line.from + line.to) / 2];
