@@ -227,7 +227,7 @@ impl Sight<'_> {
                 continue;
             }
             let window = self.window(followers);
-            let evidence = self.along_map(cluster, followers, &window);
+            let evidence = self.along_map(cluster, followers, &window, plain >= PLAIN);
             *trials += evidence.all.trials();
             plain = plain.max(evidence.decades());
             found.extend(self.pieces(evidence, &window));
@@ -245,8 +245,8 @@ impl Sight<'_> {
         found
     }
 
-    /// The best evidence that a map that stays can give.
-    fn along_map(&self, cluster: &Cluster, votes: &[Vote], window: &Window) -> Evidence {
+    /// The best evidence that a map that stays can give; `sure` that the reference is there by another one.
+    fn along_map(&self, cluster: &Cluster, votes: &[Vote], window: &Window, sure: bool) -> Evidence {
         let stays = |map: Affine| vec![Some(map); window.rows.len()];
         let mut evidence = self.evidence(stays(cluster.map), votes, window, false);
         // Votes from other moments blur the map: those at the moments that it found make a sharper one.
@@ -254,7 +254,7 @@ impl Sight<'_> {
         if let Some(map) = sharper {
             evidence = evidence.or_better(self.evidence(stays(map), votes, window, false));
         }
-        if evidence.decades() < PLAIN && cluster.places >= WORTH_STEADYING {
+        if !sure && evidence.decades() < PLAIN && cluster.places >= WORTH_STEADYING {
             let map = sharper.unwrap_or(cluster.map);
             evidence = evidence.or_better(self.evidence(stays(map), votes, window, true));
         }
