@@ -14,4 +14,5 @@ pub use extract::Extractor;
 pub use feature::Feature;
 pub use motion::Motion;
 pub use pdq::{ParsePdqError, Pdq, Spectrum};
-pub use print::{KeyFrame, Print, PrintError, Probe, Raster};
+pub(crate) use print::Raster;
+pub use print::{KeyFrame, Print, PrintError, Probe};

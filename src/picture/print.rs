@@ -123,8 +123,8 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], PrintError> {
 }
 
 /// A small picture, kept to compare a copy with a reference once it is known how the one lies in the other.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Raster {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Raster {
     pub(crate) width: usize,
     pub(crate) height: usize,
     pub(crate) pixels: Vec<u8>,
@@ -152,7 +152,7 @@ impl Raster {
 }
 
 /// What a search needs of a film's picture: the print, and what it was made from.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Probe {
     pub(crate) print: Print,
     /// More features than the print has, about two frames a second.
