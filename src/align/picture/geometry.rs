@@ -21,15 +21,15 @@ pub(super) struct Pair {
 
 /// Distance from where a pair should lie, in longer sides of the reference, that is still the same place for a map
 /// made of one pair: a copy may be stretched, and sizes and angles of features are inexact.
-const NEAR: f32 = 0.06;
+pub(super) const NEAR: f32 = 0.06;
 /// The same each time after the map has been fitted to all its pairs.
 const NARROWING: [f32; 5] = [0.06, 0.05, 0.04, 0.03, 0.03];
 /// Places that determine more than place, size and angle.
 const ENOUGH: usize = 16;
 /// Octaves by which the zoom of a pair may differ from that of the map.
-const ZOOM: f32 = 0.6;
+pub(super) const ZOOM: f32 = 0.6;
 /// Radians by which its turn may.
-const TURN: f32 = 0.5;
+pub(super) const TURN: f32 = 0.5;
 /// Pairs that are tried as a map.
 const TRIALS: usize = 64;
 /// A map that stretches one way this much more than the other is no copy.
@@ -179,13 +179,19 @@ pub(super) fn best(pairs: &[Pair], live: &[usize], mirrored: bool, fewest: usize
     if count < fewest {
         return None;
     }
-    let first = Cluster { map, pairs: followers(pairs, live, &map, NEAR), places: count };
-    let cluster = refine(pairs, live, mirrored, first);
+    let cluster = follow(pairs, live, map, mirrored);
     (cluster.places >= fewest).then_some(cluster)
 }
 
+/// The map fitted to those of `live` places of `pairs` that follow a first one.
+pub(super) fn follow(pairs: &[Pair], live: &[usize], map: Affine, mirrored: bool) -> Cluster {
+    let chosen = followers(pairs, live, &map, NEAR);
+    let places = places(pairs, &chosen);
+    refine(pairs, live, mirrored, Cluster { map, pairs: chosen, places })
+}
+
 /// Fits the map again and again to the places that follow it, ever more closely.
-pub(super) fn refine(pairs: &[Pair], live: &[usize], mirrored: bool, first: Cluster) -> Cluster {
+fn refine(pairs: &[Pair], live: &[usize], mirrored: bool, first: Cluster) -> Cluster {
     let (scale, count) = (first.map.scale(), first.places);
     let mut cluster = first;
     for near in NARROWING {

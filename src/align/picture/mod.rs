@@ -1,12 +1,14 @@
 //! Search of a bank's pictures.
 //!
 //! 1. Every feature of the query's key frames asks the index for those like it ([`votes`]).
-//! 2. Votes for one reference that agree on how it lies in the query make a map ([`geometry`]).
+//! 2. Votes for one reference that agree on how it lies in the query make a map ([`geometry`]), along which all
+//!    features are compared again, less strictly ([`guided`]).
 //! 3. Along that map the motion of both is compared at all pairs of moments ([`agreement`]).
 //! 4. Straight lines through the evidence are the segments ([`lines`]).
 
 mod agreement;
 mod geometry;
+mod guided;
 mod lines;
 mod steady;
 #[cfg(test)]
@@ -20,13 +22,16 @@ use crate::picture::motion::{LAG, RATE};
 use crate::picture::{Feature, Print, Probe};
 use agreement::{moments, rectify};
 use geometry::{Affine, Cluster};
+use guided::{STAYS, WANDERS};
 use lines::{Line, Matrix};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use votes::{Look, Vote};
 
-/// Different places that must follow a map before it is looked at.
-const FEWEST_PLACES: usize = 4;
+/// Different places that must agree on a map before it is looked at.
+const FEWEST_SEEDS: usize = 2;
+/// Different places that must follow it then.
+const FEWEST_PLACES: usize = 5;
 /// Maps looked at for one reference.
 const MOST_MAPS: usize = 4;
 /// Segments taken from one map.
@@ -38,11 +43,11 @@ const MOST_PAIRS: usize = 4_000_000;
 /// Decades of a line below which it is not reported.
 const LEAST: f32 = 2.0;
 /// Decades that the features of one moment count for at most.
-const FEATURES: f32 = 0.25;
+const FEATURES: f32 = 0.5;
 /// Decades that the features of a segment count for at most: a scene may be seen again at another time.
-const ALL_FEATURES: f32 = 2.0;
+const ALL_FEATURES: f32 = 4.0;
 /// Share of what a feature seen at one moment of a reference, and no other, tells: features depend on each other.
-const SHARE: f32 = 0.15;
+const SHARE: f32 = 0.3;
 /// Decades that need no second look.
 const PLAIN: f32 = 15.0;
 /// Places that a map needs to be worth taking the shake out.
@@ -165,18 +170,12 @@ fn together(pieces: &mut [Segment]) {
     }
 }
 
-/// The maps that votes agree on, each with the votes that do.
-fn clusters(votes: &[Vote], mirrored: bool) -> Vec<(Cluster, Vec<Vote>)> {
+/// The map that the votes found along one agree on.
+fn follow(votes: &[Vote], map: Affine, mirrored: bool) -> Option<Cluster> {
     let pairs: Vec<_> = votes.iter().map(|vote| vote.pair).collect();
-    let mut live: Vec<usize> = (0..pairs.len()).collect();
-    let mut found = Vec::new();
-    for _ in 0..MOST_MAPS {
-        let Some(cluster) = geometry::best(&pairs, &live, mirrored, FEWEST_PLACES) else { break };
-        live.retain(|i| cluster.pairs.binary_search(i).is_err());
-        let followers = cluster.pairs.iter().map(|&i| votes[i]).collect();
-        found.push((cluster, followers));
-    }
-    found
+    let live: Vec<usize> = (0..pairs.len()).collect();
+    let cluster = geometry::follow(&pairs, &live, map, mirrored);
+    (cluster.places >= FEWEST_PLACES).then_some(cluster)
 }
 
 /// A query in which a reference may be seen, in one look.
@@ -216,10 +215,10 @@ impl Evidence {
 impl Sight<'_> {
     /// The segments that the votes lead to, their surprise not yet lessened by the number of trials, to which they
     /// add their own.
-    fn segments(&self, votes: &[Vote], trials: &mut f64) -> Vec<Segment> {
+    fn segments(&self, seeds: &[Vote], trials: &mut f64) -> Vec<Segment> {
         let mut found = Vec::new();
         let mut plain = 0.0f32;
-        let clusters = clusters(votes, self.look.mirrored);
+        let clusters = self.clusters(seeds);
         for (cluster, followers) in &clusters {
             if self.reference.is_still() || self.probe.rasters.len() <= 1 {
                 *trials += 1.0;
@@ -233,13 +232,32 @@ impl Sight<'_> {
             found.extend(self.pieces(evidence, &window));
         }
         // A frame that zooms and pans over the reference has a map for each moment.
-        if plain < PLAIN && !clusters.is_empty() && !self.reference.is_still() {
+        if let Some((cluster, _)) = clusters.first().filter(|_| plain < PLAIN && !self.reference.is_still()) {
+            let print = &self.reference.print;
+            let votes = &guided::votes(self.probe, print, &cluster.map, self.look, WANDERS);
             let window = self.window(votes);
             let tick = |vote: &Vote| self.query_tick(vote).saturating_sub(window.rows.start);
             if let Some(way) = track::track(votes, window.rows.len(), self.look.mirrored, tick) {
                 let evidence = self.evidence(way, votes, &window, false);
                 *trials += evidence.all.trials();
                 found.extend(self.pieces(evidence, &window));
+            }
+        }
+        found
+    }
+
+    /// The maps that votes agree on, each with all pairs of features that follow it.
+    fn clusters(&self, seeds: &[Vote]) -> Vec<(Cluster, Vec<Vote>)> {
+        let pairs: Vec<_> = seeds.iter().map(|vote| vote.pair).collect();
+        let mut live: Vec<usize> = (0..pairs.len()).collect();
+        let mut found = Vec::new();
+        for _ in 0..MOST_MAPS {
+            let Some(seed) = geometry::best(&pairs, &live, self.look.mirrored, FEWEST_SEEDS) else { break };
+            live.retain(|i| seed.pairs.binary_search(i).is_err());
+            let votes = guided::votes(self.probe, &self.reference.print, &seed.map, self.look, STAYS);
+            if let Some(cluster) = follow(&votes, seed.map, self.look.mirrored) {
+                let followers = cluster.pairs.iter().map(|&i| votes[i]).collect();
+                found.push((cluster, followers));
             }
         }
         found
@@ -267,7 +285,7 @@ impl Sight<'_> {
         let mut found = Vec::new();
         while let Some(mut line) = next.filter(|line| line.decades >= LEAST && found.len() < MOST_LINES) {
             let moved = motion.along(&line);
-            let elsewhere = motion.runner_up(&line).max(0.0);
+            let elsewhere = all.runner_up(&line).max(motion.runner_up(&line)).max(0.0);
             line.decades = moved + (line.decades - moved).min(ALL_FEATURES) - ELSEWHERE * elsewhere;
             all.strike(&line);
             next = all.best();

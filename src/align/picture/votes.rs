@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::f32::consts::PI;
 
 /// Hamming distance, of 128, up to which two features may be the same.
-const RADIUS: u32 = 16;
+const RADIUS: u32 = 12;
 /// A feature of the query that hits more than this many of the bank's says nothing.
 const MOST_HITS: usize = 256;
 
@@ -71,7 +71,7 @@ pub(super) fn collect(space: &PictureSpace, probe: &Probe) -> BTreeMap<(RefId, L
     ballots
 }
 
-fn pair(query: &Feature, reference: &Feature, look: Look) -> Pair {
+pub(super) fn pair(query: &Feature, reference: &Feature, look: Look) -> Pair {
     let stands = if look.mirrored { PI - reference.radians() } else { reference.radians() };
     let points = if look.negative { query.radians() + PI } else { query.radians() };
     Pair {
