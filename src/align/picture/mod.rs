@@ -24,14 +24,19 @@ use agreement::{moments, rectify};
 use geometry::{Affine, Cluster};
 use guided::{STAYS, WANDERS};
 use lines::{Line, Matrix};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use votes::{Look, Vote};
 
 /// Different places that must agree on a map before it is looked at.
 const FEWEST_SEEDS: usize = 2;
+/// The same for another map of the same reference.
+const FEWEST_MORE_SEEDS: usize = 3;
 /// Different places that must follow it then.
 const FEWEST_PLACES: usize = 5;
+/// References looked at, beside one for every two key frames of the query.
+const MOST_SIGHTS: usize = 24;
 /// Maps looked at for one reference.
 const MOST_MAPS: usize = 4;
 /// Segments taken from one map.
@@ -127,9 +132,8 @@ impl PictureSpace {
     pub fn search(&self, probe: &Probe) -> Vec<Segment> {
         let mut lines = Vec::new();
         let mut trials = 0.0;
-        for ((id, look), votes) in votes::collect(self, probe) {
-            let Some(reference) = self.references.get(&id) else { continue };
-            lines.extend(Sight { probe, id, reference, look }.segments(&votes, &mut trials));
+        for (sight, seeds, first) in self.sights(probe) {
+            lines.extend(sight.segments(&seeds, first, &mut trials));
         }
         for segment in &mut lines {
             segment.surprise = segment.surprise.min(MOST) - f64::log10(trials);
@@ -138,6 +142,26 @@ impl PictureSpace {
         lines.sort_by(|a, b| b.surprise.total_cmp(&a.surprise));
         undisputed(lines)
     }
+
+    /// The references that votes make worth a closer look, those with the most first.
+    fn sights<'a>(&'a self, probe: &'a Probe) -> Vec<(Sight<'a>, Vec<Vote>, Cluster)> {
+        let mut sights: Vec<_> = votes::collect(self, probe)
+            .into_iter()
+            .filter_map(|((id, look), seeds)| {
+                let sight = Sight { probe, id, reference: self.references.get(&id)?, look };
+                let first = sight.seed(&seeds, &all(&seeds), FEWEST_SEEDS)?;
+                Some((sight, seeds, first))
+            })
+            .collect();
+        sights.sort_by_key(|(_, _, first)| Reverse(first.places));
+        sights.truncate(MOST_SIGHTS + probe.keys.len() / 2);
+        sights
+    }
+}
+
+/// The places of all votes.
+fn all(votes: &[Vote]) -> Vec<usize> {
+    (0..votes.len()).collect()
 }
 
 /// At one moment a query shows one moment of a reference: of segments, the surest first, those that lie over surer
@@ -173,8 +197,7 @@ fn together(pieces: &mut [Segment]) {
 /// The map that the votes found along one agree on.
 fn follow(votes: &[Vote], map: Affine, mirrored: bool) -> Option<Cluster> {
     let pairs: Vec<_> = votes.iter().map(|vote| vote.pair).collect();
-    let live: Vec<usize> = (0..pairs.len()).collect();
-    let cluster = geometry::follow(&pairs, &live, map, mirrored);
+    let cluster = geometry::follow(&pairs, &all(votes), map, mirrored);
     (cluster.places >= FEWEST_PLACES).then_some(cluster)
 }
 
@@ -215,10 +238,10 @@ impl Evidence {
 impl Sight<'_> {
     /// The segments that the votes lead to, their surprise not yet lessened by the number of trials, to which they
     /// add their own.
-    fn segments(&self, seeds: &[Vote], trials: &mut f64) -> Vec<Segment> {
+    fn segments(&self, seeds: &[Vote], first: Cluster, trials: &mut f64) -> Vec<Segment> {
         let mut found = Vec::new();
         let mut plain = 0.0f32;
-        let clusters = self.clusters(seeds);
+        let clusters = self.clusters(seeds, first);
         for (cluster, followers) in &clusters {
             if self.reference.is_still() || self.probe.rasters.len() <= 1 {
                 *trials += 1.0;
@@ -246,14 +269,21 @@ impl Sight<'_> {
         found
     }
 
-    /// The maps that votes agree on, each with all pairs of features that follow it.
-    fn clusters(&self, seeds: &[Vote]) -> Vec<(Cluster, Vec<Vote>)> {
-        let pairs: Vec<_> = seeds.iter().map(|vote| vote.pair).collect();
-        let mut live: Vec<usize> = (0..pairs.len()).collect();
+    /// The map that most of `live` votes agree on.
+    fn seed(&self, votes: &[Vote], live: &[usize], fewest: usize) -> Option<Cluster> {
+        let pairs: Vec<_> = votes.iter().map(|vote| vote.pair).collect();
+        geometry::best(&pairs, live, self.look.mirrored, fewest)
+    }
+
+    /// The maps that votes agree on, `first` among them, each with all pairs of features that follow it.
+    fn clusters(&self, seeds: &[Vote], first: Cluster) -> Vec<(Cluster, Vec<Vote>)> {
+        let mut live = all(seeds);
         let mut found = Vec::new();
+        let mut next = Some(first);
         for _ in 0..MOST_MAPS {
-            let Some(seed) = geometry::best(&pairs, &live, self.look.mirrored, FEWEST_SEEDS) else { break };
+            let Some(seed) = next else { break };
             live.retain(|i| seed.pairs.binary_search(i).is_err());
+            next = self.seed(seeds, &live, FEWEST_MORE_SEEDS);
             let votes = guided::votes(self.probe, &self.reference.print, &seed.map, self.look, STAYS);
             if let Some(cluster) = follow(&votes, seed.map, self.look.mirrored) {
                 let followers = cluster.pairs.iter().map(|&i| votes[i]).collect();
@@ -330,9 +360,8 @@ impl Sight<'_> {
             (line.from as f64 - NEAR_LINE..=line.to as f64 + NEAR_LINE).contains(&row)
                 && (line.slope * row + line.start - column).abs() <= NEAR_LINE
         };
-        let pairs: Vec<_> = votes.iter().filter(on).map(|vote| vote.pair).collect();
-        let live: Vec<usize> = (0..pairs.len()).collect();
-        Some(geometry::best(&pairs, &live, self.look.mirrored, FEWEST_PLACES)?.map)
+        let votes: Vec<Vote> = votes.iter().filter(on).copied().collect();
+        Some(self.seed(&votes, &all(&votes), FEWEST_PLACES)?.map)
     }
 
     fn segment(&self, query: Span, matched: Span, speed: f64, decades: f64, map: Option<Affine>) -> Segment {
