@@ -4,6 +4,7 @@ mod banks;
 mod cpu;
 mod csv;
 mod evaluate;
+mod explain;
 mod jobs;
 mod matching;
 mod probe;
@@ -37,6 +38,7 @@ enum Command {
     Match(matching::Match),
     Compare(matching::Compare),
     Evaluate(evaluate::Evaluate),
+    Explain(explain::Explain),
 }
 
 /// How it went, from good to bad.
@@ -80,6 +82,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Match(command) => command.run(),
         Command::Compare(command) => command.run(),
         Command::Evaluate(command) => command.run(),
+        Command::Explain(command) => command.run(),
     };
     match status {
         Ok(status) => ExitCode::from(status as u8),

@@ -1,0 +1,172 @@
+//! Pictures that show where a reference lies in a query.
+
+use afterimage::align::{Placement, Transform};
+use image::imageops::{self, FilterType};
+use image::{GrayImage, Luma, Rgb, RgbImage};
+
+/// Longer side of a pane in pixels.
+const PANE: u32 = 480;
+/// Pixels between panes.
+const GAP: u32 = 6;
+/// The colour of the region that matched.
+const REGION: Rgb<u8> = Rgb([255, 64, 32]);
+/// What is behind the panes.
+const GROUND: Rgb<u8> = Rgb([24, 24, 24]);
+
+/// One moment of a match.
+pub(super) struct Moment {
+    pub(super) query: GrayImage,
+    pub(super) reference: Option<GrayImage>,
+}
+
+/// A row of panes for a moment: the query with the region that matched, that region as the reference would show it,
+/// and the reference if there is a picture of it.
+pub(super) fn row(moment: &Moment, transform: &Transform) -> RgbImage {
+    let mut panes = Vec::new();
+    let (query, zoom) = pane(&moment.query);
+    let mut query = imageops::colorops::grayscale_with_type::<Rgb<u8>, _>(&colour(&query));
+    if let Some(placement) = &transform.placement {
+        let longer = moment.query.width().max(moment.query.height()) as f32 * zoom;
+        outline(&mut query, placement, longer);
+        panes.push(query);
+        panes.push(colour(&pane(&rectified(&moment.query, placement, transform.negative)).0));
+    } else {
+        panes.push(query);
+    }
+    panes.extend(moment.reference.as_ref().map(|reference| colour(&pane(reference).0)));
+    beside(&panes)
+}
+
+/// Pictures below one another.
+pub(super) fn stack(rows: &[RgbImage]) -> RgbImage {
+    let width = rows.iter().map(RgbImage::width).max().unwrap_or(1);
+    let height: u32 = rows.iter().map(|row| row.height() + GAP).sum();
+    let mut sheet = RgbImage::from_pixel(width, height.max(1), GROUND);
+    let mut y = 0;
+    for row in rows {
+        imageops::replace(&mut sheet, row, 0, y);
+        y += i64::from(row.height() + GAP);
+    }
+    sheet
+}
+
+fn beside(panes: &[RgbImage]) -> RgbImage {
+    let width: u32 = panes.iter().map(|pane| pane.width() + GAP).sum();
+    let height = panes.iter().map(RgbImage::height).max().unwrap_or(1);
+    let mut sheet = RgbImage::from_pixel(width.max(1), height, GROUND);
+    let mut x = 0;
+    for pane in panes {
+        imageops::replace(&mut sheet, pane, x, 0);
+        x += i64::from(pane.width() + GAP);
+    }
+    sheet
+}
+
+/// A picture at the size of a pane, and how much larger it became.
+fn pane(picture: &GrayImage) -> (GrayImage, f32) {
+    let longer = picture.width().max(picture.height()).max(1);
+    let zoom = PANE as f32 / longer as f32;
+    let side = |side: u32| ((side as f32 * zoom).round() as u32).max(1);
+    let (width, height) = (side(picture.width()), side(picture.height()));
+    (imageops::resize(picture, width, height, FilterType::Triangle), zoom)
+}
+
+fn colour(picture: &GrayImage) -> RgbImage {
+    image::DynamicImage::from(picture.clone()).into_rgb8()
+}
+
+/// Draws the outline of the reference's picture, its top side twice as thick, in a picture whose longer side has so
+/// many pixels.
+fn outline(picture: &mut RgbImage, placement: &Placement, longer: f32) {
+    let corners = placement.corners.map(|corner| corner.map(|v| v * longer));
+    for side in 0..4 {
+        let (from, to) = (corners[side], corners[(side + 1) % 4]);
+        line(picture, from, to, if side == 0 { 4 } else { 2 });
+    }
+}
+
+fn line(picture: &mut RgbImage, from: [f32; 2], to: [f32; 2], thick: i32) {
+    let [dx, dy] = [to[0] - from[0], to[1] - from[1]];
+    // No placement is so far out that its outline would take longer than the picture is worth.
+    let steps = dx.abs().max(dy.abs()).ceil().clamp(1.0, 16.0 * PANE as f32) as i32;
+    for step in 0..=steps {
+        let share = step as f32 / steps as f32;
+        let (x, y) = ((from[0] + share * dx) as i32, (from[1] + share * dy) as i32);
+        for (u, v) in (0..thick * thick).map(|k| (x + k % thick - thick / 2, y + k / thick - thick / 2)) {
+            if let (Ok(u), Ok(v)) = (u32::try_from(u), u32::try_from(v))
+                && u < picture.width()
+                && v < picture.height()
+            {
+                picture.put_pixel(u, v, REGION);
+            }
+        }
+    }
+}
+
+/// The region of the query that the reference covers, laid out as the reference is; black outside the query.
+fn rectified(query: &GrayImage, placement: &Placement, negative: bool) -> GrayImage {
+    let longer = query.width().max(query.height()) as f32;
+    let [origin, right, _, down] = placement.corners.map(|corner| corner.map(|v| v * longer));
+    let [across, along] = [right, down].map(|corner| [corner[0] - origin[0], corner[1] - origin[1]]);
+    let length = |[x, y]: [f32; 2]| x.hypot(y).max(1.0);
+    let zoom = PANE as f32 / length(across).max(length(along));
+    let side = |of: [f32; 2]| ((length(of) * zoom) as u32).clamp(1, PANE);
+    let (width, height) = (side(across), side(along));
+    GrayImage::from_fn(width, height, |x, y| {
+        let (u, v) = ((x as f32 + 0.5) / width as f32, (y as f32 + 0.5) / height as f32);
+        let at = |k: usize| (origin[k] + u * across[k] + v * along[k]).floor();
+        let (x, y) = (at(0), at(1));
+        if x < 0.0 || y < 0.0 || x >= query.width() as f32 || y >= query.height() as f32 {
+            return Luma([0]);
+        }
+        let Luma([value]) = *query.get_pixel(x as u32, y as u32);
+        Luma([if negative { 255 - value } else { value }])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn upright(corners: [[f32; 2]; 4]) -> Placement {
+        Placement { corners, scale: 0.5, angle: 0.0 }
+    }
+
+    /// A query of 200 × 100, black but for a window that is dark left and bright right.
+    fn query() -> GrayImage {
+        GrayImage::from_fn(200, 100, |x, y| {
+            Luma([if !(50..150).contains(&x) || !(25..75).contains(&y) {
+                0
+            } else if x < 100 {
+                80
+            } else {
+                200
+            }])
+        })
+    }
+
+    const WINDOW: [[f32; 2]; 4] = [[0.25, 0.125], [0.75, 0.125], [0.75, 0.375], [0.25, 0.375]];
+
+    #[test]
+    fn a_window_is_cut_out() {
+        let cut = rectified(&query(), &upright(WINDOW), false);
+        assert_eq!(cut.dimensions(), (480, 240));
+        assert_eq!((cut.get_pixel(10, 10).0, cut.get_pixel(470, 230).0), ([80], [200]));
+    }
+
+    #[test]
+    fn a_mirrored_negative_is_turned_back() {
+        let [a, b, c, d] = WINDOW;
+        let cut = rectified(&query(), &upright([b, a, d, c]), true);
+        assert_eq!((cut.get_pixel(10, 10).0, cut.get_pixel(470, 230).0), ([55], [175]));
+    }
+
+    #[test]
+    fn the_outline_is_drawn_and_stays_inside() {
+        let mut picture = colour(&query());
+        outline(&mut picture, &upright([[0.25, 0.125], [9.0, 0.125], [9.0, 9.0], [0.25, 9.0]]), 200.0);
+        assert_eq!(*picture.get_pixel(60, 25), REGION);
+        assert_eq!(*picture.get_pixel(50, 90), REGION);
+        assert_eq!(*picture.get_pixel(120, 60), Rgb([200; 3]));
+    }
+}

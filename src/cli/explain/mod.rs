@@ -1,0 +1,89 @@
+//! `afterimage explain`: matches as pictures, for those who decide on them.
+
+mod draw;
+mod frames;
+mod page;
+
+use super::banks::to_read;
+use super::probe::{Probed, Reading, name};
+use super::{Failure, Status, warn};
+use afterimage::decide::{Match, Policy};
+use clap::Args;
+use draw::Moment;
+use page::Part;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Moments of a match that are shown.
+const MOMENTS: usize = 4;
+
+/// Write a page that shows why a file matches: paired frames, with the matched region drawn
+#[derive(Args, Debug)]
+pub(super) struct Explain {
+    /// The bank's folder
+    bank: PathBuf,
+    /// The file
+    query: PathBuf,
+    /// The folder that the page and its pictures are written to
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// The folder with the reference files: a bank holds no pictures of its own
+    #[arg(long, value_name = "DIR")]
+    references: Option<PathBuf>,
+    /// Show matches that are too weak to act, too
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    reading: Reading,
+}
+
+impl Explain {
+    pub(super) fn run(&self) -> Result<Status, Failure> {
+        let bank = to_read(&self.bank)?;
+        let Probed { probe, warnings, .. } = self.reading.probe(&self.query)?;
+        warn(&self.query, &warnings);
+        let verdict = bank.check(&probe, &Policy::default());
+        fs::create_dir_all(&self.out).map_err(|e| Failure::file(&self.out, e))?;
+        let shown: Vec<&Match> = verdict.matches.iter().filter(|m| self.all || m.acts()).collect();
+        let mut parts = Vec::new();
+        for (number, found) in shown.iter().enumerate() {
+            let mut pictures = Vec::new();
+            if found.transform.placement.is_some() {
+                let file = format!("{:02}-picture.png", number + 1);
+                self.picture(found, &self.out.join(&file))?;
+                pictures.push(file);
+            }
+            parts.push(Part { found, pictures });
+        }
+        let page = self.out.join("index.html");
+        fs::write(&page, page::page(&name(&self.query), &parts)).map_err(|e| Failure::file(&page, e))?;
+        Ok(if verdict.is_match() { Status::Match } else { Status::NoMatch })
+    }
+
+    /// Paired frames of a match.
+    fn picture(&self, found: &Match, to: &Path) -> Result<(), Failure> {
+        let share = |k: usize| (k as f64 + 0.5) / MOMENTS as f64;
+        let moments = |span: &afterimage::align::Span| -> Vec<f64> {
+            (0..MOMENTS).map(|k| span.start + share(k) * (span.end - span.start)).collect()
+        };
+        let query = frames::at(&self.query, &moments(&found.query), &self.reading)?;
+        let reference = match self.reference(&found.reference) {
+            Some(path) => frames::at(&path, &moments(&found.matched), &self.reading)?,
+            None => vec![None; MOMENTS],
+        };
+        let rows: Vec<_> = query
+            .into_iter()
+            .zip(reference)
+            .filter_map(|(query, reference)| Some(Moment { query: query?, reference }))
+            .map(|moment| draw::row(&moment, &found.transform))
+            .collect();
+        draw::stack(&rows).save(to).map_err(|e| Failure::file(to, e))
+    }
+
+    /// The file of a reference, if it is at hand under the reference's name.
+    fn reference(&self, name: &str) -> Option<PathBuf> {
+        // A name from the bank must not lead out of the folder.
+        let file = Path::new(name).file_name()?;
+        Some(self.references.as_ref()?.join(file)).filter(|path| path.is_file())
+    }
+}
