@@ -4,7 +4,7 @@
 //! The measure is a log-likelihood ratio of "a copy" against "something else in the same place", in decades. Cells
 //! and moments depend on each other, so its scale is measured, not derived.
 
-use super::geometry::Affine;
+use super::map::Map;
 use super::steady::{Sloped, steady};
 use crate::picture::motion::{CELLS, COLUMNS, LAG, ROWS, changes};
 use crate::picture::{Motion, Raster};
@@ -48,12 +48,7 @@ pub(super) struct Cells {
 
 /// The motion codes of a query's rasters, cell by cell of a reference of `size` (in its longer sides) that lies in
 /// each by its map; with the shake of a camera taken out, if asked for.
-pub(super) fn rectify(
-    rasters: &[Raster],
-    size: [f32; 2],
-    maps: &[Option<Affine>],
-    steadied: bool,
-) -> Vec<Seen> {
+pub(super) fn rectify(rasters: &[Raster], size: [f32; 2], maps: &[Option<Map>], steadied: bool) -> Vec<Seen> {
     let placed = || rasters.iter().zip(maps).map(|(raster, map)| map.as_ref().map(|map| (raster, map)));
     let cells: Vec<Option<Cells>> = if steadied {
         let sloped: Vec<_> =
@@ -74,12 +69,9 @@ pub(super) fn rectify(
 }
 
 /// The cells of a raster and their slopes, by central differences over a twentieth of a cell's width to each side.
-fn sloped(raster: &Raster, size: [f32; 2], map: &Affine) -> Option<Sloped> {
+fn sloped(raster: &Raster, size: [f32; 2], map: &Map) -> Option<Sloped> {
     let step = 0.05 * map.scale() / COLUMNS as f32;
-    let moved = |dx: f32, dy: f32| {
-        let [[a, b, c], [d, e, f]] = map.0;
-        cells(raster, size, &Affine([[a, b, c + dx], [d, e, f + dy]]))
-    };
+    let moved = |dx: f32, dy: f32| cells(raster, size, &map.shifted(dx, dy));
     let slope = |right: Cells, left: Cells| std::array::from_fn(|c| right.means[c] - left.means[c]);
     Some(Sloped {
         cells: moved(0.0, 0.0)?,
@@ -139,7 +131,7 @@ pub(super) fn moments(motion: &[Motion]) -> Vec<Moment> {
         .collect()
 }
 
-fn cells(raster: &Raster, size: [f32; 2], map: &Affine) -> Option<Cells> {
+fn cells(raster: &Raster, size: [f32; 2], map: &Map) -> Option<Cells> {
     let (width, height) = raster.size();
     if width == 0 {
         return None;

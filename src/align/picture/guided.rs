@@ -1,7 +1,8 @@
 //! A second look along a map: where it is known in which place and at which size and angle a feature of the
 //! reference has to lie, descriptions may differ by more than what would tell anything over a whole bank.
 
-use super::geometry::{Affine, NEAR, TURN, ZOOM};
+use super::geometry::{NEAR, TURN, ZOOM};
+use super::map::Map;
 use super::votes::{Look, Vote, pair};
 use crate::index::distance;
 use crate::picture::{Feature, Print, Probe};
@@ -29,13 +30,7 @@ pub(super) const STAYS: Tolerance = Tolerance { near: NEAR, zoom: ZOOM, turn: TU
 pub(super) const WANDERS: Tolerance = Tolerance { near: 0.25, zoom: 1.0, turn: TURN };
 
 /// All pairs of a feature of the probe and one of the reference that lies there by `map`.
-pub(super) fn votes(
-    probe: &Probe,
-    print: &Print,
-    map: &Affine,
-    look: Look,
-    tolerance: Tolerance,
-) -> Vec<Vote> {
+pub(super) fn votes(probe: &Probe, print: &Print, map: &Map, look: Look, tolerance: Tolerance) -> Vec<Vote> {
     let grid = Grid::new(print, map, tolerance.near);
     let expected = Expected::new(map, tolerance);
     let mut found = Vec::new();
@@ -62,7 +57,7 @@ struct Expected {
 }
 
 impl Expected {
-    fn new(map: &Affine, tolerance: Tolerance) -> Self {
+    fn new(map: &Map, tolerance: Tolerance) -> Self {
         Self {
             zoom: (map.scale().log2() * 24.0).round() as i16,
             turn: (map.turn() / TAU * 256.0).round() as i16 as u8,
@@ -90,7 +85,7 @@ struct Grid<'a> {
 }
 
 impl<'a> Grid<'a> {
-    fn new(print: &'a Print, map: &Affine, near: f32) -> Self {
+    fn new(print: &'a Print, map: &Map, near: f32) -> Self {
         let cells = ((1.0 / (near * map.scale()).max(1e-3)) as usize).clamp(1, MOST_CELLS);
         let mut placed: Vec<(u32, u32, &Feature)> = Vec::new();
         for (k, key) in (0u32..).zip(&print.keys) {

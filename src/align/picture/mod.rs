@@ -10,6 +10,7 @@ mod agreement;
 mod geometry;
 mod guided;
 mod lines;
+mod map;
 mod steady;
 #[cfg(test)]
 mod tests;
@@ -21,9 +22,10 @@ use crate::index::Index;
 use crate::picture::motion::{LAG, RATE};
 use crate::picture::{Feature, Print, Probe};
 use agreement::{moments, rectify};
-use geometry::{Affine, Cluster};
+use geometry::Cluster;
 use guided::{STAYS, WANDERS};
 use lines::{Line, Matrix};
+use map::Map;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -195,7 +197,7 @@ fn together(pieces: &mut [Segment]) {
 }
 
 /// The map that the votes found along one agree on.
-fn follow(votes: &[Vote], map: Affine, mirrored: bool) -> Option<Cluster> {
+fn follow(votes: &[Vote], map: Map, mirrored: bool) -> Option<Cluster> {
     let pairs: Vec<_> = votes.iter().map(|vote| vote.pair).collect();
     let cluster = geometry::follow(&pairs, &all(votes), map, mirrored);
     (cluster.places >= FEWEST_PLACES).then_some(cluster)
@@ -222,7 +224,7 @@ struct Evidence {
     /// The best line through all.
     line: Option<Line>,
     /// Where the reference lies, at each moment.
-    maps: Vec<Option<Affine>>,
+    maps: Vec<Option<Map>>,
 }
 
 impl Evidence {
@@ -295,7 +297,7 @@ impl Sight<'_> {
 
     /// The best evidence that a map that stays can give; `sure` that the reference is there by another one.
     fn along_map(&self, cluster: &Cluster, votes: &[Vote], window: &Window, sure: bool) -> Evidence {
-        let stays = |map: Affine| vec![Some(map); window.rows.len()];
+        let stays = |map: Map| vec![Some(map); window.rows.len()];
         let mut evidence = self.evidence(stays(cluster.map), votes, window, false);
         // Votes from other moments blur the map: those at the moments that it found make a sharper one.
         let sharper = evidence.line.and_then(|line| self.map_along(&line, votes, window));
@@ -330,13 +332,7 @@ impl Sight<'_> {
     }
 
     /// What speaks for each pair of moments of a window, the reference lying in the query by a map for each.
-    fn evidence(
-        &self,
-        maps: Vec<Option<Affine>>,
-        votes: &[Vote],
-        window: &Window,
-        steadied: bool,
-    ) -> Evidence {
+    fn evidence(&self, maps: Vec<Option<Map>>, votes: &[Vote], window: &Window, steadied: bool) -> Evidence {
         let mut motion = Matrix::new(window.rows.len(), window.columns.len());
         let seen =
             rectify(&self.probe.rasters[window.rows.clone()], self.reference.print.size, &maps, steadied);
@@ -353,7 +349,7 @@ impl Sight<'_> {
     }
 
     /// The map that the votes at the moments of a line agree on.
-    fn map_along(&self, line: &Line, votes: &[Vote], window: &Window) -> Option<Affine> {
+    fn map_along(&self, line: &Line, votes: &[Vote], window: &Window) -> Option<Map> {
         let on = |vote: &&Vote| {
             let row = self.query_tick(vote) as f64 - window.rows.start as f64;
             let column = self.reference_tick(vote) as f64 - window.columns.start as f64;
@@ -364,7 +360,7 @@ impl Sight<'_> {
         Some(self.seed(&votes, &all(&votes), FEWEST_PLACES)?.map)
     }
 
-    fn segment(&self, query: Span, matched: Span, speed: f64, decades: f64, map: Option<Affine>) -> Segment {
+    fn segment(&self, query: Span, matched: Span, speed: f64, decades: f64, map: Option<Map>) -> Segment {
         let placement = map.map(|map| map.placement(self.reference.print.size));
         Segment {
             reference: self.id,

@@ -1,6 +1,7 @@
 //! The way of a reference through a query whose frame zooms and pans over it.
 
-use super::geometry::{self, Affine};
+use super::geometry;
+use super::map::Map;
 use super::votes::Vote;
 use std::collections::BTreeMap;
 
@@ -20,12 +21,12 @@ pub(super) fn track(
     ticks: usize,
     mirrored: bool,
     tick: impl Fn(&Vote) -> usize,
-) -> Option<Vec<Option<Affine>>> {
+) -> Option<Vec<Option<Map>>> {
     let mut keys: BTreeMap<usize, Vec<geometry::Pair>> = BTreeMap::new();
     for vote in votes {
         keys.entry(tick(vote)).or_default().push(vote.pair);
     }
-    let stops: Vec<(usize, Affine)> = keys
+    let stops: Vec<(usize, Map)> = keys
         .into_iter()
         .filter_map(|(tick, pairs)| {
             let live: Vec<usize> = (0..pairs.len()).collect();
