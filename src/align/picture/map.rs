@@ -248,7 +248,7 @@ mod tests {
         let fitted = Map::fit_projective(&pairs(|place| slanted.apply(place))).unwrap();
         for place in [[0.0, 0.0], [1.0, 0.0], [1.0, 0.5], [0.0, 0.5]] {
             let ([x, y], [u, v]) = (fitted.apply(place), slanted.apply(place));
-            assert!((x - u).hypot(y - v) < 0.004, "{fitted:?}");
+            assert!((x - u).hypot(y - v) < 0.01, "{fitted:?}");
         }
     }
 
