@@ -37,40 +37,59 @@ const LONGEST_HOLD: u64 = 40;
 #[derive(Debug, Default)]
 pub struct Extractor {
     probe: Probe,
-    /// The tick (quarter of a second) that is due next.
-    next: u64,
+    /// The tick (quarter of a second) under way.
+    open: Option<Tick>,
     cells: VecDeque<[f32; CELLS]>,
     /// What the print keeps of the first frame if no other follows.
     still: Vec<Feature>,
 }
 
+/// A tick and the frames shown in it: their mean has less noise and less shake than any of them.
+#[derive(Debug)]
+struct Tick {
+    number: u64,
+    sum: Plane,
+    frames: f32,
+}
+
 impl Extractor {
-    /// Takes the next frame. Of the frames of a quarter of a second the first is used.
+    /// Takes the next frame. Of the frames of a quarter of a second the first gives features, the mean gives motion.
     pub fn push(&mut self, frame: Frame<'_>) {
         let tick = (frame.time * RATE + 1e-6).floor();
-        if !(tick >= self.next as f64 && tick < MOST_TICKS as f64) {
+        if !(tick >= 0.0 && tick < MOST_TICKS as f64) {
             return;
         }
         let tick = tick as u64;
         let luma = &frame.luma;
+        let raster = Plane::reduced(luma, RASTER_SIDE);
+        if let Some(open) = &mut self.open
+            && tick <= open.number
+        {
+            if tick == open.number {
+                open.add(&raster);
+            }
+            return;
+        }
+        self.close();
         if self.probe.print.size == [0.0; 2] {
             let longer = luma.width().max(luma.height()) as f32;
             self.probe.print.size = [luma.width() as f32 / longer, luma.height() as f32 / longer];
         }
         // A slow film shows its last frame until the next; a gap is no film at all.
-        let held = if tick - self.next <= LONGEST_HOLD { self.next } else { tick };
-        while (self.probe.rasters.len() as u64) < held {
-            self.gap();
+        let missing = tick - self.probe.rasters.len() as u64;
+        let held = !self.probe.rasters.is_empty() && missing <= LONGEST_HOLD;
+        for _ in 0..missing {
+            if held { self.hold() } else { self.gap() }
         }
-        while (self.probe.rasters.len() as u64) < tick {
-            self.hold();
+        self.open = Some(Tick { number: tick, sum: raster, frames: 1.0 });
+        if tick.is_multiple_of(KEY_EVERY) {
+            self.key_frame(tick, luma);
         }
-        self.take(tick, luma);
-        self.next = tick + 1;
     }
 
     /// Ends the film.
     pub fn finish(mut self) -> Probe {
+        self.close();
         if self.probe.rasters.len() == 1
             && let Some(key) = self.probe.print.keys.first_mut()
         {
@@ -79,8 +98,27 @@ impl Extractor {
         self.probe
     }
 
-    fn take(&mut self, tick: u64, luma: &Luma<'_>) {
-        let raster = Plane::reduced(luma, RASTER_SIDE);
+    fn key_frame(&mut self, tick: u64, luma: &Luma<'_>) {
+        let time = (tick * 1000 / RATE as u64) as u32;
+        let side = if tick.is_multiple_of(2 * KEY_EVERY) { FINE_SIDE } else { SIDE };
+        let plane = Plane::reduced(luma, side);
+        let coarse = PRINT_SIGMA * plane.width.max(plane.height) as f32;
+        let features = Features::new(&plane);
+        let stretches = if tick.is_multiple_of(STRETCH_EVERY) { &STRETCHES[..] } else { &STRETCHES[..1] };
+        let all = features.strongest(PROBE_FEATURES, 0.0, stretches);
+        self.probe.keys.push(KeyFrame { time, features: all });
+        let kept = features.strongest(PRINT_FEATURES, coarse, &STRETCHES[..1]);
+        if tick == 0 {
+            self.still = features.strongest(STILL_FEATURES, 0.0, &STRETCHES[..1]);
+            self.still.truncate(MOST_FEATURES);
+        }
+        self.probe.print.keys.push(KeyFrame { time, features: kept });
+    }
+
+    /// Ends the tick under way.
+    fn close(&mut self) {
+        let Some(tick) = self.open.take() else { return };
+        let raster = tick.mean();
         self.cells.push_back(cell_means(&raster));
         self.probe.rasters.push(Raster {
             width: raster.width,
@@ -88,22 +126,6 @@ impl Extractor {
             pixels: raster.pixels.iter().map(|p| p.round() as u8).collect(),
         });
         self.motion();
-        let time = (tick * 1000 / RATE as u64) as u32;
-        if tick.is_multiple_of(KEY_EVERY) {
-            let side = if tick.is_multiple_of(2 * KEY_EVERY) { FINE_SIDE } else { SIDE };
-            let plane = Plane::reduced(luma, side);
-            let coarse = PRINT_SIGMA * plane.width.max(plane.height) as f32;
-            let features = Features::new(&plane);
-            let stretches = if tick.is_multiple_of(STRETCH_EVERY) { &STRETCHES[..] } else { &STRETCHES[..1] };
-            let all = features.strongest(PROBE_FEATURES, 0.0, stretches);
-            self.probe.keys.push(KeyFrame { time, features: all });
-            let kept = features.strongest(PRINT_FEATURES, coarse, &STRETCHES[..1]);
-            if tick == 0 {
-                self.still = features.strongest(STILL_FEATURES, 0.0, &STRETCHES[..1]);
-                self.still.truncate(MOST_FEATURES);
-            }
-            self.probe.print.keys.push(KeyFrame { time, features: kept });
-        }
     }
 
     fn hold(&mut self) {
@@ -132,6 +154,21 @@ impl Extractor {
             self.cells.pop_front();
         }
         self.probe.print.motion.push(motion);
+    }
+}
+
+impl Tick {
+    /// Adds a frame; one of another size belongs to another film, and is not looked at.
+    fn add(&mut self, raster: &Plane) {
+        if (raster.width, raster.height) == (self.sum.width, self.sum.height) {
+            self.sum.pixels.iter_mut().zip(&raster.pixels).for_each(|(sum, pixel)| *sum += pixel);
+            self.frames += 1.0;
+        }
+    }
+
+    fn mean(mut self) -> Plane {
+        self.sum.pixels.iter_mut().for_each(|pixel| *pixel /= self.frames);
+        self.sum
     }
 }
 

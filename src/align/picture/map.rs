@@ -235,8 +235,8 @@ mod tests {
     use super::*;
 
     fn pairs(map: impl Fn([f32; 2]) -> [f32; 2]) -> Vec<Pair> {
-        let place = |k: usize| [(k % 7) as f32 / 7.0, (k / 7) as f32 / 14.0];
-        (0..42)
+        let place = |k: usize| [(k % 24) as f32 / 24.0, (k / 24) as f32 / 24.0];
+        (0..24 * 14)
             .map(place)
             .map(|reference| Pair { query: map(reference), reference, zoom: 0.0, turn: 0.0 })
             .collect()

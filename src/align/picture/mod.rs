@@ -67,7 +67,7 @@ const TOGETHER: f64 = 4.0;
 const NEAR_LINE: f64 = 3.0;
 /// What counts against a segment of the evidence for another moment of the same reference: a conveyor belt looks
 /// like itself at any time.
-const ELSEWHERE: f32 = 0.7;
+const ELSEWHERE: f32 = 0.85;
 /// Decades for each place that a still picture follows, beyond the first ones.
 const STILL_PLACE: f64 = 0.5;
 /// Places that unrelated pictures may share.
