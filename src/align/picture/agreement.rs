@@ -14,21 +14,21 @@ const SAMPLES: usize = 3;
 /// Change of a cell of the query, in luma levels, that has a sign worth reading.
 const READABLE: f32 = 0.4;
 /// Change of a cell of the query that a reference without any contradicts.
-const STRONG: f32 = 3.0;
+const STRONG: f32 = 7.0;
 /// Evidence of a strong cell of the reference that the query agrees with, contradicts, or does not move in, and of
 /// a cell that moves in the query alone.
 ///
 /// The unit is a decade by measurement: of the best lines of unrelated films laid over each other, one in ten
 /// times fewer scores each 0.7 more; 1 is what we count.
-const AGREES: f32 = 0.15;
-const CONTRADICTS: f32 = -0.25;
-const STILL: f32 = -0.05;
-const EXTRA: f32 = -0.025;
+const AGREES: f32 = 0.09;
+const CONTRADICTS: f32 = -0.15;
+const STILL: f32 = -0.03;
+const EXTRA: f32 = -0.015;
 /// Cells that tell something of their own: what moves moves many cells at once.
-const INDEPENDENT: f32 = 6.0;
+const INDEPENDENT: f32 = 12.0;
 /// What a cell counts whose motion goes on as before, of one that starts to move or turns round: slow motion is
 /// one event, however long it lasts.
-const GOING_ON: f32 = 0.1;
+const GOING_ON: f32 = 0.2;
 
 /// The motion of a query where the cells of a reference lie in it.
 #[derive(Clone, Copy, Default)]

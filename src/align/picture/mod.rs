@@ -52,7 +52,7 @@ const LEAST: f32 = 2.0;
 /// Decades that the features of one moment count for at most.
 const FEATURES: f32 = 0.5;
 /// Decades that the features of a segment count for at most: a scene may be seen again at another time.
-const ALL_FEATURES: f32 = 4.0;
+const ALL_FEATURES: f32 = 6.0;
 /// Share of what a feature seen at one moment of a reference, and no other, tells: features depend on each other.
 const SHARE: f32 = 0.3;
 /// Decades that need no second look.
