@@ -10,6 +10,10 @@ use std::f32::consts::PI;
 
 /// Hamming distance, of 128, up to which two features may be the same.
 const RADIUS: u32 = 12;
+/// The same in a large bank: chance brings more together there, and every bit doubles the cost.
+const RADIUS_IF_LARGE: u32 = 10;
+/// Features of a large bank: a thousand minutes.
+const LARGE: usize = 2_000_000;
 /// A feature of the query that hits more than this many of the bank's says nothing.
 const MOST_HITS: usize = 256;
 
@@ -43,6 +47,7 @@ const NEGATIVE_EVERY: usize = 2;
 pub(super) fn collect(space: &PictureSpace, probe: &Probe) -> BTreeMap<(RefId, Look), Vec<Vote>> {
     let mut ballots: BTreeMap<(RefId, Look), Vec<Vote>> = BTreeMap::new();
     let snapshot = space.index.snapshot();
+    let radius = if snapshot.len() < LARGE { RADIUS } else { RADIUS_IF_LARGE };
     for look in LOOKS {
         let every = if look.negative { NEGATIVE_EVERY } else { 1 };
         let asked: Vec<(u32, u32, &Feature)> = (0u32..)
@@ -51,7 +56,7 @@ pub(super) fn collect(space: &PictureSpace, probe: &Probe) -> BTreeMap<(RefId, L
             .flat_map(|(k, key)| (0u32..).zip(&key.features).map(move |(f, feature)| (k, f, feature)))
             .collect();
         let codes: Vec<_> = asked.iter().map(|(_, _, f)| f.seen(look.mirrored, look.negative)).collect();
-        let batch = snapshot.within_batch(&codes, RADIUS);
+        let batch = snapshot.within_batch(&codes, radius);
         for (i, hits) in batch.iter().enumerate() {
             if hits.len() > MOST_HITS || !matches!(batch.outcome(i), Outcome::Complete) {
                 continue;
