@@ -175,6 +175,12 @@ impl Masks {
         })
     }
 
+    /// The patterns with fewer bits set than so many.
+    #[inline]
+    pub(super) fn shells(&self, bits: usize) -> &[u32] {
+        &self.masks[..bits.checked_sub(1).map_or(0, |most| self.ends[most])]
+    }
+
     /// The patterns with exactly so many bits set.
     #[inline]
     pub(super) fn shell(&self, bits: usize) -> &[u32] {

@@ -142,7 +142,7 @@ pub(super) fn sift(near: &[u16], buckets: &[Bucket], needles: &[Needle], out: &m
         let stored = near.get(bucket.start..).unwrap_or_default();
         let stored = &stored[..stored.len().min(bucket.len as usize)];
         let range = bucket.needles.clone();
-        let needles = &needles[range.start as usize..range.end as usize];
+        let needles = needles.get(range.start as usize..range.end as usize).unwrap_or_default();
         for place in (0..stored.len()).step_by(LANES) {
             let (values, valid) = load(&stored[place..]);
             for (number, needle) in range.clone().zip(needles) {

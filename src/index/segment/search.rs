@@ -67,7 +67,7 @@ impl<const W: usize> Segment<W> {
     }
 
     /// What a scan costs.
-    fn scan_cost(&self) -> u64 {
+    pub(super) fn scan_cost(&self) -> u64 {
         (self.counts.codes * W) as u64 * cost::SCAN / 4
     }
 
@@ -275,7 +275,7 @@ impl<const W: usize> Segment<W> {
             for &(hit, band) in checked.iter() {
                 // The same code passes in several bands; the first that it passes in reports it.
                 let stored = &codes[hit.place as usize];
-                if !passes(bands, stored, code, band as usize, thresholds, budgets) {
+                if first_passed(bands, stored, code, thresholds, budgets) == Some(band as usize) {
                     found.push(hit);
                 }
             }
@@ -284,16 +284,15 @@ impl<const W: usize> Segment<W> {
     }
 }
 
-/// Whether a code passes in a band before `end`.
-pub(super) fn passes<const W: usize>(
+/// The first band in which a code passes.
+pub(super) fn first_passed<const W: usize>(
     bands: Bands,
     stored: &Code<W>,
     code: &Code<W>,
-    end: usize,
     thresholds: &[i32],
     budgets: &[Budget],
-) -> bool {
-    (0..end).any(|band| bands.passes(stored, code, band, thresholds[band], budgets[band]))
+) -> Option<usize> {
+    (0..bands.count()).find(|&band| bands.passes(stored, code, band, thresholds[band], budgets[band]))
 }
 
 #[cfg(test)]
