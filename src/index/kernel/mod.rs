@@ -163,7 +163,8 @@ impl Level {
         }
     }
 
-    /// As [`filter`](Self::filter), for buckets that are compared with several needles each.
+    /// As [`filter`](Self::filter), for buckets that are compared with several needles each. Their memory should have
+    /// been asked for.
     #[allow(unsafe_code)]
     pub(super) fn sift(self, near: &[u16], buckets: &[Bucket], needles: &[Needle], out: &mut Vec<Candidate>) {
         #[cfg(target_arch = "x86_64")]
@@ -255,18 +256,35 @@ impl Level {
     }
 }
 
-/// Asks for the cache line of a value ahead of its use.
+/// Asks for the cache line of a value well ahead of its use.
+///
+/// Into the second cache: a core has few requests under way for the first one, and twice the lines a second come so.
 #[inline(always)]
 #[allow(unsafe_code)]
 pub(super) fn prefetch<T>(values: &[T], place: usize) {
     #[cfg(target_arch = "x86_64")]
     {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
         // SAFETY: a prefetch never faults, whatever the address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(values.as_ptr().wrapping_add(place).cast()) };
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(values.as_ptr().wrapping_add(place).cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = (values, place);
+}
+
+/// Asks for the memory of a run of the lower halves of fingerprints.
+#[inline]
+pub(super) fn prefetch_run(near: &[u16], start: usize, len: u32) {
+    /// The numbers in a cache line.
+    const LINE: usize = 32;
+    /// The most lines asked for; what follows comes by the processor's own prefetching.
+    const MOST: usize = 8;
+    let len = (len as usize).min(LINE * MOST);
+    for place in (0..len).step_by(LINE) {
+        prefetch(near, start + place);
+    }
+    // Where the run crosses one more line.
+    prefetch(near, start + len);
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::batch_plan::{Plan, Way};
 use super::search::{Scratch, first_passed};
 use crate::index::Code;
 use crate::index::bands::{Bands, DEEPEST, Masks};
-use crate::index::kernel::{Bucket, Candidate, Found, Needle, prefetch};
+use crate::index::kernel::{Bucket, Candidate, Found, Needle, prefetch, prefetch_run};
 use std::ops::Range;
 
 /// Codes taken at once: enough to share, few enough that what they ask for stays in the caches.
@@ -23,6 +23,9 @@ const CHECKED: usize = 1024;
 
 /// Comparisons that are made before the candidates are checked: what bounds their number.
 const COMPARED: u64 = 1 << 20;
+
+/// Buckets that are listed before they are read: few enough that what was asked for is still in the second cache.
+const VISITED: usize = 1024;
 
 /// Buffers that are used again from batch to batch.
 #[derive(Debug, Default)]
@@ -127,15 +130,24 @@ impl<const W: usize> Segment<W> {
                     break;
                 }
                 let postings = self.postings(task.bands, band, &plan.groups[number], distance, plan.known);
-                let at_once = u32::try_from(COMPARED / postings.max(1)).unwrap_or(u32::MAX).max(1);
-                for from in (from..to).step_by(at_once as usize) {
-                    let needles = from..to.min(from.saturating_add(at_once));
-                    compared += postings * needles.len() as u64;
-                    self.list_buckets(task.bands, band, number, distance, needles, scratch);
-                    if compared > COMPARED {
+                let comparisons = postings * u64::from(to - from);
+                if comparisons <= COMPARED {
+                    self.list_buckets(task.bands, band, number, distance, from..to, scratch);
+                } else {
+                    // A few at a time.
+                    let needles = scratch.needles.split_off(from as usize);
+                    let at_once = (COMPARED / postings.max(1)).max(1) as usize;
+                    for some in needles.chunks(at_once) {
                         self.compare(task, band, scratch);
-                        compared = 0;
+                        scratch.needles.extend_from_slice(some);
+                        let all = 0..some.len() as u32;
+                        self.list_buckets(task.bands, band, number, distance, all, scratch);
                     }
+                }
+                compared += comparisons;
+                if compared > COMPARED || scratch.buckets.len() > VISITED {
+                    self.compare(task, band, scratch);
+                    compared = 0;
                 }
             }
         }
@@ -154,13 +166,14 @@ impl<const W: usize> Segment<W> {
     ) {
         let BatchScratch { plan, buckets, .. } = scratch;
         let (group, base) = (&plan.groups[number], band * self.counts.codes);
+        let near = self.prints().near;
         let mut push = |&(start, end): &(u32, u32)| {
-            if start < end {
-                buckets.push(Bucket {
-                    start: base + start as usize,
-                    len: end - start,
-                    needles: needles.clone(),
-                });
+            // In a damaged table an end may lie anywhere.
+            let len = end.min(self.counts.codes as u32).saturating_sub(start);
+            if len > 0 {
+                let start = base + start as usize;
+                prefetch_run(near, start, len);
+                buckets.push(Bucket { start, len, needles: needles.clone() });
             }
         };
         let masks = Masks::of(bands.width(band));
@@ -218,14 +231,18 @@ impl<const W: usize> Segment<W> {
 fn list_needles(plan: &Plan, number: usize, band: usize, distance: usize, needles: &mut Vec<Needle>) {
     let range = plan.groups[number].members.clone();
     let mut first = range.start;
+    let of_all = if plan.alike { plan.limits(0, band, distance) } else { None };
+    if plan.alike && of_all.is_none() {
+        return;
+    }
     for same in plan.members[range.start as usize..range.end as usize]
         .chunk_by(|a, b| a.print as u16 == b.print as u16)
     {
         let members = first..first + same.len() as u32;
         first = members.end;
-        let limits = same.iter().filter_map(|member| plan.limits(member.query as usize, band, distance));
+        let limits = || same.iter().filter_map(|member| plan.limits(member.query as usize, band, distance));
         // By the widest of the limits: a code that passes only by that of a neighbour is found out later.
-        let widest = limits.reduce(|a, b| (a.0.max(b.0), a.1.max(b.1)));
+        let widest = of_all.or_else(|| limits().reduce(|a, b| (a.0.max(b.0), a.1.max(b.1))));
         if let Some((near, limit)) = widest {
             needles.push(Needle { fingerprint: same[0].print as u16, near, limit, members });
         }

@@ -49,10 +49,19 @@ pub(super) struct Plan {
     /// For each code and band the number of its group.
     group_of: Vec<u32>,
     pub(super) ways: Vec<Way>,
+    /// All are searched together with the same thresholds.
+    pub(super) alike: bool,
+    /// The thresholds that were fitted last, and what they cost.
+    fitted: (Vec<i32>, u64),
+    /// For each code the postings of the shells that were looked up.
+    sums: Vec<u64>,
     /// The choices of thresholds that occur, one after another, with their budgets.
     thresholds: Vec<i32>,
     budgets: Vec<Budget>,
+    /// For each code its value in a band, the lower half of its fingerprint and its number, in order; and those of the
+    /// next band.
     keys: Vec<u64>,
+    next_keys: Vec<u64>,
 }
 
 impl Plan {
@@ -85,6 +94,8 @@ impl Plan {
         self.buckets.clear();
         self.group_of.clear();
         self.ways.clear();
+        self.sums.clear();
+        self.fitted.0.clear();
         self.thresholds.clear();
         self.budgets.clear();
     }
@@ -120,6 +131,7 @@ impl Plan {
             }
             self.ways[query] = Way::Together(self.choice(bands, &thresholds));
         }
+        self.alike = self.ways.iter().all(|way| *way == Way::Together(0));
     }
 }
 
@@ -137,18 +149,37 @@ impl<const W: usize> Segment<W> {
         let sure = if rest == count { each + 1 } else { each };
         plan.known = sure.clamp(1, KNOWN);
         plan.group_of.resize(queries.len() * count, 0);
+        plan.sums.resize(queries.len(), 0);
+        self.sort_keys(bands, 0, queries, plan);
         for band in 0..count {
+            std::mem::swap(&mut plan.keys, &mut plan.next_keys);
+            if band + 1 < count {
+                self.sort_keys(bands, band + 1, queries, plan);
+            }
             self.group(bands, band, queries, plan);
         }
         let even = self.even_cost(bands, each, rest);
         // The codes are read once for many in a scan, as the postings are.
         let scan = self.scan_cost() / 3;
-        let probes: usize = (0..count).map(|band| shells(bands, band, 0..each + usize::from(band < rest))).sum();
+        let probes: usize =
+            (0..count).map(|band| shells(bands, band, 0..each + usize::from(band < rest))).sum();
         let share = plan.groups.len() as u64 * cost::PROBE / (count * queries.len()).max(1) as u64;
         let probing = probes as u64 * share;
         let mut thresholds = Vec::with_capacity(count);
         let mut costs: Vec<(u64, usize)> = Vec::with_capacity(count);
         for query in 0..queries.len() {
+            if plan.known == sure
+                && rest == count
+                && plan.sums[query] <= UNEVEN * even
+                && plan.sums[query] / 2 + probing <= scan
+            {
+                // Nothing is left to choose.
+                thresholds.clear();
+                thresholds.resize(count, each as i32);
+                let choice = plan.choice(bands, &thresholds);
+                plan.ways.push(Way::Together(choice));
+                continue;
+            }
             let mut sum = 0;
             for band in 0..count {
                 let group = plan.group(query, band, count);
@@ -177,17 +208,27 @@ impl<const W: usize> Segment<W> {
             };
             plan.ways.push(way);
         }
+        plan.alike = plan.ways.iter().all(|way| *way == Way::Together(0));
     }
 
-    /// Puts codes of the same value in a band together, and looks up the buckets near it.
-    fn group(&self, bands: Bands, band: usize, queries: &[Code<W>], plan: &mut Plan) {
-        let Plan { groups, ends, members, buckets, known, group_of, keys, .. } = plan;
+    /// Puts codes of the same value in a band beside each other, and asks for the memory where it is looked up.
+    fn sort_keys(&self, bands: Bands, band: usize, queries: &[Code<W>], plan: &mut Plan) {
+        let Plan { next_keys: keys, known, .. } = plan;
         keys.clear();
         keys.extend(queries.iter().zip(0u64..).map(|(code, query)| {
             let near = u64::from(bands.fingerprint(code, band) & 0xffff);
             u64::from(bands.key(code, band)) << 32 | near << 16 | query
         }));
         keys.sort_unstable();
+        if *known > 1 {
+            let groups = keys.chunk_by(|a, b| a >> 32 == b >> 32);
+            groups.for_each(|same| self.prefetch_offsets(bands, band, (same[0] >> 32) as u32));
+        }
+    }
+
+    /// Makes the groups of a band, and looks up the buckets near their values.
+    fn group(&self, bands: Bands, band: usize, queries: &[Code<W>], plan: &mut Plan) {
+        let Plan { groups, ends, members, buckets, known, group_of, sums, keys, .. } = plan;
         let (offsets, masks) = (self.offsets(band), Masks::of(bands.width(band)).shells(*known));
         for same in keys.chunk_by(|a, b| a >> 32 == b >> 32) {
             let key = (same[0] >> 32) as u32;
@@ -205,6 +246,9 @@ impl<const W: usize> Segment<W> {
             }));
             let len = |&(start, end): &(u32, u32)| u64::from(end.saturating_sub(start));
             let postings = [len(&buckets[bucket]), buckets[bucket + 1..].iter().map(len).sum()];
+            for key in same {
+                sums[*key as usize & 0xffff] += postings[0] + postings[1];
+            }
             let members = member..members.len() as u32;
             groups.push(Group { key, members, bucket: bucket as u32, postings });
         }
@@ -212,14 +256,22 @@ impl<const W: usize> Segment<W> {
     }
 
     /// The postings of a shell: counted, or guessed from the shell before.
-    pub(super) fn postings(&self, bands: Bands, band: usize, group: &Group, distance: usize, known: usize) -> u64 {
+    pub(super) fn postings(
+        &self,
+        bands: Bands,
+        band: usize,
+        group: &Group,
+        distance: usize,
+        known: usize,
+    ) -> u64 {
         if distance < known {
             return group.postings[distance];
         }
         if distance > DEEPEST {
             return u64::MAX / 64;
         }
-        let even = (shells(bands, band, distance..distance + 1) * self.counts.codes) as u64 >> bands.width(band);
+        let even =
+            (shells(bands, band, distance..distance + 1) * self.counts.codes) as u64 >> bands.width(band);
         if known < KNOWN {
             return even;
         }
@@ -228,7 +280,14 @@ impl<const W: usize> Segment<W> {
     }
 
     /// Chooses the thresholds of one code so that they cost least. Returns the postings.
-    fn fit(&self, bands: Bands, query: usize, radius: u32, plan: &Plan, thresholds: &mut Vec<i32>) -> u64 {
+    fn fit(
+        &self,
+        bands: Bands,
+        query: usize,
+        radius: u32,
+        plan: &mut Plan,
+        thresholds: &mut Vec<i32>,
+    ) -> u64 {
         let count = bands.count();
         let postings: Vec<[u64; DEEPEST + 1]> = (0..count)
             .map(|band| {
@@ -245,9 +304,21 @@ impl<const W: usize> Segment<W> {
                 })
             })
             .collect();
-        allocate(&costs, radius as usize + 1, thresholds);
+        let cost = |thresholds: &[i32]| {
+            let searched = thresholds.iter().zip(&costs);
+            searched.map(|(&t, costs)| costs.iter().take((t + 1) as usize).sum::<u64>()).sum::<u64>()
+        };
+        // What fitted the code before mostly fits its neighbour, too.
+        let (fitted, least) = &mut plan.fitted;
+        if fitted.is_empty() || cost(fitted) > *least + *least / 4 {
+            allocate(&costs, radius as usize + 1, fitted);
+            *least = cost(fitted);
+        }
+        thresholds.clone_from(fitted);
         let searched = thresholds.iter().zip(&postings);
-        searched.map(|(&threshold, postings)| postings.iter().take((threshold + 1) as usize).sum::<u64>()).sum()
+        searched
+            .map(|(&threshold, postings)| postings.iter().take((threshold + 1) as usize).sum::<u64>())
+            .sum()
     }
 
     /// The postings that a code asks for if all values are equally frequent.
