@@ -1,6 +1,6 @@
 //! Builds, searches and reports.
 
-use crate::clock::{Memory, resident_bytes, thread_seconds};
+use crate::clock::{Memory, process_seconds, resident_bytes, thread_seconds};
 use crate::{Options, Outcome};
 use afterimage::index::{Batch, Hit, Index, Segment, Snapshot};
 use std::path::Path;
@@ -181,7 +181,8 @@ fn live<const W: usize>(codes: &[[u64; W]], queries: &[[u64; W]], radius: u32) -
     index.merge();
     let merged = time_searches(&index.snapshot(), queries, radius, 0).1 / queries.len() as f64;
     let done = AtomicBool::new(false);
-    let (seconds, reads) = std::thread::scope(|scope| {
+    let before = process_seconds();
+    let (seconds, reading, reads) = std::thread::scope(|scope| {
         let reader = scope.spawn(|| {
             let (mut count, mut out) = (0, Vec::new());
             let start = thread_seconds();
@@ -191,7 +192,8 @@ fn live<const W: usize>(codes: &[[u64; W]], queries: &[[u64; W]], radius: u32) -
                     count += 1;
                 }
             }
-            (thread_seconds() - start) / f64::from(count)
+            let seconds = thread_seconds() - start;
+            (seconds, seconds / f64::from(count))
         });
         let start = Instant::now();
         for (upload, chunk) in codes[half..].chunks(200).enumerate() {
@@ -202,11 +204,14 @@ fn live<const W: usize>(codes: &[[u64; W]], queries: &[[u64; W]], radius: u32) -
         }
         let seconds = start.elapsed().as_secs_f64();
         done.store(true, Ordering::Relaxed);
-        (seconds, reader.join().unwrap_or(f64::NAN))
+        let (reading, reads) = reader.join().unwrap_or((f64::NAN, f64::NAN));
+        (seconds, reading, reads)
     });
+    let inserting = process_seconds() - before - reading;
     let line = serde_json::json!({
         "inserted": codes.len() - half,
         "inserts_per_s": (codes.len() - half) as f64 / seconds,
+        "insert_cpu_us": inserting / (codes.len() - half) as f64 * 1e6,
         "read_us_merged": merged * 1e6,
         "read_us_while_inserting": reads * 1e6,
         "ratio": reads / merged,

@@ -47,8 +47,8 @@ impl Bands {
     /// tables of offsets stay small beside the codes and few values have to be probed.
     pub(super) fn for_size(bits: u32, codes: usize) -> Self {
         let width = match codes {
-            0..16_384 => 10,
-            16_384..100_000 => 13,
+            0..65_536 => 10,
+            65_536..100_000 => 13,
             100_000..50_000_000 => 16,
             50_000_000..1_000_000_000 => 20,
             _ => 24,
@@ -173,6 +173,12 @@ impl Masks {
             });
             Masks { masks, ends }
         })
+    }
+
+    /// The patterns with fewer bits set than so many.
+    #[inline]
+    pub(super) fn shells(&self, bits: usize) -> &[u32] {
+        &self.masks[..bits.checked_sub(1).map_or(0, |most| self.ends[most])]
     }
 
     /// The patterns with exactly so many bits set.

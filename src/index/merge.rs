@@ -17,11 +17,14 @@ use std::thread;
 /// A head of so many codes is sorted, by the thread that fills it: that takes a few milliseconds.
 const HEAD: usize = 8192;
 
-/// Segments of like size are within this factor, and so many of them may lie beside each other.
+/// Segments of one level differ in size by less than this factor, and fewer than so many lie beside each other.
 const FACTOR: usize = 4;
 
-/// Merges of so many codes have a thread to themselves, lest the head wait for them.
-const LARGE: usize = 1 << 18;
+/// Levels of size. Each has its own merges, so that the small do not wait for the large.
+const LEVELS: usize = 12;
+
+/// With so many parts the merges have fallen behind, and those who insert help them.
+const CROWD: usize = 16;
 
 /// The most codes of a merged segment.
 const MOST: usize = 1 << 31;
@@ -41,7 +44,7 @@ pub(super) struct Tender<const W: usize> {
 #[derive(Debug, Default)]
 struct Writer {
     /// The merges at work, by kind.
-    jobs: [Option<Job>; 4],
+    jobs: [Option<Job>; LEVELS + 2],
 }
 
 #[derive(Debug, Default)]
@@ -54,10 +57,20 @@ struct Job {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     /// What was inserted last.
-    Head = 0,
-    Small = 1,
-    Large = 2,
-    All = 3,
+    Head,
+    /// Segments of one level, and of those above that it fills.
+    Level(usize),
+    All,
+}
+
+impl Kind {
+    fn slot(self) -> usize {
+        match self {
+            Self::Level(level) => level,
+            Self::Head => LEVELS,
+            Self::All => LEVELS + 1,
+        }
+    }
 }
 
 impl<const W: usize> Default for Tender<W> {
@@ -109,16 +122,17 @@ impl<const W: usize> Tender<W> {
 
     /// Starts what merges are due.
     pub(super) fn tend(tender: &Arc<Self>) {
-        if let Some(parts) = tender.claim(Kind::Head) {
-            tender.merge(Kind::Head, &parts);
+        if let Some((kind, parts)) = tender.claim(Kind::Head) {
+            tender.merge(kind, &parts);
         }
-        for kind in [Kind::Small, Kind::Large] {
-            if let Some(parts) = tender.claim(kind) {
-                let (shared, mut next) = (Arc::clone(tender), parts.clone());
+        for level in 0..LEVELS {
+            if let Some((kind, parts)) = tender.claim(Kind::Level(level)) {
+                let (shared, mut next) = (Arc::clone(tender), (kind, parts.clone()));
                 let work = move || {
-                    while shared.merge(kind, &next) {
-                        let Some(parts) = shared.claim(kind) else { break };
-                        next = parts;
+                    while shared.merge(next.0, &next.1) {
+                        let mut due = (0..LEVELS).map(|level| shared.claim(Kind::Level(level)));
+                        let Some(more) = due.find_map(|claimed| claimed) else { break };
+                        next = more;
                     }
                 };
                 let spawned = thread::Builder::new().name("index merge".into()).spawn(work);
@@ -150,27 +164,30 @@ impl<const W: usize> Tender<W> {
         if claimed.is_empty() {
             return;
         }
-        writer.jobs[Kind::All as usize] = Some(Job::default());
+        writer.jobs[Kind::All.slot()] = Some(Job::default());
         drop(writer);
         self.merge(Kind::All, &claimed);
     }
 
-    /// Chooses the parts of the next merge of a kind and marks them.
-    fn claim(&self, kind: Kind) -> Option<Vec<Part<W>>> {
+    /// Chooses the parts of the next merge of a kind and marks them. A merge may turn out to be of a higher level.
+    fn claim(&self, kind: Kind) -> Option<(Kind, Vec<Part<W>>)> {
         // Looked at without the lock first: most changes leave nothing to do.
         if !is_due(&self.state.load(), kind) {
             return None;
         }
         let mut writer = self.lock();
-        if writer.jobs[kind as usize].is_some() || writer.jobs[Kind::All as usize].is_some() {
+        let idle = |kind: Kind| writer.jobs[kind.slot()].is_none();
+        if !idle(kind) || !idle(Kind::All) {
             return None;
         }
-        let mut claimed = Vec::new();
+        let (mut claimed, mut kind) = (Vec::new(), kind);
         self.change_locked(|state| {
             if kind == Kind::Head && state.head_len() >= HEAD {
                 seal(state);
             }
-            for place in choose(&state.parts, kind) {
+            let (places, chosen) = choose(&state.parts, kind, |level| idle(Kind::Level(level)));
+            kind = chosen;
+            for place in places {
                 state.parts[place].claimed = true;
                 claimed.push(state.parts[place].clone());
             }
@@ -178,8 +195,8 @@ impl<const W: usize> Tender<W> {
         if claimed.is_empty() {
             return None;
         }
-        writer.jobs[kind as usize] = Some(Job::default());
-        Some(claimed)
+        writer.jobs[kind.slot()] = Some(Job::default());
+        Some((kind, claimed))
     }
 
     /// Merges parts and puts the merged one in their place. `false` if there is no memory for it.
@@ -193,7 +210,7 @@ impl<const W: usize> Tender<W> {
         drop(all);
         let mut merged = Part::new(Body::Segment(Arc::new(segment)));
         let mut writer = self.lock();
-        let late = writer.jobs[kind as usize].take().unwrap_or_default().late;
+        let late = writer.jobs[kind.slot()].take().unwrap_or_default().late;
         late.iter().for_each(|ids| merged.remove(ids));
         self.change_locked(|state| {
             state.parts.retain(|part| !parts.iter().any(|merged| merged.body.is(&part.body)));
@@ -209,7 +226,7 @@ impl<const W: usize> Tender<W> {
     /// Gives parts back that could not be merged.
     fn release(&self, kind: Kind, parts: &[Part<W>]) {
         let mut writer = self.lock();
-        writer.jobs[kind as usize] = None;
+        writer.jobs[kind.slot()] = None;
         self.change_locked(|state| {
             for part in &mut state.parts {
                 part.claimed &= !parts.iter().any(|released| released.body.is(&part.body));
@@ -234,7 +251,7 @@ fn seal<const W: usize>(state: &mut State<W>) {
 }
 
 fn is_due<const W: usize>(state: &State<W>, kind: Kind) -> bool {
-    kind == Kind::Head && state.head_len() >= HEAD || !choose(&state.parts, kind).is_empty()
+    kind == Kind::Head && state.head_len() >= HEAD || !choose(&state.parts, kind, |_| true).0.is_empty()
 }
 
 /// Whether a part is a list that nobody sorts yet.
@@ -242,40 +259,42 @@ fn waits<const W: usize>(part: &Part<W>) -> bool {
     matches!(part.body, Body::Block(_)) && !part.claimed && part.len() < MOST
 }
 
-/// The parts to merge next: all small ones up to a size of which there are several; or else one that has lost half of
-/// its ids.
-fn choose<const W: usize>(parts: &[Part<W>], kind: Kind) -> Vec<usize> {
-    if kind == Kind::Head {
-        return (0..parts.len()).filter(|&place| waits(&parts[place])).collect();
-    }
-    let is_of_kind = |len: usize| (len >= LARGE) == (kind == Kind::Large) && len < MOST;
-    let mut free: Vec<usize> =
-        (0..parts.len()).filter(|&place| !parts[place].claimed && !waits(&parts[place])).collect();
-    free.sort_by_key(|&place| parts[place].len());
-    let (mut chosen, mut total) = (0, 0);
-    loop {
-        let tail = &free[chosen..];
-        // What is chosen so far counts as one part, the smallest.
-        let Some(size) = tail.first().map(|&place| if total > 0 { total } else { parts[place].len() }) else {
-            break;
-        };
-        let like = tail.iter().take_while(|&&place| parts[place].len() < FACTOR * size.max(HEAD));
-        let (count, sum) = like.fold((0, 0), |(count, sum), &place| (count + 1, sum + parts[place].len()));
-        let fits = kind == Kind::Large || total + sum < LARGE;
-        if count + usize::from(total > 0) < FACTOR || !fits || total + sum >= MOST {
-            break;
+/// The level of a segment of so many codes.
+fn level_of(codes: usize) -> usize {
+    ((codes / HEAD).max(1).ilog(FACTOR) as usize).min(LEVELS - 1)
+}
+
+/// The parts to merge next, and of what kind that is: a level that is full, with those above that this fills; or else a
+/// part that has lost half of its ids.
+fn choose<const W: usize>(parts: &[Part<W>], kind: Kind, idle: impl Fn(usize) -> bool) -> (Vec<usize>, Kind) {
+    let is_free = |part: &Part<W>| !part.claimed && !waits(part) && part.len() < MOST / (2 * FACTOR);
+    let of_level = |level: usize| -> Vec<usize> {
+        let is_of_level = |&place: &usize| is_free(&parts[place]) && level_of(parts[place].len()) == level;
+        (0..parts.len()).filter(is_of_level).collect()
+    };
+    let sum = |places: &[usize]| places.iter().map(|&place| parts[place].len()).sum::<usize>();
+    let Kind::Level(mut level) = kind else {
+        let mut waiting: Vec<usize> = (0..parts.len()).filter(|&place| waits(&parts[place])).collect();
+        // The smallest segments are merged on the way, as that costs hardly more and keeps them few.
+        let helped = if parts.len() > CROWD { 2 } else { 1 };
+        let small: Vec<usize> = (0..helped).flat_map(of_level).collect();
+        if !waiting.is_empty() && small.len() + 1 >= FACTOR {
+            waiting.extend(small);
         }
-        chosen += count;
-        total += sum;
+        return (waiting, kind);
+    };
+    let mut chosen = of_level(level);
+    if chosen.len() < FACTOR {
+        chosen.retain(|&place| 2 * parts[place].len() < parts[place].body.len());
+        return (chosen, kind);
     }
-    if chosen > 0 && is_of_kind(total) {
-        free.truncate(chosen);
-        return free;
+    loop {
+        let next = level_of(sum(&chosen));
+        let above = of_level(next);
+        if next == level || above.len() + 1 < FACTOR || !idle(next) {
+            return (chosen, Kind::Level(level));
+        }
+        chosen.extend(above);
+        level = next;
     }
-    free.retain(|&place| {
-        let part = &parts[place];
-        2 * part.len() < part.body.len() && is_of_kind(part.len())
-    });
-    free.truncate(1);
-    free
 }

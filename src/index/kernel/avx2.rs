@@ -2,7 +2,7 @@
 //! Using AVX2 Instructions, 2018).
 #![allow(unsafe_code)]
 
-use super::{Candidate, Found, Prints, Run, portable};
+use super::{Candidate, Found, Member, Needle, Prints, Run, portable};
 use crate::index::Code;
 use std::arch::x86_64::*;
 
@@ -88,6 +88,18 @@ pub(super) fn filter(near: &[u16], runs: &[Run], out: &mut Vec<Candidate>) {
 #[target_feature(enable = "avx2,popcnt")]
 pub(super) fn refine(prints: Prints, candidates: &mut Vec<Candidate>, sought: impl Fn(u32) -> (u32, u8)) {
     portable::refine(prints, candidates, sought);
+}
+
+/// The portable form, compiled with the instruction that counts bits.
+#[target_feature(enable = "avx2,popcnt")]
+pub(super) fn distribute(
+    prints: Prints,
+    candidates: &[Candidate],
+    needles: &[Needle],
+    members: &[Member],
+    out: &mut Vec<(usize, u32)>,
+) {
+    portable::distribute(prints, candidates, needles, members, out);
 }
 
 /// The portable form, compiled with the instruction that counts bits.

@@ -1,7 +1,7 @@
 //! Kernels for AVX-512 with the instructions that count bits: VPOPCNTDQ and BITALG.
 #![allow(unsafe_code)]
 
-use super::{Bucket, Candidate, Found, Needle, Run, portable, prefetch};
+use super::{Bucket, Candidate, Found, Needle, Run, portable, prefetch_run};
 use crate::index::Code;
 use std::arch::x86_64::*;
 
@@ -17,9 +17,6 @@ pub(super) fn supported() -> bool {
 /// Codes looked at in one step.
 const STEP: usize = 8;
 
-/// How far ahead of the step memory is asked for, in bytes.
-const AHEAD: usize = 4096;
-
 #[target_feature(enable = "avx512f,avx512vpopcntdq,avx2,popcnt")]
 pub(super) fn scan<const W: usize>(
     codes: &[Code<W>],
@@ -34,9 +31,7 @@ pub(super) fn scan<const W: usize>(
     let limit = _mm512_set1_epi64(i64::from(radius));
     let (steps, rest) = codes.as_chunks::<STEP>();
     for (step, chunk) in steps.iter().enumerate() {
-        for line in 0..W {
-            prefetch(codes, step * STEP + (AHEAD + 64 * line) / size_of::<Code<W>>());
-        }
+        // No prefetch: the processor sees the stream by itself, and requests of our own only compete with its.
         let start: *const u8 = chunk.as_ptr().cast();
         // SAFETY: a chunk is `W` times 64 bytes.
         let part = |i: usize| unsafe { bits_that_differ(start.add(64 * i), query) };
@@ -91,32 +86,22 @@ fn fold_pairs(a: __m512i, b: __m512i) -> __m512i {
     _mm512_add_epi64(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b))
 }
 
-/// Cache lines that are asked for ahead: about as many as a core has under way at once.
-const LINES_AHEAD: usize = 32;
-
-/// The most lines asked for of one run; what follows comes by the processor's own prefetching.
-const LINES_OF_RUN: usize = 8;
+/// Cache lines that are asked for ahead: more than a core has under way at once.
+const LINES_AHEAD: usize = 128;
 
 /// How many runs ahead memory is asked for, if runs have so many postings in all.
 fn runs_ahead(runs: usize, postings: usize) -> usize {
     let lines = postings / LANES + runs;
-    (LINES_AHEAD * runs).checked_div(lines).unwrap_or(0).clamp(4, 16)
+    (LINES_AHEAD * runs).checked_div(lines).unwrap_or(0).clamp(4, 96)
 }
 
 /// Numbers in a register, and in a cache line.
 const LANES: usize = 32;
 
-/// Asks for the memory of a run.
-#[inline]
-fn prefetch_run(near: &[u16], start: usize, len: u32) {
-    for line in 0..((len as usize).div_ceil(LANES) + 1).min(LINES_OF_RUN) {
-        prefetch(near, start + LANES * line);
-    }
-}
-
 #[target_feature(enable = "avx512f,avx512bw,avx512bitalg,avx2,popcnt")]
 pub(super) fn filter(near: &[u16], runs: &[Run], out: &mut Vec<Candidate>) {
     let ahead = runs_ahead(runs.len(), runs.iter().map(|run| run.len as usize).sum());
+    runs.iter().take(ahead).for_each(|run| prefetch_run(near, run.start, run.len));
     for (number, run) in runs.iter().enumerate() {
         if let Some(next) = runs.get(number + ahead) {
             prefetch_run(near, next.start, next.len);
@@ -134,21 +119,20 @@ pub(super) fn filter(near: &[u16], runs: &[Run], out: &mut Vec<Candidate>) {
 
 #[target_feature(enable = "avx512f,avx512bw,avx512bitalg,avx2,popcnt")]
 pub(super) fn sift(near: &[u16], buckets: &[Bucket], needles: &[Needle], out: &mut Vec<Candidate>) {
-    let ahead = runs_ahead(buckets.len(), buckets.iter().map(|bucket| bucket.len as usize).sum());
-    for (i, bucket) in buckets.iter().enumerate() {
-        if let Some(next) = buckets.get(i + ahead) {
-            prefetch_run(near, next.start, next.len);
-        }
+    for bucket in buckets {
         let stored = near.get(bucket.start..).unwrap_or_default();
         let stored = &stored[..stored.len().min(bucket.len as usize)];
         let range = bucket.needles.clone();
-        let needles = &needles[range.start as usize..range.end as usize];
+        let needles = needles.get(range.start as usize..range.end as usize).unwrap_or_default();
         for place in (0..stored.len()).step_by(LANES) {
             let (values, valid) = load(&stored[place..]);
             for (number, needle) in range.clone().zip(needles) {
                 let query = _mm512_set1_epi16(needle.fingerprint as i16);
                 let limit = _mm512_set1_epi16(i16::from(needle.near));
-                push(passing(values, valid, query, limit), bucket.start + place, number, out);
+                let mask = passing(values, valid, query, limit);
+                if mask != 0 {
+                    push_rare(mask, bucket.start + place, number, out);
+                }
             }
         }
     }
@@ -170,6 +154,13 @@ fn load(numbers: &[u16]) -> (__m512i, __mmask32) {
 fn passing(values: __m512i, valid: __mmask32, query: __m512i, limit: __m512i) -> __mmask32 {
     let bits = _mm512_popcnt_epi16(_mm512_xor_si512(values, query));
     _mm512_mask_cmple_epu16_mask(valid, bits, limit)
+}
+
+/// As [`push`], out of the way of a loop where it is rare.
+#[cold]
+#[inline(never)]
+fn push_rare(mask: u32, start: usize, number: u32, out: &mut Vec<Candidate>) {
+    push(mask, start, number, out);
 }
 
 /// Appends a candidate for each bit.

@@ -37,13 +37,23 @@ pub(super) struct Bucket {
     pub(super) needles: Range<u32>,
 }
 
-/// A fingerprint looked for, as in a [`Run`], and for whom.
-#[derive(Clone, Copy, Debug)]
+/// The lower half of a fingerprint looked for, and for whom.
+#[derive(Clone, Debug)]
 pub(super) struct Needle {
-    pub(super) fingerprint: u32,
+    pub(super) fingerprint: u16,
+    /// The most bits in which the lower halves of the fingerprints may differ.
     pub(super) near: u8,
+    /// The most bits in which the fingerprints may differ.
     pub(super) limit: u8,
-    pub(super) class: u32,
+    /// Which of the members.
+    pub(super) members: Range<u32>,
+}
+
+/// Who looks for a fingerprint, and the whole of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Member {
+    pub(super) print: u32,
+    pub(super) query: u32,
 }
 
 /// The fingerprints of all postings. The halves lie apart: a search reads all of the lower, but few of the upper.
@@ -153,7 +163,8 @@ impl Level {
         }
     }
 
-    /// As [`filter`](Self::filter), for buckets that are compared with several needles each.
+    /// As [`filter`](Self::filter), for buckets that are compared with several needles each. Their memory should have
+    /// been asked for.
     #[allow(unsafe_code)]
     pub(super) fn sift(self, near: &[u16], buckets: &[Bucket], needles: &[Needle], out: &mut Vec<Candidate>) {
         #[cfg(target_arch = "x86_64")]
@@ -181,6 +192,30 @@ impl Level {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: the levels are only made where the processor supports them, and both have POPCNT.
             Self::Avx2 | Self::Avx512 => unsafe { avx2::refine(prints, candidates, sought) },
+        }
+    }
+
+    /// Appends for each candidate who of its needle's members accepts the whole fingerprint, as pairs of the place of
+    /// the posting and the query.
+    #[allow(unsafe_code)]
+    pub(super) fn distribute(
+        self,
+        prints: Prints,
+        candidates: &[Candidate],
+        needles: &[Needle],
+        members: &[Member],
+        out: &mut Vec<(usize, u32)>,
+    ) {
+        for candidate in candidates {
+            prefetch(prints.far, candidate.place);
+        }
+        match self {
+            Self::Portable => portable::distribute(prints, candidates, needles, members, out),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the levels are only made where the processor supports them, and both have POPCNT.
+            Self::Avx2 | Self::Avx512 => unsafe {
+                avx2::distribute(prints, candidates, needles, members, out);
+            },
         }
     }
 
@@ -221,18 +256,35 @@ impl Level {
     }
 }
 
-/// Asks for the cache line of a value ahead of its use.
+/// Asks for the cache line of a value well ahead of its use.
+///
+/// Into the second cache: a core has few requests under way for the first one, and twice the lines a second come so.
 #[inline(always)]
 #[allow(unsafe_code)]
 pub(super) fn prefetch<T>(values: &[T], place: usize) {
     #[cfg(target_arch = "x86_64")]
     {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
         // SAFETY: a prefetch never faults, whatever the address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(values.as_ptr().wrapping_add(place).cast()) };
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(values.as_ptr().wrapping_add(place).cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = (values, place);
+}
+
+/// Asks for the memory of a run of the lower halves of fingerprints.
+#[inline]
+pub(super) fn prefetch_run(near: &[u16], start: usize, len: u32) {
+    /// The numbers in a cache line.
+    const LINE: usize = 32;
+    /// The most lines asked for; what follows comes by the processor's own prefetching.
+    const MOST: usize = 8;
+    let len = (len as usize).min(LINE * MOST);
+    for place in (0..len).step_by(LINE) {
+        prefetch(near, start + place);
+    }
+    // Where the run crosses one more line.
+    prefetch(near, start + len);
 }
 
 #[cfg(test)]
@@ -278,15 +330,20 @@ mod tests {
             let runs: Vec<_> = runs.into_iter().map(|(start, len, fingerprint, near, limit)| {
                 Run { start, len, fingerprint, near, limit, band: 0 }
             }).collect();
-            let needles: Vec<_> = runs.iter().map(|&Run { fingerprint, near, limit, .. }| {
-                Needle { fingerprint, near, limit, class: 0 }
+            let needles: Vec<_> = runs.iter().zip(0..).map(|(&Run { fingerprint, near, limit, .. }, number)| {
+                // Each has itself and the first for members.
+                Needle { fingerprint: fingerprint as u16, near, limit, members: 2 * number..2 * number + 2 }
+            }).collect();
+            let members: Vec<_> = runs.iter().zip(0..).flat_map(|(run, number)| {
+                let print = |run: &Run, query| Member { print: run.fingerprint, query };
+                [print(run, number), print(&runs[0], 1000)]
             }).collect();
             let buckets: Vec<_> = runs.iter().map(|&Run { start, len, .. }| {
                 Bucket { start, len, needles: 0..needles.len() as u32 }
             }).collect();
             let near_passes = |place: usize, needle: &Needle| {
                 let stored = near.get(place)?;
-                Some((stored ^ needle.fingerprint as u16).count_ones() <= u32::from(needle.near))
+                Some((stored ^ needle.fingerprint).count_ones() <= u32::from(needle.near))
             };
             let (mut filtered, mut sifted) = (Vec::new(), Vec::new());
             for (bucket, run) in runs.iter().enumerate() {
@@ -303,6 +360,14 @@ mod tests {
                 }
             }
             sifted.sort();
+            let distributed: Vec<_> = sifted.iter().flat_map(|candidate| {
+                let needle = &needles[candidate.number as usize];
+                let members = &members[needle.members.start as usize..needle.members.end as usize];
+                let passes = |member: &&Member| {
+                    (prints[candidate.place] ^ member.print).count_ones() <= u32::from(needle.limit)
+                };
+                members.iter().filter(passes).map(|member| (candidate.place, member.query))
+            }).collect();
             let refined: Vec<_> = filtered.iter().copied().filter(|candidate| {
                 let run = &runs[candidate.number as usize];
                 (prints[candidate.place] ^ run.fingerprint).count_ones() <= u32::from(run.limit)
@@ -320,6 +385,9 @@ mod tests {
                 level.sift(&near, &buckets, &needles, &mut found);
                 found.sort();
                 prop_assert_eq!(&found, &sifted, "{:?}", level);
+                let mut passed = Vec::new();
+                level.distribute(Prints { near: &near, far: &far }, &found, &needles, &members, &mut passed);
+                prop_assert_eq!(&passed, &distributed, "{:?}", level);
             }
         }
 

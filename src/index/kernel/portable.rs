@@ -1,6 +1,6 @@
 //! The kernels in plain Rust.
 
-use super::{Bucket, Candidate, Found, Needle, Prints, Run};
+use super::{Bucket, Candidate, Found, Member, Needle, Prints, Run};
 use crate::index::{Code, distance};
 
 pub(super) fn scan<const W: usize>(
@@ -45,6 +45,7 @@ pub(super) fn sift(
         for number in range.clone() {
             let Needle { fingerprint, near, limit, .. } = needles[number as usize];
             let first = out.len();
+            let fingerprint = u32::from(fingerprint);
             filter(Run { start: *start, len: *len, fingerprint, near, limit, band: 0 }, out);
             out[first..].iter_mut().for_each(|candidate| candidate.number = number);
         }
@@ -58,6 +59,25 @@ pub(super) fn refine(prints: Prints, candidates: &mut Vec<Candidate>, sought: im
         let print = prints.get(candidate.place);
         print.is_some_and(|stored| (stored ^ fingerprint).count_ones() <= u32::from(limit))
     });
+}
+
+#[inline(always)]
+pub(super) fn distribute(
+    prints: Prints,
+    candidates: &[Candidate],
+    needles: &[Needle],
+    members: &[Member],
+    out: &mut Vec<(usize, u32)>,
+) {
+    for candidate in candidates {
+        let Some(stored) = prints.get(candidate.place) else { continue };
+        let Needle { limit, members: range, .. } = &needles[candidate.number as usize];
+        for member in &members[range.start as usize..range.end as usize] {
+            if (stored ^ member.print).count_ones() <= u32::from(*limit) {
+                out.push((candidate.place, member.query));
+            }
+        }
+    }
 }
 
 #[inline(always)]

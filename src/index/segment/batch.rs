@@ -1,76 +1,55 @@
 //! Search of many codes in a segment at once.
 //!
-//! Codes that share a band's value share its buckets, and codes whose values are neighbours share some of them. So the
-//! work is turned round: band by band, all buckets that any code asks for are visited once, in the order in which they
-//! lie in memory, and each is compared with all codes that ask for it.
+//! Frames of a video that follow each other have most bands in common. So the work is turned round: band by band, the
+//! buckets near a value are looked up and read once for all codes that have this value, and are compared with each
+//! different fingerprint among them once.
 
 use super::Segment;
-use super::batch_plan::Way;
-use super::search::{Scratch, passes};
+use super::batch_plan::{Plan, Way};
+use super::search::{Scratch, first_passed};
 use crate::index::Code;
-use crate::index::bands::{Bands, Budget, Masks};
-use crate::index::kernel::{Bucket, Candidate, Found, Needle, prefetch};
+use crate::index::bands::{Bands, DEEPEST, Masks};
+use crate::index::kernel::{Bucket, Candidate, Found, Needle, prefetch, prefetch_run};
 use std::ops::Range;
 
-/// Codes taken at once: enough to share, few enough that the lists of probes stay in the caches.
-const AT_ONCE: usize = 4096;
+/// Codes taken at once: enough to share, few enough that what they ask for stays in the caches.
+const AT_ONCE: usize = 512;
 
 /// Codes of a segment that are scanned for all queries before the next: they stay in the nearest caches.
 const SCANNED: usize = 1024;
 
 /// Candidates that are checked together.
-const CHECKED: usize = 4096;
+const CHECKED: usize = 1024;
+
+/// Comparisons that are made before the candidates are checked: what bounds their number.
+const COMPARED: u64 = 1 << 20;
+
+/// Buckets that are listed before they are read: few enough that what was asked for is still in the second cache.
+const VISITED: usize = 1024;
 
 /// Buffers that are used again from batch to batch.
 #[derive(Debug, Default)]
 pub(in crate::index) struct BatchScratch {
     alone: Scratch,
-    /// One for each code and band.
-    pub(super) thresholds: Vec<i32>,
-    pub(super) budgets: Vec<Budget>,
-    /// The codes by what they ask of one band.
-    pub(super) asked: Vec<Asked>,
-    classes: Vec<Class>,
-    probes: Vec<Probe>,
-    spare: Vec<Probe>,
+    plan: Plan,
     buckets: Vec<Bucket>,
     needles: Vec<Needle>,
     candidates: Vec<Candidate>,
+    passed: Vec<(usize, u32)>,
     pairs: Vec<(u32, u32)>,
     checked: Vec<(Found, u32)>,
     /// The codes within the radius, for each query by its number.
     pub(in crate::index) found: Vec<(u32, Found)>,
 }
 
-/// What a code asks of a band.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Asked {
-    pub(super) key: u32,
-    print: u32,
-    threshold: i32,
-    budget: Budget,
-    pub(super) query: u32,
-}
-
-/// Codes that ask the same of a band.
-#[derive(Clone, Debug)]
-struct Class {
-    asked: Asked,
-    /// Which of those that ask.
-    members: Range<usize>,
-}
-
-/// A bucket to visit for the classes of one key.
-#[derive(Clone, Copy, Debug)]
-struct Probe {
-    value: u32,
-    /// The bucket's postings.
-    start: u32,
-    end: u32,
-    distance: u16,
-    /// How many classes follow the first.
-    classes: u16,
-    first: u32,
+/// What is searched for in a segment.
+#[derive(Clone, Copy)]
+struct Task<'a, const W: usize> {
+    bands: Bands,
+    queries: &'a [Code<W>],
+    radius: u32,
+    /// The number of the first query.
+    base: u32,
 }
 
 impl<const W: usize> Segment<W> {
@@ -82,30 +61,36 @@ impl<const W: usize> Segment<W> {
         scratch: &mut BatchScratch,
     ) {
         scratch.found.clear();
-        for (chunk, part) in queries.chunks(AT_ONCE).enumerate() {
-            self.search_chunk(part, radius, (chunk * AT_ONCE) as u32, scratch);
+        for (chunk, queries) in queries.chunks(AT_ONCE).enumerate() {
+            let base = (chunk * AT_ONCE) as u32;
+            let Some(bands) = self.counts.bands else {
+                let all: Vec<u32> = (0..queries.len() as u32).collect();
+                self.scan_batch(queries, &all, radius, base, scratch);
+                continue;
+            };
+            self.plan_batch(bands, queries, radius, &mut scratch.plan);
+            self.search_chunk(Task { bands, queries, radius, base }, scratch);
         }
     }
 
-    fn search_chunk(&self, queries: &[Code<W>], radius: u32, base: u32, scratch: &mut BatchScratch) {
-        let ways = match self.counts.bands {
-            Some(bands) => self.plan_batch(bands, queries, radius, scratch),
-            None => vec![Way::Scan; queries.len()],
-        };
-        if let Some(bands) = self.counts.bands {
-            for band in 0..bands.count() {
-                self.visit(bands, band, queries, &ways, radius, base, scratch);
-            }
+    /// Searches each code of a chunk as planned.
+    fn search_chunk(&self, task: Task<W>, scratch: &mut BatchScratch) {
+        let Task { bands, queries, radius, base } = task;
+        for band in 0..bands.count() {
+            self.visit(task, band, scratch);
         }
+        let mut scanned = Vec::new();
         for (query, code) in queries.iter().enumerate() {
-            if ways[query] == Way::Alone {
-                self.search(code, radius, &mut scratch.alone);
-                let found = scratch.alone.found.iter().map(|found| (base + query as u32, *found));
-                scratch.found.extend(found);
+            match scratch.plan.ways[query] {
+                Way::Together(_) => {}
+                Way::Scan => scanned.push(query as u32),
+                Way::Alone => {
+                    self.search(code, radius, &mut scratch.alone);
+                    let found = scratch.alone.found.iter().map(|found| (base + query as u32, *found));
+                    scratch.found.extend(found);
+                }
             }
         }
-        let scanned: Vec<u32> =
-            (0..queries.len() as u32).filter(|&q| ways[q as usize] == Way::Scan).collect();
         if !scanned.is_empty() {
             self.scan_batch(queries, &scanned, radius, base, scratch);
         }
@@ -129,188 +114,144 @@ impl<const W: usize> Segment<W> {
         }
     }
 
-    /// Lists what codes ask of a band, sorted by value and fingerprint. `ask` says the threshold and the budget, or nothing.
-    pub(super) fn ask(
-        &self,
-        bands: Bands,
-        band: usize,
-        queries: &[Code<W>],
-        ask: impl Fn(usize) -> Option<(i32, Budget)>,
-        out: &mut Vec<Asked>,
-    ) {
-        out.clear();
-        out.extend(queries.iter().enumerate().filter_map(|(query, code)| {
-            let (threshold, budget) = ask(query)?;
-            let (key, print) = (bands.key(code, band), bands.fingerprint(code, band));
-            Some(Asked { key, print, threshold, budget, query: query as u32 })
-        }));
-        // Equal ones with the same value that are not neighbours are only searched apart.
-        out.sort_unstable_by_key(|asked| u64::from(asked.key) << 32 | u64::from(asked.print));
-    }
-
     /// Visits the buckets of one band.
-    #[allow(clippy::too_many_arguments)]
-    fn visit(
-        &self,
-        bands: Bands,
-        band: usize,
-        queries: &[Code<W>],
-        ways: &[Way],
-        radius: u32,
-        base: u32,
-        scratch: &mut BatchScratch,
-    ) {
-        let count = bands.count();
-        let BatchScratch { thresholds, budgets, asked, classes, probes, spare, .. } = scratch;
-        let ask = |query: usize| {
-            let threshold = *thresholds.get(query * count + band)?;
-            (ways[query] == Way::Together && threshold >= 0)
-                .then(|| (threshold, budgets[query * count + band]))
-        };
-        self.ask(bands, band, queries, ask, asked);
-        classes.clear();
-        let mut at = 0;
-        for members in asked.chunk_by(|a, b| Asked { query: 0, ..*a } == Asked { query: 0, ..*b }) {
-            classes.push(Class { asked: members[0], members: at..at + members.len() });
-            at += members.len();
-        }
-        probes.clear();
-        let masks = Masks::of(bands.width(band));
-        let offsets = self.offsets(band);
-        let mut first = 0;
-        for group in classes.chunk_by(|a, b| a.asked.key == b.asked.key) {
-            let deepest = group.iter().map(|class| class.asked.threshold).max().unwrap_or(0);
-            for distance in 0..=deepest as usize {
-                // Nothing else is done in this loop, so that many reads of the table are under way at once.
-                probes.extend(masks.shell(distance).iter().map(|mask| {
-                    let value = group[0].asked.key ^ mask;
-                    let (start, end) = (offsets[value as usize], offsets[value as usize + 1]);
-                    Probe { value, start, end, distance: distance as u16, classes: group.len() as u16, first }
-                }));
-            }
-            first += group.len() as u32;
-        }
-        // Where few of the buckets are asked for, hardly any is asked for twice.
-        if probes.len() * 8 > bands.values(band) {
-            sort(probes, spare, bands.width(band));
-        }
-        self.list_needles(band, scratch);
-        let BatchScratch { buckets, needles, candidates, .. } = scratch;
-        candidates.clear();
-        self.level.sift(self.prints().near, buckets, needles, candidates);
-        self.level.refine(self.prints(), candidates, |number| {
-            let needle = &needles[number as usize];
-            (needle.fingerprint, needle.limit)
-        });
-        self.check(bands, band, queries, radius, base, scratch);
-    }
-
-    /// For each bucket what it is compared with.
-    fn list_needles(&self, band: usize, scratch: &mut BatchScratch) {
-        let BatchScratch { classes, probes, buckets, needles, .. } = scratch;
-        let base = band * self.counts.codes;
-        buckets.clear();
-        needles.clear();
-        for same in probes.chunk_by(|a, b| a.value == b.value) {
-            let start = same[0].start;
-            let len = same[0].end.saturating_sub(start);
-            if len == 0 {
-                continue;
-            }
-            let from = needles.len();
-            for probe in same {
-                for number in probe.first..probe.first + u32::from(probe.classes) {
-                    let asked = classes[number as usize].asked;
-                    if asked.threshold >= i32::from(probe.distance) {
-                        let (near, limit) = asked.budget.less(usize::from(probe.distance));
-                        needles.push(Needle { fingerprint: asked.print, near, limit, class: number });
+    fn visit(&self, task: Task<W>, band: usize, scratch: &mut BatchScratch) {
+        scratch.needles.clear();
+        scratch.buckets.clear();
+        let mut compared = 0;
+        for number in scratch.plan.groups(band) {
+            for distance in 0..=DEEPEST {
+                let BatchScratch { plan, needles, .. } = scratch;
+                let from = needles.len() as u32;
+                list_needles(plan, number, band, distance, needles);
+                let to = needles.len() as u32;
+                if from == to {
+                    // None of the group goes farther.
+                    break;
+                }
+                let postings = self.postings(task.bands, band, &plan.groups[number], distance, plan.known);
+                let comparisons = postings * u64::from(to - from);
+                if comparisons <= COMPARED {
+                    self.list_buckets(task.bands, band, number, distance, from..to, scratch);
+                } else {
+                    // A few at a time.
+                    let needles = scratch.needles.split_off(from as usize);
+                    let at_once = (COMPARED / postings.max(1)).max(1) as usize;
+                    for some in needles.chunks(at_once) {
+                        self.compare(task, band, scratch);
+                        scratch.needles.extend_from_slice(some);
+                        let all = 0..some.len() as u32;
+                        self.list_buckets(task.bands, band, number, distance, all, scratch);
                     }
                 }
+                compared += comparisons;
+                if compared > COMPARED || scratch.buckets.len() > VISITED {
+                    self.compare(task, band, scratch);
+                    compared = 0;
+                }
             }
-            buckets.push(Bucket {
-                start: base + start as usize,
-                len,
-                needles: from as u32..needles.len() as u32,
-            });
         }
+        self.compare(task, band, scratch);
     }
 
-    /// Compares the candidates of one band with the codes that they were found for.
-    fn check(
+    /// Lists the buckets of a group at one distance, to be compared with `needles`.
+    fn list_buckets(
         &self,
         bands: Bands,
         band: usize,
-        queries: &[Code<W>],
-        radius: u32,
-        base: u32,
+        number: usize,
+        distance: usize,
+        needles: Range<u32>,
         scratch: &mut BatchScratch,
     ) {
-        let count = bands.count();
-        let (codes, postings) = (self.codes(), &self.memory.bytes()[self.layout.postings.clone()]);
-        let BatchScratch {
-            thresholds,
-            budgets,
-            asked,
-            classes,
-            needles,
-            candidates,
-            pairs,
-            checked,
-            found,
-            ..
-        } = scratch;
+        let BatchScratch { plan, buckets, .. } = scratch;
+        let (group, base) = (&plan.groups[number], band * self.counts.codes);
+        let near = self.prints().near;
+        let mut push = |&(start, end): &(u32, u32)| {
+            // In a damaged table an end may lie anywhere.
+            let len = end.min(self.counts.codes as u32).saturating_sub(start);
+            if len > 0 {
+                let start = base + start as usize;
+                prefetch_run(near, start, len);
+                buckets.push(Bucket { start, len, needles: needles.clone() });
+            }
+        };
+        let masks = Masks::of(bands.width(band));
+        if distance < plan.known {
+            let first = group.bucket as usize + masks.shells(distance).len();
+            plan.buckets[first..][..masks.shell(distance).len()].iter().for_each(push);
+            return;
+        }
+        let offsets = self.offsets(band);
+        for mask in masks.shell(distance) {
+            let value = (group.key ^ mask) as usize;
+            push(&(offsets[value], offsets[value + 1]));
+        }
+    }
+
+    /// Reads the buckets that are listed, and reports the codes within the radius that they lead to.
+    fn compare(&self, task: Task<W>, band: usize, scratch: &mut BatchScratch) {
+        let Task { bands, queries, radius, base } = task;
+        let (codes, prints) = (self.codes(), self.prints());
+        let postings = &self.memory.bytes()[self.layout.postings.clone()];
+        let BatchScratch { plan, buckets, needles, candidates, passed, pairs, checked, found, .. } = scratch;
+        candidates.clear();
+        self.level.sift(prints.near, buckets, needles, candidates);
         for some in candidates.chunks(CHECKED) {
-            for candidate in some {
-                prefetch(postings, candidate.place * self.counts.posting_bits() as usize / 8);
+            passed.clear();
+            self.level.distribute(prints, some, needles, &plan.members, passed);
+            for (place, _) in passed.iter() {
+                prefetch(postings, place * self.counts.posting_bits() as usize / 8);
             }
             pairs.clear();
-            for candidate in some {
-                let place = self.posting(postings, candidate.place);
+            for &(place, query) in passed.iter() {
+                let place = self.posting(postings, place);
                 prefetch(codes, place as usize);
-                let members = classes[needles[candidate.number as usize].class as usize].members.clone();
-                pairs.extend(asked[members].iter().map(|asked| (place, asked.query)));
+                pairs.push((place, query));
             }
             checked.clear();
             self.level.verify_pairs(codes, queries, radius, pairs, checked);
             for &(hit, query) in checked.iter() {
-                let (stored, code) = (&codes[hit.place as usize], &queries[query as usize]);
-                let own = query as usize * count..(query as usize + 1) * count;
-                // The same code passes in several bands; the first that it passes in reports it.
-                if !passes(bands, stored, code, band, &thresholds[own.clone()], &budgets[own]) {
+                let stored = &codes[hit.place as usize];
+                let Some((thresholds, budgets)) = plan.chosen(query as usize) else { continue };
+                // The same code passes in several bands; the first that it passes in reports it. In this one it may
+                // have passed only by the limits of a neighbour.
+                let code = &queries[query as usize];
+                if first_passed(bands, stored, code, thresholds, budgets) == Some(band) {
                     found.push((base + query, hit));
                 }
             }
         }
+        buckets.clear();
+        needles.clear();
     }
 }
 
-/// Sorts probes by value, digit by digit.
-fn sort(probes: &mut Vec<Probe>, spare: &mut Vec<Probe>, width: u32) {
-    const DIGIT: u32 = 12;
-    let empty = Probe { value: 0, start: 0, end: 0, distance: 0, classes: 0, first: 0 };
-    spare.clear();
-    spare.resize(probes.len(), empty);
-    let mut shift = 0;
-    while shift < width {
-        let digit = |probe: &Probe| (probe.value >> shift) as usize & ((1 << DIGIT) - 1);
-        let mut starts = vec![0u32; 1 << DIGIT];
-        probes.iter().for_each(|probe| starts[digit(probe)] += 1);
-        let mut sum = 0;
-        starts.iter_mut().for_each(|start| sum += std::mem::replace(start, sum));
-        for probe in probes.iter() {
-            let start = &mut starts[digit(probe)];
-            spare[*start as usize] = *probe;
-            *start += 1;
+/// Lists the different fingerprints of a group, for those of its codes that are searched as far as `distance`.
+fn list_needles(plan: &Plan, number: usize, band: usize, distance: usize, needles: &mut Vec<Needle>) {
+    let range = plan.groups[number].members.clone();
+    let mut first = range.start;
+    let of_all = if plan.alike { plan.limits(0, band, distance) } else { None };
+    if plan.alike && of_all.is_none() {
+        return;
+    }
+    for same in plan.members[range.start as usize..range.end as usize]
+        .chunk_by(|a, b| a.print as u16 == b.print as u16)
+    {
+        let members = first..first + same.len() as u32;
+        first = members.end;
+        let limits = || same.iter().filter_map(|member| plan.limits(member.query as usize, band, distance));
+        // By the widest of the limits: a code that passes only by that of a neighbour is found out later.
+        let widest = of_all.or_else(|| limits().reduce(|a, b| (a.0.max(b.0), a.1.max(b.1))));
+        if let Some((near, limit)) = widest {
+            needles.push(Needle { fingerprint: same[0].print as u16, near, limit, members });
         }
-        std::mem::swap(probes, spare);
-        shift += DIGIT;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::index::bands::DEEPEST;
     use proptest::prelude::*;
 
     fn check<const W: usize>(codes: &[Code<W>], queries: &[Code<W>], count: u32, radius: u32) {
@@ -336,13 +277,14 @@ mod tests {
         if radius as usize / bands.count() > DEEPEST {
             return;
         }
-        scratch.found.clear();
-        let planned = segment.plan_batch(bands, queries, radius, &mut scratch);
-        for band in 0..bands.count() {
-            segment.visit(bands, band, queries, &vec![Way::Together; planned.len()], radius, 0, &mut scratch);
+        for uneven in [false, true] {
+            scratch.found.clear();
+            segment.plan_batch(bands, queries, radius, &mut scratch.plan);
+            scratch.plan.bring_together(bands, radius, uneven);
+            segment.search_chunk(Task { bands, queries, radius, base: 0 }, &mut scratch);
+            in_order(&mut scratch.found);
+            assert_eq!(scratch.found, expected);
         }
-        in_order(&mut scratch.found);
-        assert_eq!(scratch.found, expected);
     }
 
     proptest! {
@@ -365,21 +307,5 @@ mod tests {
             check(&halves(&codes), &halves(&queries), count, radius / 2);
             check(&quarters(&codes), &quarters(&queries), count / 2, radius / 4);
         }
-    }
-
-    #[test]
-    fn sorts_by_value_and_keeps_the_order_of_equals() {
-        let mut probes: Vec<Probe> = (0..5000u32)
-            .map(|i| Probe {
-                value: i.wrapping_mul(0x9e37_79b9) >> 12,
-                start: 0,
-                end: 0,
-                distance: 0,
-                classes: 0,
-                first: i,
-            })
-            .collect();
-        sort(&mut probes, &mut Vec::new(), 20);
-        assert!(probes.is_sorted_by_key(|probe| (probe.value, probe.first)));
     }
 }

@@ -82,10 +82,15 @@ impl<const W: usize> Segment<W> {
         out.into_inner()?.sync_all()
     }
 
-    /// Maps a segment file. Takes the same short time for every size: only the header and the length are checked.
+    /// Maps a segment file. Takes the same short time for every size: only the header, with its own checksum, and the
+    /// length are checked. So sizes, bands and the places of all sections are right.
     ///
-    /// [`verify`](Self::verify) checks the rest. A search in a damaged file that was not verified returns wrong
-    /// results, but stays inside the file. The file must not be changed or cut off while it is open.
+    /// Codes, ids and tables are not read until they are searched. In a file that is damaged there and was not
+    /// [verified](Self::verify), a search may miss codes, and report a code under the ids of others or under none; a
+    /// damaged table may also name the same ids for many codes, which a cap on the results bounds. Whatever a table
+    /// says, a bucket holds at most all codes, and a place outside its section is skipped: nothing outside the file is
+    /// read. A distance is always that of the code as the file holds it. The file must not be changed or cut off while
+    /// it is open.
     ///
     /// # Errors
     /// If the file is not a whole segment of codes of `W` words.
@@ -111,7 +116,9 @@ impl<const W: usize> Segment<W> {
         })
     }
 
-    /// Reads the whole segment and checks it.
+    /// Reads the whole segment and checks what [`open`](Self::open) leaves: that every byte behind the header has the
+    /// checksum that was written, that the tables rise and end where what they point to ends, and that no id lies
+    /// outside the span that the header names. A segment that passes answers as the one that was written.
     ///
     /// # Errors
     /// If the contents are not what was written, or are not what a writer of segments writes.

@@ -67,7 +67,7 @@ impl<const W: usize> Segment<W> {
     }
 
     /// What a scan costs.
-    fn scan_cost(&self) -> u64 {
+    pub(super) fn scan_cost(&self) -> u64 {
         (self.counts.codes * W) as u64 * cost::SCAN / 4
     }
 
@@ -83,7 +83,7 @@ impl<const W: usize> Segment<W> {
         scratch.thresholds.clear();
         scratch.thresholds.resize(bands.count(), each as i32 - 1);
         if each > 0 {
-            (0..bands.count()).for_each(|band| self.prefetch_offsets(bands, code, band));
+            (0..bands.count()).for_each(|band| self.prefetch_offsets(bands, band, bands.key(code, band)));
         }
         for band in 0..bands.count() {
             for distance in 0..each {
@@ -197,10 +197,10 @@ impl<const W: usize> Segment<W> {
     }
 
     /// Asks for the lines of a table of offsets where the values lie that differ in at most one bit.
-    fn prefetch_offsets(&self, bands: Bands, code: &Code<W>, band: usize) {
+    pub(super) fn prefetch_offsets(&self, bands: Bands, band: usize, key: u32) {
         /// Values that differ in a lower bit lie in the same line.
         const LINE: u32 = 4;
-        let (offsets, key) = (self.offsets(band), bands.key(code, band) as usize);
+        let (offsets, key) = (self.offsets(band), key as usize);
         prefetch(offsets, key);
         (LINE..bands.width(band)).for_each(|bit| prefetch(offsets, key ^ 1 << bit));
     }
@@ -216,7 +216,8 @@ impl<const W: usize> Segment<W> {
         for mask in Masks::of(bands.width(band)).shell(distance) {
             let value = (key ^ mask) as usize;
             let start = offsets[value];
-            let len = offsets[value + 1].saturating_sub(start);
+            // In a damaged table an end may lie anywhere.
+            let len = offsets[value + 1].min(self.counts.codes as u32).saturating_sub(start);
             if len > 0 {
                 postings += u64::from(len);
                 let start = base + start as usize;
@@ -275,7 +276,7 @@ impl<const W: usize> Segment<W> {
             for &(hit, band) in checked.iter() {
                 // The same code passes in several bands; the first that it passes in reports it.
                 let stored = &codes[hit.place as usize];
-                if !passes(bands, stored, code, band as usize, thresholds, budgets) {
+                if first_passed(bands, stored, code, thresholds, budgets) == Some(band as usize) {
                     found.push(hit);
                 }
             }
@@ -284,16 +285,15 @@ impl<const W: usize> Segment<W> {
     }
 }
 
-/// Whether a code passes in a band before `end`.
-pub(super) fn passes<const W: usize>(
+/// The first band in which a code passes.
+pub(super) fn first_passed<const W: usize>(
     bands: Bands,
     stored: &Code<W>,
     code: &Code<W>,
-    end: usize,
     thresholds: &[i32],
     budgets: &[Budget],
-) -> bool {
-    (0..end).any(|band| bands.passes(stored, code, band, thresholds[band], budgets[band]))
+) -> Option<usize> {
+    (0..bands.count()).find(|&band| bands.passes(stored, code, band, thresholds[band], budgets[band]))
 }
 
 #[cfg(test)]
