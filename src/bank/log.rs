@@ -2,7 +2,7 @@
 //!
 //! | offset | content |
 //! |---|---|
-//! | 0 | `AFTRBANK`, file version (2 bytes, 1), 2 zero bytes, spec (2 + 2), CRC-32 of these 16 bytes |
+//! | 0 | `AFTRBANK`, file version (2 bytes, 2), 2 zero bytes, spec (2 + 2), CRC-32 of these 16 bytes |
 //! | 4096 | slot: end of the log (8), last sequence number (8), CRC-32 of these 16 bytes |
 //! | 8192 | the other slot |
 //! | 12288 | [records](super::record), without gaps, numbered from 1 |
@@ -23,7 +23,7 @@ const UNFINISHED: &str = "changes.log.new";
 const LOCK: &str = "lock";
 
 const MAGIC: [u8; 8] = *b"AFTRBANK";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 const PAGE: u64 = 4096;
 const START: u64 = 3 * PAGE;
 
@@ -108,6 +108,13 @@ impl Log {
             self.slot = 3 * PAGE - self.slot;
         }
         Ok(())
+    }
+}
+
+impl Log {
+    /// Tells all events once more.
+    pub(super) fn events(&self, each: impl FnMut(Event)) -> Result<(), OpenError> {
+        read(&*self.file, each).map(|_| ())
     }
 }
 
@@ -209,11 +216,11 @@ fn check_head(file: &dyn DiskFile) -> Result<(), OpenError> {
     let fields = || Some((head.u16()?, head.u16()?, head.u16()?, head.u16()?, head.u32()?));
     let (version, _, picture, sound, sum) = { fields }().ok_or_else(corrupt)?;
     let fits = bytes.first_chunk::<16>().is_some_and(|front| crc32fast::hash(front) == sum);
-    // A later version may keep its checksum elsewhere, so the version comes first.
-    if version > VERSION {
+    // Another version may keep its checksum elsewhere, so the version comes first. Version 1 was never released.
+    if version != VERSION && (fits || version > VERSION) {
         return Err(OpenError::Version { newest: VERSION, got: version });
     }
-    if !fits || version == 0 {
+    if !fits {
         return Err(corrupt());
     }
     Ok(Spec { picture, sound }.check()?)

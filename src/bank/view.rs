@@ -1,20 +1,24 @@
 //! A bank's content as it is after some change: what can be asked of it.
 
-use super::event::{Change, Event};
+use super::error::ChangeError;
+use super::event::{About, Change, Event};
 use crate::align::{PictureSpace, RefId, Segment, SoundSpace};
-use crate::decide::fuse;
+use crate::decide::{InForce, Policies, fuse};
 use crate::fingerprint::{Fingerprint, Probe};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
+
+/// The longest name or label in bytes.
+const TEXT_LIMIT: usize = 4096;
 
 /// What a bank knows of a reference.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reference {
     /// Its name, which no other reference of the bank has.
     pub name: String,
-    /// The label it was banked with.
-    pub label: String,
+    /// What is said of it.
+    pub about: About,
     /// When it was banked.
     pub added: SystemTime,
     /// The number of the change that banked it.
@@ -27,6 +31,7 @@ pub struct Reference {
 #[derive(Debug, Default)]
 pub(super) struct View {
     pub(super) sequence: u64,
+    pub(super) policies: Policies,
     next: RefId,
     ids: BTreeMap<String, RefId>,
     references: BTreeMap<RefId, Arc<Reference>>,
@@ -37,20 +42,63 @@ pub(super) struct View {
 impl View {
     /// The same content with a search space of its own.
     pub(super) fn rebuilt(&self) -> Self {
-        let mut new = Self { sequence: self.sequence, ..Self::default() };
+        let mut new = Self { sequence: self.sequence, policies: self.policies.clone(), ..Self::default() };
         for reference in self.references.values() {
             new.insert(Arc::clone(reference));
         }
         new
     }
 
+    /// Whether a change can be made.
+    pub(super) fn permits(&self, change: &Change) -> Result<(), ChangeError> {
+        match change {
+            Change::Add { name, about, fingerprint } => {
+                check_name("the name", name)?;
+                check_about(about)?;
+                fingerprint.spec.check()?;
+                match self.get(name) {
+                    Some(_) => Err(ChangeError::NameTaken { name: name.clone() }),
+                    None => Ok(()),
+                }
+            }
+            Change::Remove { name } => self.check_not_held(self.known(name)?),
+            Change::Edit { name, about } => {
+                check_about(about)?;
+                let reference = self.known(name)?;
+                if reference.about.collection == about.collection {
+                    return Ok(());
+                }
+                self.check_not_held(reference)
+            }
+            Change::Policy { collection, policy } => {
+                check_name("the collection", collection)?;
+                let problem = policy.and_then(|policy| policy.problem());
+                problem.map_or(Ok(()), |cause| Err(ChangeError::Policy { cause }))
+            }
+        }
+    }
+
+    fn known(&self, name: &str) -> Result<&Reference, ChangeError> {
+        self.get(name).map(|arc| &**arc).ok_or_else(|| ChangeError::Unknown { name: name.to_owned() })
+    }
+
+    fn check_not_held(&self, reference: &Reference) -> Result<(), ChangeError> {
+        let collection = &reference.about.collection;
+        if self.policies.of(collection).policy.legal_hold {
+            let (name, collection) = (reference.name.clone(), collection.clone());
+            return Err(ChangeError::Held { name, collection });
+        }
+        Ok(())
+    }
+
     /// Makes a change that was found to be possible; one that is not is passed over.
     pub(super) fn apply(&mut self, event: &Event) {
         self.sequence = event.sequence;
         match &event.change {
-            Change::Add { name, label, fingerprint } => self.insert(Arc::new(Reference {
+            Change::Add { name, .. } if self.ids.contains_key(name) => {}
+            Change::Add { name, about, fingerprint } => self.insert(Arc::new(Reference {
                 name: name.clone(),
-                label: label.clone(),
+                about: about.clone(),
                 added: event.time,
                 sequence: event.sequence,
                 fingerprint: Arc::clone(fingerprint),
@@ -62,10 +110,14 @@ impl View {
                     self.sound.remove(id);
                 }
             }
-            Change::Relabel { name, label } => {
+            Change::Edit { name, about } => {
                 if let Some(reference) = self.ids.get(name).and_then(|id| self.references.get_mut(id)) {
-                    Arc::make_mut(reference).label.clone_from(label);
+                    Arc::make_mut(reference).about.clone_from(about);
                 }
+            }
+            Change::Policy { collection, policy } => {
+                let in_force = policy.map(|policy| InForce { version: event.sequence, policy });
+                self.policies.set(collection, in_force);
             }
         }
     }
@@ -102,4 +154,27 @@ impl View {
         segments.extend(self.sound.search(&probe.sound));
         fuse(segments)
     }
+}
+
+fn check_about(about: &About) -> Result<(), ChangeError> {
+    check_text("the label", &about.label)?;
+    check_name("the collection", &about.collection)
+}
+
+fn check_name(what: &'static str, text: &str) -> Result<(), ChangeError> {
+    if text.is_empty() {
+        return Err(ChangeError::Text { what, text: String::new(), cause: "it is empty" });
+    }
+    check_text(what, text)
+}
+
+pub(super) fn check_text(what: &'static str, text: &str) -> Result<(), ChangeError> {
+    let cause = if text.len() > TEXT_LIMIT {
+        "it is too long"
+    } else if text.chars().any(char::is_control) {
+        "it has control characters"
+    } else {
+        return Ok(());
+    };
+    Err(ChangeError::Text { what, text: text.chars().take(80).collect(), cause })
 }

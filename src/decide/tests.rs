@@ -1,4 +1,4 @@
-use super::{Policy, fuse};
+use super::{Evidence, Policy, fuse};
 use crate::align::{Kind, Segment, Span, Transform};
 use proptest::prelude::*;
 
@@ -77,24 +77,40 @@ fn weak_evidence_neither_hurts_nor_counts_beyond_its_bound() {
     assert_eq!(surprise(40.0, 35.0), 60.0);
 }
 
+fn evidence(kind: Kind, seconds: f64, surprise: f64) -> Evidence {
+    let span = Span { start: 0.0, end: seconds };
+    Evidence { surprise, kind, query: span, matched: span, query_seconds: 20.0, reference_seconds: 40.0 }
+}
+
 #[test]
 fn the_threshold_is_an_expected_number() {
-    let policy = Policy { false_matches: 1e-3, min_seconds: 2.0, min_sound_seconds: 2.0 };
-    let score = |seconds, surprise| {
-        policy.score(&segment(Kind::Picture, (0.0, seconds), (3.0, 3.0 + seconds), surprise))
-    };
+    let policy = Policy { false_matches: 1e-3, min_seconds: 2.0, ..Policy::default() };
+    let score = |seconds, surprise| policy.score(&evidence(Kind::Picture, seconds, surprise));
     assert!((score(5.0, 4.5) - 1.5).abs() < 1e-9);
     assert!(score(1.9, 50.0) < 0.0);
     assert!((score(0.0, 4.5) - 1.5).abs() < 1e-9, "a still has no seconds to count");
 }
 
+#[test]
+fn shares_of_either_side_may_be_asked_for() {
+    let score = |policy: Policy, seconds| policy.score(&evidence(Kind::Both, seconds, 50.0));
+    let half = Policy { min_query_share: 0.5, ..Policy::default() };
+    assert!(score(half, 10.0) > 0.0 && score(half, 9.9) < 0.0);
+    let quarter = Policy { min_reference_share: 0.25, ..Policy::default() };
+    assert!(score(quarter, 10.0) > 0.0 && score(quarter, 9.9) < 0.0);
+}
+
 proptest! {
     #[test]
-    fn a_score_is_a_finite_number(bits in any::<[u64; 3]>(), kind in 0..3) {
-        let [surprise, false_matches, min_seconds] = bits.map(f64::from_bits);
+    fn a_score_is_a_finite_number(bits in any::<[u64; 5]>(), kind in 0..3) {
+        let [surprise, false_matches, min_seconds, share, seconds] = bits.map(f64::from_bits);
         let kind = [Kind::Picture, Kind::Sound, Kind::Both][kind as usize];
-        let score = Policy { false_matches, min_seconds, min_sound_seconds: min_seconds }.score(&segment(kind, (0.0, 3.0), (0.0, 3.0), surprise));
-        prop_assert!(score.is_finite());
+        let policy = Policy {
+            false_matches, min_seconds, min_sound_seconds: min_seconds,
+            min_query_share: share, min_reference_share: share, ..Policy::default()
+        };
+        let evidence = Evidence { query_seconds: seconds, ..evidence(kind, 3.0, surprise) };
+        prop_assert!(policy.score(&evidence).is_finite());
     }
 
     #[test]
