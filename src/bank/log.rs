@@ -31,7 +31,7 @@ const START: u64 = 3 * PAGE;
 #[derive(Debug)]
 pub(super) struct Log {
     file: Box<dyn DiskFile>,
-    _lock: Box<dyn std::fmt::Debug + Send>,
+    _lock: Box<dyn std::fmt::Debug + Send + Sync>,
     end: u64,
     slot: u64,
     broken: bool,

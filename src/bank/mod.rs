@@ -20,6 +20,7 @@ mod live;
 mod log;
 mod open;
 mod record;
+mod ring;
 #[cfg(test)]
 mod tests;
 mod undo;
@@ -30,6 +31,7 @@ pub use error::{ChangeError, LogError, OpenError};
 pub use event::{About, Change, Event};
 pub use open::Verified;
 pub use record::EventError;
+pub use ring::{KeepError, Upload, Uploads};
 pub use view::Reference;
 
 use crate::align::Segment;
@@ -90,6 +92,13 @@ impl Bank {
     /// The policies of all collections.
     pub fn policies(&self) -> Policies {
         self.live.read().policies.clone()
+    }
+
+    /// A bank in memory, to be read only, of some of the references, and all policies. It is at the same change.
+    ///
+    /// A sweep through past uploads asks it for the references that are new.
+    pub fn only(&self, wanted: impl Fn(&Reference) -> bool) -> Self {
+        Self::new(self.live.read().only(wanted), Home::ReadOnly, 0)
     }
 
     /// Searches the bank for what `probe` shows and sounds like, and judges what is found by the policies as they are at

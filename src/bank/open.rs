@@ -112,7 +112,7 @@ impl Bank {
         })
     }
 
-    fn new(view: View, home: Home, torn: u64) -> Self {
+    pub(super) fn new(view: View, home: Home, torn: u64) -> Self {
         let (live, home) = (Live::new(view), Mutex::new(home));
         Self { live, home, torn, actor: String::new(), reason: String::new() }
     }

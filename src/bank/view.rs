@@ -42,8 +42,13 @@ pub(super) struct View {
 impl View {
     /// The same content with a search space of its own.
     pub(super) fn rebuilt(&self) -> Self {
+        self.only(|_| true)
+    }
+
+    /// A view of some of the references.
+    pub(super) fn only(&self, wanted: impl Fn(&Reference) -> bool) -> Self {
         let mut new = Self { sequence: self.sequence, policies: self.policies.clone(), ..Self::default() };
-        for reference in self.references.values() {
+        for reference in self.references.values().filter(|reference| wanted(reference)) {
             new.insert(Arc::clone(reference));
         }
         new

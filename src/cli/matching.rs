@@ -5,7 +5,7 @@ use super::probe::{Probed, Reading, name};
 use super::recorded::{Record, report};
 use super::report::Format;
 use super::{Failure, Status, complain, jobs, time, warn};
-use afterimage::bank::Bank;
+use afterimage::bank::{Bank, Uploads};
 use afterimage::decide::{Breaker, Verdict};
 use clap::Args;
 use std::fs::File;
@@ -26,6 +26,12 @@ pub(super) struct Match {
     /// Append all verdicts, with what they rest on, to a file of JSON lines
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Keep the fingerprints in a store, for `sweep`
+    #[arg(long, value_name = "STORE")]
+    keep: Option<PathBuf>,
+    /// Bytes of the store where it is made, of which a minute of media takes some 50000; the oldest make room
+    #[arg(long, value_name = "N", default_value_t = 1 << 30, requires = "keep")]
+    keep_bytes: u64,
     /// Send matches of a reference to review when more than N different files match it within a time, such as 50/1h
     #[arg(long, value_name = "N/TIME", value_parser = breaker)]
     breaker: Option<(usize, Duration)>,
@@ -71,11 +77,11 @@ impl Match {
         let bank = at(&self.bank, self.at.at)?;
         let breaker = self.breaker.map(|(most, window)| Breaker::new(most, window));
         let report = self.report.as_deref().map(report).transpose()?;
-        let status = Check { bank: &bank, reading: &self.reading, output: self.output }.all(
-            &self.media,
-            breaker.as_ref(),
-            report,
-        )?;
+        let keep = |path: &PathBuf| Uploads::open(path, self.keep_bytes).map_err(|e| Failure::file(path, e));
+        let uploads = self.keep.as_ref().map(keep).transpose()?;
+        let after = After { breaker: breaker.as_ref(), report, uploads };
+        let check = Check { bank: &bank, reading: &self.reading, output: self.output };
+        let status = check.all(&self.media, after)?;
         for name in breaker.iter().flat_map(|breaker| breaker.tripped(SystemTime::now())) {
             let said = format!("{name} matches too much: suspend or remove it if that is a mistake");
             eprintln!("afterimage: warning: {}", super::one_line(&said));
@@ -90,11 +96,8 @@ impl Compare {
         warn(&self.b, &warnings);
         let bank = Bank::in_memory();
         bank.add(&name(&self.b), "", probe.fingerprint()).map_err(|e| Failure::file(&self.b, e))?;
-        Check { bank: &bank, reading: &self.reading, output: self.output }.all(
-            std::slice::from_ref(&self.a),
-            None,
-            None,
-        )
+        let check = Check { bank: &bank, reading: &self.reading, output: self.output };
+        check.all(std::slice::from_ref(&self.a), After::default())
     }
 }
 
@@ -105,14 +108,18 @@ struct Check<'a> {
     output: Output,
 }
 
+/// What is done with a verdict apart from telling it.
+#[derive(Default)]
+struct After<'a> {
+    breaker: Option<&'a Breaker>,
+    report: Option<File>,
+    uploads: Option<Uploads>,
+}
+
 impl Check<'_> {
     /// Checks files one by one. One that cannot be read makes the status an error and stops no other.
-    fn all(
-        &self,
-        files: &[PathBuf],
-        breaker: Option<&Breaker>,
-        mut report: Option<File>,
-    ) -> Result<Status, Failure> {
+    fn all(&self, files: &[PathBuf], after: After<'_>) -> Result<Status, Failure> {
+        let After { breaker, mut report, uploads } = after;
         let mut stdout = io::stdout().lock();
         if let Some(header) = self.output.format.header() {
             writeln!(stdout, "{header}")?;
@@ -122,7 +129,12 @@ impl Check<'_> {
         let mut written = Ok(());
         let work = |path: &PathBuf| -> Result<_, Failure> {
             let Probed { probe, warnings, .. } = self.reading.probe(path)?;
-            Ok((self.bank.check(&probe, SystemTime::now()), warnings))
+            let now = SystemTime::now();
+            if let Some(uploads) = &uploads {
+                let kept = uploads.keep(&name(path), now, &probe.fingerprint());
+                kept.map_err(|e| Failure::file(path, format!("not kept: {e}")))?;
+            }
+            Ok((self.bank.check(&probe, now), warnings))
         };
         jobs::in_order(files, self.reading.jobs(), &bar, work, |path: &PathBuf, done| match done {
             Ok((mut verdict, warnings)) => {

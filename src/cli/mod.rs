@@ -11,6 +11,7 @@ mod policies;
 mod probe;
 mod recorded;
 mod report;
+mod sweep;
 mod time;
 mod truth;
 
@@ -48,6 +49,7 @@ enum Command {
     Compare(matching::Compare),
     DryRun(recorded::DryRun),
     Replay(recorded::Replay),
+    Sweep(sweep::Sweep),
     Evaluate(evaluate::Evaluate),
 }
 
@@ -98,6 +100,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Compare(command) => command.run(),
         Command::DryRun(command) => command.run(),
         Command::Replay(command) => command.run(),
+        Command::Sweep(command) => command.run(),
         Command::Evaluate(command) => command.run(),
     };
     match status {

@@ -6,6 +6,7 @@
 mod bytes;
 mod digest;
 mod fingerprinter;
+mod recalled;
 #[cfg(test)]
 mod tests;
 

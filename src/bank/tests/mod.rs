@@ -5,6 +5,7 @@ mod damage;
 mod events;
 mod model;
 mod naive;
+mod ring;
 mod sim;
 
 use super::*;

@@ -222,7 +222,7 @@ impl Disk for SimDisk {
         })
     }
 
-    fn lock(&self, _name: &str) -> io::Result<Option<Box<dyn Debug + Send>>> {
+    fn lock(&self, _name: &str) -> io::Result<Option<Box<dyn Debug + Send + Sync>>> {
         if std::mem::replace(&mut self.state().locked, true) {
             return Ok(None);
         }
