@@ -60,7 +60,8 @@
 //! # Features
 //!
 //! None is on by default: Y4M, WAVE, PNG, JPEG, WebP and GIF are always read. `ffmpeg` reads everything else through the
-//! `ffmpeg` program in a jail. `cli` is the `afterimage` command.
+//! `ffmpeg` program in a jail. `cli` is the `afterimage` command. `metrics` and `tracing` tell a service's own facades
+//! of what its banks do.
 
 pub mod align;
 pub mod bank;

@@ -16,13 +16,13 @@ const FEATURE_BITS: u32 = 30;
 const WORD_BITS: u32 = 8;
 
 /// Real fingerprints to cut films from.
-pub struct Films(pub Vec<Fingerprint>);
+pub(crate) struct Films(pub(crate) Vec<Fingerprint>);
 
 /// A linear congruential generator's upper half (Knuth's constants).
-pub struct Random(pub u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         let mut half = || {
             self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             self.0 >> 32
@@ -30,7 +30,7 @@ impl Random {
         half() << 32 | half()
     }
 
-    pub fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         (self.next() % end.max(1) as u64) as usize
     }
 
@@ -46,7 +46,7 @@ impl Random {
 
 impl Films {
     /// The film of a number.
-    pub fn film(&self, number: u64, seconds: usize) -> Fingerprint {
+    pub(crate) fn film(&self, number: u64, seconds: usize) -> Fingerprint {
         let mut random = Random(number ^ 0x5eed);
         let mut out = picture::Print { size: [1.0, 0.5625], ..picture::Print::default() };
         let mut words: Vec<Option<u32>> = Vec::new();

@@ -1,8 +1,8 @@
 //! How a bank changes: each change is permitted, written down, and shown, in this order.
 
+use super::catalogue::check_text;
 use super::event::{About, Change, Event};
-use super::view::check_text;
-use super::{Bank, ChangeError, Home, undo};
+use super::{Bank, ChangeError, Home, undo, watch};
 use crate::decide::Policy;
 use crate::fingerprint::Fingerprint;
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -110,11 +110,10 @@ impl Bank {
         let mut home = self.home();
         let log = match &*home {
             Home::Memory => return Err(ChangeError::NoHistory),
-            Home::ReadOnly => return Err(ChangeError::ReadOnly),
+            Home::ReadOnly | Home::Reader(..) => return Err(ChangeError::ReadOnly),
             Home::Disk(log) => log,
         };
         let inverse = undo::inverse(&self.live.read(), sequence, |each| log.events(each))?;
-        self.permit(&inverse)?;
         self.write(&mut home, self.event(Some(sequence), inverse.clone()))?;
         Ok(inverse)
     }
@@ -131,21 +130,15 @@ impl Bank {
         }
         check_text("the actor", &event.actor)?;
         check_text("the reason", &event.reason)?;
-        self.permit(&event.change)?;
         self.write(&mut home, event.clone())
     }
 
-    fn home(&self) -> MutexGuard<'_, Home> {
+    pub(super) fn home(&self) -> MutexGuard<'_, Home> {
         self.home.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn make(&self, home: &mut Home, change: Change) -> Result<(), ChangeError> {
-        self.permit(&change)?;
         self.write(home, self.event(None, change))
-    }
-
-    fn permit(&self, change: &Change) -> Result<(), ChangeError> {
-        self.live.read().permits(change)
     }
 
     fn event(&self, undoes: Option<u64>, change: Change) -> Event {
@@ -159,15 +152,26 @@ impl Bank {
         }
     }
 
-    /// Writes an event down, then shows it.
+    /// Makes a change that is permitted: writes it down, then shows it.
     fn write(&self, home: &mut Home, event: Event) -> Result<(), ChangeError> {
-        match home {
-            Home::Memory => {}
-            Home::ReadOnly => return Err(ChangeError::ReadOnly),
-            Home::Disk(log) => log.append(&event)?,
-        }
+        let permitted = self.live.read().permits(&event.change);
+        watch::change(&event.change, || {
+            permitted?;
+            match home {
+                Home::Memory => Ok(()),
+                Home::ReadOnly | Home::Reader(..) => Err(ChangeError::ReadOnly),
+                Home::Disk(log) => Ok(log.append(&event)?),
+            }
+        })?;
         self.live.apply(vec![event]);
+        self.tell();
         Ok(())
+    }
+
+    /// Tells those who watch what checks see.
+    pub(super) fn tell(&self) {
+        let view = self.live.read();
+        watch::shown(view.sequence, view.len());
     }
 }
 

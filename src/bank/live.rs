@@ -73,6 +73,10 @@ impl Live {
                 Back::Behind(missed) => missed.iter().for_each(|event| view.apply(event)),
             }
             events.iter().for_each(|event| view.apply(event));
+            // What can be searched at once in front can be so when the other side comes there.
+            if self.read().is_prepared() {
+                view.prepare();
+            }
         }
         self.side(other).clear_poison();
         self.front.store(other, Ordering::SeqCst);

@@ -37,11 +37,27 @@ pub(super) struct Log {
     broken: bool,
 }
 
+/// A place between two records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The byte behind the record before it.
+    pub(super) end: u64,
+    /// The number of that record.
+    pub(super) sequence: u64,
+}
+
+/// Before the first record.
+impl Default for Place {
+    fn default() -> Self {
+        Self { end: START, sequence: 0 }
+    }
+}
+
 /// What was found in a log, apart from its events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
-    /// The byte behind the last record.
-    pub(super) end: u64,
+    /// Behind the last record.
+    pub(super) place: Place,
     /// Bytes behind it that are no record: a change that was never acknowledged.
     pub(super) torn: u64,
     /// Slots that cannot be read; one is what a loss of power leaves.
@@ -79,12 +95,12 @@ impl Log {
             create(disk)?;
         }
         let file = disk.open(NAME, true)?;
-        let found = read(&*file, each)?;
+        let found = read(&*file, Place::default(), each)?;
         if found.torn > 0 {
-            file.set_len(found.end)?;
+            file.set_len(found.place.end)?;
             file.sync()?;
         }
-        Ok((Self { file, _lock: lock, end: found.end, slot: found.slot, broken: false }, found))
+        Ok((Self { file, _lock: lock, end: found.place.end, slot: found.slot, broken: false }, found))
     }
 
     /// Writes an event down. When this returns `Ok` no loss of power can take it back; when it returns an error the
@@ -114,7 +130,7 @@ impl Log {
 impl Log {
     /// Tells all events once more.
     pub(super) fn events(&self, each: impl FnMut(Event)) -> Result<(), OpenError> {
-        read(&*self.file, each).map(|_| ())
+        read(&*self.file, Place::default(), each).map(|_| ())
     }
 }
 
@@ -125,13 +141,17 @@ impl Drop for Log {
     }
 }
 
-/// Tells all events of a folder's log, which somebody else may be writing.
-pub(super) fn read_only(disk: &dyn Disk, mut each: impl FnMut(Event)) -> Result<Found, OpenError> {
+/// Tells all events of a folder's log from a place on. Somebody else may be writing it.
+pub(super) fn read_only(
+    disk: &dyn Disk,
+    from: Place,
+    mut each: impl FnMut(Event),
+) -> Result<Found, OpenError> {
     let file = disk.open(NAME, false).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => OpenError::Missing,
         _ => OpenError::Io(error),
     })?;
-    read(&*file, &mut each)
+    read(&*file, from, &mut each)
 }
 
 /// Makes an empty log that is either whole or not there.
@@ -164,16 +184,20 @@ fn slot(end: u64, sequence: u64) -> Vec<u8> {
     out
 }
 
-/// Reads a log from front to end.
-pub(super) fn read(file: &dyn DiskFile, mut each: impl FnMut(Event)) -> Result<Found, OpenError> {
+/// Reads a log from a place between two records on to its end.
+pub(super) fn read(
+    file: &dyn DiskFile,
+    from: Place,
+    mut each: impl FnMut(Event),
+) -> Result<Found, OpenError> {
     check_head(file)?;
     let acknowledged = slots(file)?;
     // Asked after the slots, so that a writer's progress in between only makes the file longer.
     let length = file.len()?;
-    if acknowledged.end > length {
+    if acknowledged.end.max(from.end) > length {
         return Err(OpenError::Corrupt { offset: length, cause: "the file was cut off".to_owned() });
     }
-    let (mut at, mut sequence) = (START, 0);
+    let Place { end: mut at, mut sequence } = from;
     let mut buffer = Vec::new();
     while at < length {
         let Some((number, content)) = whole_record(file, at, length, &mut buffer)? else {
@@ -199,7 +223,8 @@ pub(super) fn read(file: &dyn DiskFile, mut each: impl FnMut(Event)) -> Result<F
     if at < acknowledged.end || sequence < acknowledged.sequence {
         return Err(OpenError::Corrupt { offset: at, cause: "changes are missing".to_owned() });
     }
-    Ok(Found { end: at, torn: length - at, bad_slots: acknowledged.bad, slot: acknowledged.next_slot })
+    let place = Place { end: at, sequence };
+    Ok(Found { place, torn: length - at, bad_slots: acknowledged.bad, slot: acknowledged.next_slot })
 }
 
 fn check_head(file: &dyn DiskFile) -> Result<(), OpenError> {

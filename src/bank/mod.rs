@@ -8,10 +8,13 @@
 //! |---|---|
 //! | `event`, `record` | the changes, and their bytes |
 //! | `disk`, `log` | what is asked of a file system, and the file of all changes |
-//! | `view`, `live` | what all changes make, and how it is read while it changes |
+//! | `catalogue` | what all changes make, and which are permitted |
+//! | `view`, `live` | how it is searched, and read while it changes |
 //! | `open`, `change`, `undo` | what a bank is asked to do |
 //! | `ring` | the fingerprints of past uploads |
+//! | `watch` | metrics and spans |
 
+mod catalogue;
 mod change;
 mod disk;
 mod error;
@@ -25,20 +28,22 @@ mod ring;
 mod tests;
 mod undo;
 mod view;
+mod watch;
 
+pub use catalogue::Reference;
 pub use change::Added;
 pub use error::{ChangeError, LogError, OpenError};
 pub use event::{About, Change, Event};
 pub use open::Verified;
 pub use record::EventError;
 pub use ring::{KeepError, Upload, Uploads};
-pub use view::Reference;
 
 use crate::align::Segment;
 use crate::decide::{Match, Policies, Verdict};
 use crate::fingerprint::{Probe, Spec};
+use disk::Folder;
 use live::Live;
-use log::Log;
+use log::{Log, Place};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
@@ -60,6 +65,8 @@ pub struct Bank {
 enum Home {
     Memory,
     ReadOnly,
+    /// A log that another process may be writing, read as far as told.
+    Reader(Folder, Place),
     Disk(Log),
 }
 
@@ -101,29 +108,36 @@ impl Bank {
         Self::new(self.live.read().only(wanted), Home::ReadOnly, 0)
     }
 
+    /// Gets ready to be searched, which the first check does otherwise. It takes the longer the larger the bank is.
+    pub fn prepare(&self) {
+        self.live.read().prepare();
+    }
+
     /// Searches the bank for what `probe` shows and sounds like, and judges what is found by the policies as they are at
     /// the time `now`.
     ///
     /// The verdict depends on the bank's content, the probe and the time, and on nothing else.
     pub fn check(&self, probe: &Probe, now: SystemTime) -> Verdict {
-        let view = self.live.read();
-        let found = |segment: Segment| {
-            let reference = view.reference(segment.reference)?;
-            let About { label, collection, suspended } = reference.about.clone();
-            let reference_seconds = reference.fingerprint.duration;
-            let found = Match::new(&reference.name, &segment);
-            Some(Match { label, collection, suspended, reference_seconds, ..found })
-        };
-        let mut verdict = Verdict {
-            action: None,
-            seconds: probe.duration,
-            upload: probe.fingerprint().digest(),
-            spec: Spec::CURRENT,
-            sequence: view.sequence,
-            time: change::to_the_millisecond(now),
-            matches: view.search(probe).into_iter().filter_map(found).collect(),
-        };
-        verdict.judge(&view.policies);
-        verdict
+        watch::check(|| {
+            let view = self.live.read();
+            let found = |segment: Segment| {
+                let reference = view.reference(segment.reference)?;
+                let About { label, collection, suspended } = reference.about.clone();
+                let reference_seconds = reference.fingerprint.duration;
+                let found = Match::new(&reference.name, &segment);
+                Some(Match { label, collection, suspended, reference_seconds, ..found })
+            };
+            let mut verdict = Verdict {
+                action: None,
+                seconds: probe.duration,
+                upload: probe.fingerprint().digest(),
+                spec: Spec::CURRENT,
+                sequence: view.sequence,
+                time: change::to_the_millisecond(now),
+                matches: view.search(probe).into_iter().filter_map(found).collect(),
+            };
+            watch::stage("judge", || verdict.judge(&view.policies));
+            verdict
+        })
     }
 }

@@ -1,9 +1,9 @@
 //! How a bank is opened, as it is or as it was.
 
+use super::catalogue::Catalogue;
 use super::disk::{Bytes, Disk, Folder};
 use super::live::Live;
-use super::log::{self, Log};
-use super::view::View;
+use super::log::{self, Log, Place};
 use super::{Bank, Event, Home, OpenError};
 use std::path::Path;
 use std::sync::Mutex;
@@ -27,7 +27,7 @@ pub struct Verified {
 impl Bank {
     /// An empty bank that ends with the process.
     pub fn in_memory() -> Self {
-        Self::new(View::default(), Home::Memory, 0)
+        Self::new(Catalogue::default(), Home::Memory, 0)
     }
 
     /// Opens the bank in the folder `dir` for changes, and makes it where it is missing.
@@ -43,14 +43,43 @@ impl Bank {
     }
 
     pub(super) fn open_on(disk: &dyn Disk) -> Result<Self, OpenError> {
-        let mut view = View::default();
-        let (log, found) = Log::open(disk, |event| view.apply(&event))?;
-        Ok(Self::new(view, Home::Disk(log), found.torn))
+        let mut catalogue = Catalogue::default();
+        let apply = |event: Event| {
+            catalogue.apply(&event);
+        };
+        let (log, found) = Log::open(disk, apply)?;
+        Ok(Self::new(catalogue, Home::Disk(log), found.torn))
     }
 
-    /// Opens the bank in the folder `dir` as it is now, to search it. Somebody else may be changing it.
+    /// Opens the bank in the folder `dir` as it is now, to search it. Somebody else may be changing it:
+    /// [`Bank::refresh`] catches up.
     pub fn open_read_only(dir: impl AsRef<Path>) -> Result<Self, OpenError> {
-        Self::read(&Folder(dir.as_ref().to_owned()), u64::MAX).map(|read| read.0)
+        let folder = Folder(dir.as_ref().to_owned());
+        let (bank, found) = Self::read(&folder, u64::MAX)?;
+        *bank.home() = Home::Reader(folder, found.place);
+        Ok(bank)
+    }
+
+    /// Makes the changes that another process made since this bank was [opened to be read](Bank::open_read_only) or
+    /// refreshed, and returns their number. Of other banks there are none.
+    ///
+    /// # Errors
+    /// Those of opening. The bank is then as it was.
+    pub fn refresh(&self) -> Result<u64, OpenError> {
+        let mut home = self.home();
+        let Home::Reader(folder, place) = &mut *home else { return Ok(0) };
+        let (found, events) = retried(|| {
+            let mut events = Vec::new();
+            let found = log::read_only(folder, *place, |event| events.push(event))?;
+            Ok((found, events))
+        })?;
+        *place = found.place;
+        let count = events.len() as u64;
+        if count > 0 {
+            self.live.apply(events);
+            self.tell();
+        }
+        Ok(count)
     }
 
     /// Opens the bank in the folder `dir` as it was after the change `sequence`, to search it; 0 is the empty bank.
@@ -69,7 +98,7 @@ impl Bank {
         Ok(Verified {
             changes: bank.sequence(),
             references: bank.len(),
-            bytes: found.end,
+            bytes: found.place.end,
             torn: found.torn,
             bad_slots: found.bad_slots,
         })
@@ -81,7 +110,7 @@ impl Bank {
         // A record that somebody is writing is read again, and told once.
         let mut told = 0;
         retried(|| {
-            log::read_only(&Folder(dir.as_ref().to_owned()), |event| {
+            log::read_only(&Folder(dir.as_ref().to_owned()), Place::default(), |event| {
                 if event.sequence > told {
                     told = event.sequence;
                     each(event);
@@ -93,27 +122,30 @@ impl Bank {
 
     /// The bank that the bytes of a log tell, in memory and to be read only. A copy of a bank elsewhere is kept so.
     pub fn from_log(bytes: Vec<u8>) -> Result<Self, OpenError> {
-        let mut view = View::default();
-        log::read(&Bytes(bytes), |event| view.apply(&event))?;
-        Ok(Self::new(view, Home::ReadOnly, 0))
+        let mut catalogue = Catalogue::default();
+        let apply = |event: Event| {
+            catalogue.apply(&event);
+        };
+        log::read(&Bytes(bytes), Place::default(), apply)?;
+        Ok(Self::new(catalogue, Home::ReadOnly, 0))
     }
 
     /// The bank as it was after the change `last`, or as it is if there are not so many.
     pub(super) fn read(disk: &dyn Disk, last: u64) -> Result<(Self, log::Found), OpenError> {
         retried(|| {
-            let mut view = View::default();
+            let mut catalogue = Catalogue::default();
             let apply = |event: Event| {
                 if event.sequence <= last {
-                    view.apply(&event);
+                    catalogue.apply(&event);
                 }
             };
-            let found = log::read_only(disk, apply)?;
-            Ok((Self::new(view, Home::ReadOnly, 0), found))
+            let found = log::read_only(disk, Place::default(), apply)?;
+            Ok((Self::new(catalogue, Home::ReadOnly, 0), found))
         })
     }
 
-    pub(super) fn new(view: View, home: Home, torn: u64) -> Self {
-        let (live, home) = (Live::new(view), Mutex::new(home));
+    pub(super) fn new(catalogue: Catalogue, home: Home, torn: u64) -> Self {
+        let (live, home) = (Live::new(catalogue.into()), Mutex::new(home));
         Self { live, home, torn, actor: String::new(), reason: String::new() }
     }
 

@@ -3,9 +3,9 @@
 //! A change turns one state of a reference, or of a collection's policy, into another. Where it is still in the state
 //! that the change left, the change can be taken back: by a new change that leads to the state before.
 
+use super::catalogue::Catalogue;
 use super::error::{ChangeError, OpenError};
 use super::event::{About, Change, Event};
-use super::view::View;
 use crate::decide::Policy;
 use crate::fingerprint::Fingerprint;
 use std::sync::Arc;
@@ -40,17 +40,17 @@ fn after(change: &Change, before: &State) -> State {
 }
 
 /// The state of a subject in a bank.
-fn now(view: &View, (is_policy, name): (bool, &str)) -> State {
+fn now(catalogue: &Catalogue, (is_policy, name): (bool, &str)) -> State {
     if is_policy {
-        return State::Policy(view.policies.own(name).map(|own| own.policy));
+        return State::Policy(catalogue.policies.own(name).map(|own| own.policy));
     }
-    let known = view.get(name).map(|known| (known.about.clone(), Arc::clone(&known.fingerprint)));
+    let known = catalogue.get(name).map(|known| (known.about.clone(), Arc::clone(&known.fingerprint)));
     State::Reference(known)
 }
 
 /// The change that takes the change `sequence` of a bank back. `history` tells all of its events, each time it is called.
 pub(super) fn inverse(
-    view: &View,
+    catalogue: &Catalogue,
     sequence: u64,
     mut history: impl FnMut(&mut dyn FnMut(Event)) -> Result<(), OpenError>,
 ) -> Result<Change, ChangeError> {
@@ -70,7 +70,7 @@ pub(super) fn inverse(
     })?;
     let name = name.to_owned();
     let then = after(&undone, &before);
-    if now(view, (is_policy, &name)) != then {
+    if now(catalogue, (is_policy, &name)) != then {
         return Err(ChangeError::ChangedSince { sequence });
     }
     Ok(match (before, then) {

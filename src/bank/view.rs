@@ -1,185 +1,100 @@
 //! A bank's content as it is after some change: what can be asked of it.
 
-use super::error::ChangeError;
-use super::event::{About, Change, Event};
-use crate::align::{PictureSpace, RefId, Segment, SoundSpace};
-use crate::decide::{InForce, Policies, fuse};
-use crate::fingerprint::{Fingerprint, Probe};
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::SystemTime;
+use super::catalogue::{Catalogue, Effect};
+use super::event::Event;
+use super::watch;
+use crate::align::{PictureSpace, Segment, SoundSpace};
+use crate::decide::fuse;
+use crate::fingerprint::Probe;
+use std::ops::Deref;
+use std::sync::OnceLock;
 
-/// The longest name or label in bytes.
-const TEXT_LIMIT: usize = 4096;
-
-/// What a bank knows of a reference.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Reference {
-    /// Its name, which no other reference of the bank has.
-    pub name: String,
-    /// What is said of it.
-    pub about: About,
-    /// When it was banked.
-    pub added: SystemTime,
-    /// The number of the change that banked it.
-    pub sequence: u64,
-    /// What is kept of it.
-    pub fingerprint: Arc<Fingerprint>,
-}
-
-/// All references after the change `sequence`, searchable.
+/// A catalogue that can be searched.
+///
+/// What is needed for that is made by the first search: to look after a bank takes none of it.
 #[derive(Debug, Default)]
 pub(super) struct View {
-    pub(super) sequence: u64,
-    pub(super) policies: Policies,
-    next: RefId,
-    ids: BTreeMap<String, RefId>,
-    references: BTreeMap<RefId, Arc<Reference>>,
+    catalogue: Catalogue,
+    spaces: OnceLock<Spaces>,
+}
+
+#[derive(Debug, Default)]
+struct Spaces {
     picture: PictureSpace,
     sound: SoundSpace,
 }
 
+impl Deref for View {
+    type Target = Catalogue;
+
+    fn deref(&self) -> &Catalogue {
+        &self.catalogue
+    }
+}
+
+impl From<Catalogue> for View {
+    fn from(catalogue: Catalogue) -> Self {
+        Self { catalogue, spaces: OnceLock::new() }
+    }
+}
+
 impl View {
-    /// The same content with a search space of its own.
+    /// The same content with search spaces of its own, where this one has any.
     pub(super) fn rebuilt(&self) -> Self {
-        self.only(|_| true)
-    }
-
-    /// A view of some of the references.
-    pub(super) fn only(&self, wanted: impl Fn(&Reference) -> bool) -> Self {
-        let mut new = Self { sequence: self.sequence, policies: self.policies.clone(), ..Self::default() };
-        for reference in self.references.values().filter(|reference| wanted(reference)) {
-            new.insert(Arc::clone(reference));
+        let view = Self::from(self.catalogue.clone());
+        if self.is_prepared() {
+            view.prepare();
         }
-        new
-    }
-
-    /// Whether a change can be made.
-    pub(super) fn permits(&self, change: &Change) -> Result<(), ChangeError> {
-        match change {
-            Change::Add { name, about, fingerprint } => {
-                check_name("the name", name)?;
-                check_about(about)?;
-                fingerprint.spec.check()?;
-                match self.get(name) {
-                    Some(_) => Err(ChangeError::NameTaken { name: name.clone() }),
-                    None => Ok(()),
-                }
-            }
-            Change::Remove { name } => self.check_not_held(self.known(name)?),
-            Change::Edit { name, about } => {
-                check_about(about)?;
-                let reference = self.known(name)?;
-                if reference.about.collection == about.collection {
-                    return Ok(());
-                }
-                self.check_not_held(reference)
-            }
-            Change::Policy { collection, policy } => {
-                check_name("the collection", collection)?;
-                let problem = policy.and_then(|policy| policy.problem());
-                problem.map_or(Ok(()), |cause| Err(ChangeError::Policy { cause }))
-            }
-        }
-    }
-
-    fn known(&self, name: &str) -> Result<&Reference, ChangeError> {
-        self.get(name).map(|arc| &**arc).ok_or_else(|| ChangeError::Unknown { name: name.to_owned() })
-    }
-
-    fn check_not_held(&self, reference: &Reference) -> Result<(), ChangeError> {
-        let collection = &reference.about.collection;
-        if self.policies.of(collection).policy.legal_hold {
-            let (name, collection) = (reference.name.clone(), collection.clone());
-            return Err(ChangeError::Held { name, collection });
-        }
-        Ok(())
+        view
     }
 
     /// Makes a change that was found to be possible; one that is not is passed over.
     pub(super) fn apply(&mut self, event: &Event) {
-        self.sequence = event.sequence;
-        match &event.change {
-            Change::Add { name, .. } if self.ids.contains_key(name) => {}
-            Change::Add { name, about, fingerprint } => self.insert(Arc::new(Reference {
-                name: name.clone(),
-                about: about.clone(),
-                added: event.time,
-                sequence: event.sequence,
-                fingerprint: Arc::clone(fingerprint),
-            })),
-            Change::Remove { name } => {
-                if let Some(id) = self.ids.remove(name) {
-                    self.references.remove(&id);
-                    self.picture.remove(id);
-                    self.sound.remove(id);
+        let effect = self.catalogue.apply(event);
+        let Some(spaces) = self.spaces.get_mut() else { return };
+        match effect {
+            Effect::Inserted(id) => {
+                if let Some(reference) = self.catalogue.reference(id) {
+                    spaces.picture.insert(id, &reference.fingerprint.picture);
+                    spaces.sound.insert(id, &reference.fingerprint.sound);
                 }
             }
-            Change::Edit { name, about } => {
-                if let Some(reference) = self.ids.get(name).and_then(|id| self.references.get_mut(id)) {
-                    Arc::make_mut(reference).about.clone_from(about);
-                }
+            Effect::Removed(id) => {
+                spaces.picture.remove(id);
+                spaces.sound.remove(id);
             }
-            Change::Policy { collection, policy } => {
-                let in_force = policy.map(|policy| InForce { version: event.sequence, policy });
-                self.policies.set(collection, in_force);
-            }
+            Effect::Nothing => {}
         }
     }
 
-    fn insert(&mut self, reference: Arc<Reference>) {
-        let id = self.next;
-        self.next += 1;
-        self.picture.insert(id, &reference.fingerprint.picture);
-        self.sound.insert(id, &reference.fingerprint.sound);
-        self.ids.insert(reference.name.clone(), id);
-        self.references.insert(id, reference);
+    /// What is searched, made where it is missing.
+    fn spaces(&self) -> &Spaces {
+        self.spaces.get_or_init(|| {
+            let (mut picture, mut sound) = (PictureSpace::default(), SoundSpace::default());
+            // On threads of their own: those of a pool, all of which may wait for this, must have no part in it.
+            std::thread::scope(|scope| {
+                scope.spawn(|| self.iter().for_each(|(id, r)| picture.insert(id, &r.fingerprint.picture)));
+                scope.spawn(|| self.iter().for_each(|(id, r)| sound.insert(id, &r.fingerprint.sound)));
+            });
+            Spaces { picture, sound }
+        })
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&Arc<Reference>> {
-        self.references.get(self.ids.get(name)?)
+    /// Gets ready to be searched at once.
+    pub(super) fn prepare(&self) {
+        self.spaces();
     }
 
-    pub(super) fn reference(&self, id: RefId) -> Option<&Arc<Reference>> {
-        self.references.get(&id)
-    }
-
-    /// All references by name.
-    pub(super) fn list(&self) -> Vec<Arc<Reference>> {
-        self.ids.values().filter_map(|id| self.references.get(id)).cloned().collect()
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.ids.len()
+    /// Whether it is ready.
+    pub(super) fn is_prepared(&self) -> bool {
+        self.spaces.get().is_some()
     }
 
     /// All segments that `probe` shares with references, picture and sound fused, the surest first.
     pub(super) fn search(&self, probe: &Probe) -> Vec<Segment> {
-        let mut segments = self.picture.search(&probe.picture);
-        segments.extend(self.sound.search(&probe.sound));
+        let spaces = self.spaces();
+        let mut segments = watch::stage("picture", || spaces.picture.search(&probe.picture));
+        segments.extend(watch::stage("sound", || spaces.sound.search(&probe.sound)));
         fuse(segments)
     }
-}
-
-fn check_about(about: &About) -> Result<(), ChangeError> {
-    check_text("the label", &about.label)?;
-    check_name("the collection", &about.collection)
-}
-
-fn check_name(what: &'static str, text: &str) -> Result<(), ChangeError> {
-    if text.is_empty() {
-        return Err(ChangeError::Text { what, text: String::new(), cause: "it is empty" });
-    }
-    check_text(what, text)
-}
-
-pub(super) fn check_text(what: &'static str, text: &str) -> Result<(), ChangeError> {
-    let cause = if text.len() > TEXT_LIMIT {
-        "it is too long"
-    } else if text.chars().any(char::is_control) {
-        "it has control characters"
-    } else {
-        return Ok(());
-    };
-    Err(ChangeError::Text { what, text: text.chars().take(80).collect(), cause })
 }

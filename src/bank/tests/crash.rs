@@ -2,10 +2,11 @@
 
 use super::fingerprint_of;
 use super::naive::{Naive, Step, make, state};
-use super::sim::{Failure, SimDisk};
+use super::sim::{Failure, Lie, SimDisk};
 use crate::bank::{About, Bank, ChangeError, LogError, OpenError};
 use crate::decide::Policy;
 use crate::synthetic::Random;
+use std::iter;
 
 /// The workload: of each kind of change one at least.
 fn steps() -> Vec<Step> {
@@ -50,20 +51,25 @@ fn operations() -> u64 {
     disk.operations()
 }
 
-/// The bank can be opened, holds what it should, and can be changed and opened again.
-fn check(disk: &SimDisk, allowed: &[&Naive], what: &str) {
-    let bank = Bank::open_on(disk).unwrap_or_else(|e| panic!("{what}: {e}"));
+/// The bank can be opened, holds what it should, and can be changed and opened again. If not, what is wrong.
+fn survived(disk: &SimDisk, allowed: &[&Naive]) -> Result<(), String> {
+    let bank = Bank::open_on(disk).map_err(|e| e.to_string())?;
     let found = state(&bank);
     let Some(model) = allowed.iter().find(|model| *model.now() == found) else {
-        panic!("{what}: {found:?} is none of {allowed:?}");
+        return Err(format!("{found:?} is none of {allowed:?}"));
     };
     assert_eq!(bank.sequence(), model.0.len() as u64 - 1);
     let step = Step::Add("after", About::default(), 19);
-    make(&bank, &step).unwrap();
+    make(&bank, &step).map_err(|e| e.to_string())?;
     drop(bank);
     let expected = model.after(&step).unwrap().now().clone();
-    assert_eq!(state(&Bank::open_on(disk).unwrap()), expected, "{what}");
-    assert_eq!(state(&Bank::read(disk, u64::MAX).unwrap().0), expected, "{what}");
+    assert_eq!(state(&Bank::open_on(disk).unwrap()), expected);
+    assert_eq!(state(&Bank::read(disk, u64::MAX).unwrap().0), expected);
+    Ok(())
+}
+
+fn check(disk: &SimDisk, allowed: &[&Naive], what: &str) {
+    survived(disk, allowed).unwrap_or_else(|wrong| panic!("{what}: {wrong}"));
 }
 
 #[test]
@@ -74,8 +80,7 @@ fn power_may_be_lost_at_every_operation() {
                 let disk = SimDisk::failing(&[(at, failure)]);
                 let (acknowledged, in_flight) = work(&disk);
                 disk.reboot(&mut Random(seed ^ (at << 8)));
-                let allowed: Vec<&Naive> =
-                    [Some(&acknowledged), in_flight.as_ref()].into_iter().flatten().collect();
+                let allowed: Vec<&Naive> = iter::once(&acknowledged).chain(&in_flight).collect();
                 check(&disk, &allowed, &format!("operation {at}, {failure:?}, seed {seed}"));
             }
         }
@@ -106,7 +111,7 @@ fn a_disk_that_stays_full_loses_nothing_and_says_so() {
         let (acknowledged, _) = work(&disk);
         // A change that could neither be made nor taken back may be there, whole: nothing could be done about it.
         let tried: Vec<Naive> = steps().iter().filter_map(|step| acknowledged.after(step)).collect();
-        let allowed: Vec<&Naive> = std::iter::once(&acknowledged).chain(&tried).collect();
+        let allowed: Vec<&Naive> = iter::once(&acknowledged).chain(&tried).collect();
         disk.reboot(&mut Random(from));
         check(&disk, &allowed, &format!("full from operation {from}"));
     }
@@ -133,4 +138,20 @@ fn a_lock_is_given_back() {
     assert!(matches!(Bank::open_on(&disk), Err(OpenError::Busy)));
     drop(bank);
     Bank::open_on(&disk).unwrap();
+}
+
+/// These tests would find a sync that is missing.
+#[test]
+fn a_disk_that_forgets_to_sync_is_found_out() {
+    for lie in [Lie::Files, Lie::Names] {
+        let lost =
+            (0..operations()).flat_map(|at| (0..4).map(move |seed| (at, seed))).filter(|&(at, seed)| {
+                let disk = SimDisk::failing(&[(at, Failure::PowerBefore)]).lying(lie);
+                let (acknowledged, in_flight) = work(&disk);
+                disk.reboot(&mut Random(seed ^ (at << 8)));
+                let allowed: Vec<&Naive> = iter::once(&acknowledged).chain(&in_flight).collect();
+                survived(&disk, &allowed).is_err()
+            });
+        assert!(lost.count() > 10, "{lie:?}");
+    }
 }

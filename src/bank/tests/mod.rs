@@ -178,3 +178,42 @@ fn readers_see_each_change_whole_while_a_writer_works() {
     });
     assert_eq!(bank.sequence(), 21);
 }
+
+#[test]
+fn another_process_catches_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let bank = Bank::open(folder.path()).unwrap();
+    bank.add("a", "", fingerprint(0)).unwrap();
+    let reader = Bank::open_read_only(folder.path()).unwrap();
+    assert_eq!(reader.refresh().unwrap(), 0);
+    bank.add("b", "", fingerprint(1)).unwrap();
+    bank.remove("a").unwrap();
+    assert_eq!((reader.sequence(), reader.refresh().unwrap(), reader.sequence()), (1, 2, 3));
+    assert_eq!(content(&reader), content(&bank));
+    assert_eq!(reader.check(&probes()[1], NOW), bank.check(&probes()[1], NOW));
+    assert_eq!(reader.refresh().unwrap(), 0);
+    // What was cut off is missed, and the reader stays as it was.
+    let log = folder.path().join("changes.log");
+    drop(bank);
+    let bytes = std::fs::read(&log).unwrap();
+    std::fs::write(&log, &bytes[..bytes.len() - 1]).unwrap();
+    assert!(matches!(reader.refresh(), Err(OpenError::Corrupt { .. })));
+    assert_eq!((reader.sequence(), reader.len()), (3, 1));
+    assert_eq!(Bank::in_memory().refresh().unwrap(), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn files_are_for_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let (bank, ring) = (folder.path().join("bank"), folder.path().join("uploads"));
+    Bank::open(&bank).unwrap().add("a", "", fingerprint_of(9)).unwrap();
+    Uploads::open(&ring, 0).unwrap();
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for dir in [bank, ring] {
+        assert_eq!(mode(&dir), 0o700);
+        let files: Vec<_> = std::fs::read_dir(&dir).unwrap().map(|file| file.unwrap().path()).collect();
+        assert!(files.len() >= 2 && files.iter().all(|file| mode(file) == 0o600));
+    }
+}
