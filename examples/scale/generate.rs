@@ -10,10 +10,10 @@ use afterimage::{picture, sound};
 
 /// Motion codes a second.
 const RATE: usize = 4;
-/// Of 128 bits of a feature, how many are turned.
-const FEATURE_BITS: u32 = 30;
-/// Of 32 bits of a word of sound.
-const WORD_BITS: u32 = 8;
+/// Of 128 bits of a feature, how many are turned: twice those within which features are compared.
+const FEATURE_BITS: u32 = 32;
+/// Of 32 bits of a word of sound: half of them, for words are compared by the thousand.
+const WORD_BITS: u32 = 16;
 
 /// Real fingerprints to cut films from.
 pub(crate) struct Films(pub(crate) Vec<Fingerprint>);

@@ -2,7 +2,8 @@
 //!
 //! A bank is the log of its changes. Each is on the disk before it is acknowledged, and all of them replayed give the bank
 //! again: here ([`Bank::open`]), as it was ([`Bank::open_at`]), or elsewhere ([`Bank::replicate`]). One process may change
-//! a bank; any number may read it.
+//! a bank; any number may read it, and [catch up](Bank::refresh) with it. The bytes of the log, version 2, are told at the
+//! head of `log.rs` and `record.rs`.
 //!
 //! | room | subject |
 //! |---|---|

@@ -24,6 +24,12 @@ struct Spaces {
     sound: SoundSpace,
 }
 
+impl Spaces {
+    fn fork(&self) -> Self {
+        Self { picture: self.picture.fork(), sound: self.sound.clone() }
+    }
+}
+
 impl Deref for View {
     type Target = Catalogue;
 
@@ -39,17 +45,14 @@ impl From<Catalogue> for View {
 }
 
 impl View {
-    /// The same content with search spaces of its own, where this one has any.
-    pub(super) fn rebuilt(&self) -> Self {
-        let view = Self::from(self.catalogue.clone());
-        if self.is_prepared() {
-            view.prepare();
-        }
-        view
+    /// The same content to be changed apart, with search spaces where this one has any.
+    pub(super) fn fork(&self) -> Self {
+        let spaces = self.spaces.get().map(|spaces| OnceLock::from(spaces.fork()));
+        Self { catalogue: self.catalogue.clone(), spaces: spaces.unwrap_or_default() }
     }
 
-    /// Makes a change that was found to be possible; one that is not is passed over.
-    pub(super) fn apply(&mut self, event: &Event) {
+    /// Makes a change that no fork of this one has seen. It was found to be possible; one that is not is passed over.
+    pub(super) fn lead(&mut self, event: &Event) {
         let effect = self.catalogue.apply(event);
         let Some(spaces) = self.spaces.get_mut() else { return };
         match effect {
@@ -60,10 +63,39 @@ impl View {
                 }
             }
             Effect::Removed(id) => {
-                spaces.picture.remove(id);
+                spaces.picture.forget(id);
                 spaces.sound.remove(id);
             }
             Effect::Nothing => {}
+        }
+    }
+
+    /// Makes changes that its fork has made already.
+    pub(super) fn follow(&mut self, events: &[Event], fork: &Self) {
+        let effects: Vec<Effect> = events.iter().map(|event| self.catalogue.apply(event)).collect();
+        let Some(theirs) = fork.spaces.get() else {
+            self.spaces = OnceLock::new();
+            return;
+        };
+        // Each may have been made searchable by itself, by its first search.
+        let Some(spaces) = self.spaces.get_mut().filter(|own| own.picture.shares(&theirs.picture)) else {
+            self.spaces = OnceLock::from(theirs.fork());
+            return;
+        };
+        for effect in effects {
+            match effect {
+                Effect::Inserted(id) => {
+                    if let Some(reference) = self.catalogue.reference(id) {
+                        spaces.picture.adopt(id, &theirs.picture);
+                        spaces.sound.insert(id, &reference.fingerprint.sound);
+                    }
+                }
+                Effect::Removed(id) => {
+                    spaces.picture.remove(id);
+                    spaces.sound.remove(id);
+                }
+                Effect::Nothing => {}
+            }
         }
     }
 
@@ -83,11 +115,6 @@ impl View {
     /// Gets ready to be searched at once.
     pub(super) fn prepare(&self) {
         self.spaces();
-    }
-
-    /// Whether it is ready.
-    pub(super) fn is_prepared(&self) -> bool {
-        self.spaces.get().is_some()
     }
 
     /// All segments that `probe` shares with references, picture and sound fused, the surest first.
