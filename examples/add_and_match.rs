@@ -1,8 +1,9 @@
 //! Bans the first file and checks the others: `add_and_match BANK BANNED UPLOAD...`.
 
 use afterimage::media::{self, Options};
-use afterimage::{Bank, Fingerprinter, Policy, Probe};
+use afterimage::{Bank, Fingerprinter, Probe};
 use std::error::Error;
+use std::time::SystemTime;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -12,7 +13,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let bank = Bank::open(folder)?;
     bank.add(banned, "banned", watch(banned)?.fingerprint())?;
     for upload in uploads {
-        let verdict = bank.check(&watch(upload)?, &Policy::default());
+        let verdict = bank.check(&watch(upload)?, SystemTime::now());
         for m in verdict.acting() {
             let (here, there) = (m.query, m.matched);
             println!(

@@ -6,36 +6,36 @@
 mod synthetic;
 
 use afterimage::media::{Frame, Luma, Samples};
-use afterimage::{Bank, Fingerprinter, Policy, Probe, Sink};
+use afterimage::{Bank, Fingerprinter, Probe, Sink};
 use std::error::Error;
+use std::time::SystemTime;
 use synthetic::Film;
 
 const RATE: u32 = 16_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let bank = Bank::in_memory();
-    let policy = Policy::default();
     bank.add("first", "terror", decode(1, 0.0).fingerprint())?;
 
     // All threads share the bank. A check never waits for a change.
     std::thread::scope(|scope| {
         let uploads = [("a copy", 1, 4.0), ("an innocent film", 7, 0.0)];
         for (name, seed, from) in uploads {
-            let (bank, policy) = (&bank, &policy);
-            scope.spawn(move || gate(bank, policy, name, &decode(seed, from)));
+            let bank = &bank;
+            scope.spawn(move || gate(bank, name, &decode(seed, from)));
         }
     });
 
     // A film is banned in the middle of it all, and the next upload is blocked.
     let upload = decode(7, 2.0);
     bank.add("second", "terror", decode(7, 0.0).fingerprint())?;
-    gate(&bank, &policy, "what was innocent before", &upload);
+    gate(&bank, "what was innocent before", &upload);
     Ok(())
 }
 
 /// Lets an upload through, or says which part of it is whose copy.
-fn gate(bank: &Bank, policy: &Policy, name: &str, upload: &Probe) {
-    let verdict = bank.check(upload, policy);
+fn gate(bank: &Bank, name: &str, upload: &Probe) {
+    let verdict = bank.check(upload, SystemTime::now());
     match verdict.acting().next() {
         None => println!("{name}: let through"),
         Some(m) => println!(

@@ -6,7 +6,8 @@
 //!
 //! ```
 //! use afterimage::media::{Frame, Luma};
-//! use afterimage::{Bank, Fingerprinter, Policy, Probe, Sink};
+//! use afterimage::{Bank, Fingerprinter, Probe, Sink};
+//! use std::time::SystemTime;
 //!
 //! /// Ten seconds of a film of moving tiles in shots of two seconds, beginning at the second `from`. A service pushes what it decodes.
 //! fn watch(seed: u32, from: f64) -> Probe {
@@ -28,12 +29,12 @@
 //! let bank = Bank::in_memory(); // or Bank::open("folder"), which survives the loss of power
 //! bank.add("banned.mp4", "terror", watch(1, 0.0).fingerprint())?;
 //!
-//! let verdict = bank.check(&watch(1, 3.0), &Policy::default());
+//! let verdict = bank.check(&watch(1, 3.0), SystemTime::now());
 //! let copy = verdict.acting().next().expect("the upload begins at second 3 of the banned film");
 //! assert_eq!(copy.reference, "banned.mp4");
 //! assert!((copy.matched.start - copy.query.start - 3.0).abs() < 1.0);
 //!
-//! assert!(!bank.check(&watch(2, 0.0), &Policy::default()).is_match());
+//! assert!(!bank.check(&watch(2, 0.0), SystemTime::now()).is_match());
 //! # Ok::<(), afterimage::bank::ChangeError>(())
 //! ```
 //!
@@ -59,7 +60,8 @@
 //! # Features
 //!
 //! None is on by default: Y4M, WAVE, PNG, JPEG, WebP and GIF are always read. `ffmpeg` reads everything else through the
-//! `ffmpeg` program in a jail. `cli` is the `afterimage` command.
+//! `ffmpeg` program in a jail. `cli` is the `afterimage` command. `metrics` and `tracing` tell a service's own facades
+//! of what its banks do.
 
 pub mod align;
 pub mod bank;
@@ -71,7 +73,7 @@ pub mod picture;
 pub mod sound;
 
 pub use bank::Bank;
-pub use decide::{Match, Policy, Verdict};
+pub use decide::{Action, Match, Policy, Verdict};
 pub use fingerprint::{Fingerprint, Fingerprinter, Probe, Spec};
 pub use media::Sink;
 

@@ -20,11 +20,11 @@ pub(super) trait Disk: Debug + Send {
     /// Makes the names durable.
     fn sync(&self) -> io::Result<()>;
     /// Locks a file of the folder until the lock is dropped; `None` where somebody else holds it.
-    fn lock(&self, name: &str) -> io::Result<Option<Box<dyn Debug + Send>>>;
+    fn lock(&self, name: &str) -> io::Result<Option<Box<dyn Debug + Send + Sync>>>;
 }
 
 /// A file of a folder.
-pub(super) trait DiskFile: Debug + Send {
+pub(super) trait DiskFile: Debug + Send + Sync {
     /// Bytes.
     fn len(&self) -> io::Result<u64>;
     /// Fills `into` from the byte `offset` on.
@@ -88,7 +88,7 @@ impl Disk for Folder {
         sync_folder(&self.0)
     }
 
-    fn lock(&self, name: &str) -> io::Result<Option<Box<dyn Debug + Send>>> {
+    fn lock(&self, name: &str) -> io::Result<Option<Box<dyn Debug + Send + Sync>>> {
         let file = Self::options(true).create(true).truncate(false).open(self.0.join(name))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Box::new(file))),

@@ -19,10 +19,10 @@ pub enum OpenError {
     /// Somebody else has it open for changes.
     #[error("somebody else is changing this bank")]
     Busy,
-    /// It was written by a later version of this crate.
-    #[error("a bank of file version {got}; this program reads up to version {newest}")]
+    /// It was written by another version of this crate.
+    #[error("a bank of file version {got}; this program reads version {newest}")]
     Version {
-        /// The newest version that is understood.
+        /// The version that is understood.
         newest: u16,
         /// The version met.
         got: u16,
@@ -30,6 +30,14 @@ pub enum OpenError {
     /// Its fingerprints were made by other algorithms.
     #[error("its fingerprints were {0}")]
     Spec(#[from] SpecMismatch),
+    /// It was asked for as it will be after changes that were not made yet.
+    #[error("the bank has no change {asked}: the last one is {last}")]
+    NotYet {
+        /// The change asked for.
+        asked: u64,
+        /// The last change.
+        last: u64,
+    },
     /// What was written was changed since.
     #[error("the bank is corrupt at byte {offset} of its log: {cause}")]
     Corrupt {
@@ -71,10 +79,50 @@ pub enum ChangeError {
         /// The name.
         name: String,
     },
+    /// It belongs to a collection that is under legal hold.
+    #[error("{name:?} cannot be taken out of {collection:?}, which is under legal hold")]
+    Held {
+        /// The reference.
+        name: String,
+        /// Its collection.
+        collection: String,
+    },
+    /// A policy with a number that means nothing.
+    #[error("the policy cannot be: {cause}")]
+    Policy {
+        /// What is wrong with it.
+        cause: &'static str,
+    },
+    /// There is no such change to take back.
+    #[error("the bank has no change {sequence}")]
+    NoSuchChange {
+        /// The change asked for.
+        sequence: u64,
+    },
+    /// What a change changed was changed again since, so that it cannot be taken back alone.
+    #[error("what change {sequence} changed was changed again since: undo that first")]
+    ChangedSince {
+        /// The change that was to be taken back.
+        sequence: u64,
+    },
+    /// Only banks on a disk remember their changes.
+    #[error("the bank is in memory only and has no history")]
+    NoHistory,
+    /// The history could not be read.
+    #[error("the history cannot be read: {0}")]
+    History(#[from] OpenError),
+    /// A change of another bank that does not follow the last one here.
+    #[error("change {got} of the other bank came where change {expected} was due")]
+    Gap {
+        /// The change that was due.
+        expected: u64,
+        /// The change that came.
+        got: u64,
+    },
     /// A name or label that a bank does not take.
     #[error("{what} {text:?} cannot be used: {cause}")]
     Text {
-        /// `the name` or `the label`.
+        /// `the name`, `the label` or the like.
         what: &'static str,
         /// The text, or its beginning.
         text: String,

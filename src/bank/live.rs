@@ -3,7 +3,8 @@
 //! There are two copies (the left-right scheme of Ramalhete and Correia, 2015, with locks in the place of read
 //! indicators). Readers use the one in front. A writer changes the other, when the last reader has left it, then puts it
 //! in front. So a reader never waits for a writer, and what it reads does not change under it. The second copy is made
-//! by the first change: a bank that is only read has one.
+//! by the first change: a bank that is only read has one. What is large, the pictures and their index, both have in
+//! common.
 
 use super::event::Event;
 use super::view::View;
@@ -69,10 +70,10 @@ impl Live {
             let mut view = self.side(other).write().unwrap_or_else(PoisonError::into_inner);
             // Until this is done the other side counts as unmade, also where a panic ends it halfway.
             match std::mem::replace(&mut *back, Back::Unmade) {
-                Back::Unmade => *view = self.read().rebuilt(),
-                Back::Behind(missed) => missed.iter().for_each(|event| view.apply(event)),
+                Back::Unmade => *view = self.read().fork(),
+                Back::Behind(missed) => view.follow(&missed, &self.read()),
             }
-            events.iter().for_each(|event| view.apply(event));
+            events.iter().for_each(|event| view.lead(event));
         }
         self.side(other).clear_poison();
         self.front.store(other, Ordering::SeqCst);

@@ -2,7 +2,7 @@
 //!
 //! | offset | content |
 //! |---|---|
-//! | 0 | `AFTRBANK`, file version (2 bytes, 1), 2 zero bytes, spec (2 + 2), CRC-32 of these 16 bytes |
+//! | 0 | `AFTRBANK`, file version (2 bytes, 2), 2 zero bytes, spec (2 + 2), CRC-32 of these 16 bytes |
 //! | 4096 | slot: end of the log (8), last sequence number (8), CRC-32 of these 16 bytes |
 //! | 8192 | the other slot |
 //! | 12288 | [records](super::record), without gaps, numbered from 1 |
@@ -23,7 +23,7 @@ const UNFINISHED: &str = "changes.log.new";
 const LOCK: &str = "lock";
 
 const MAGIC: [u8; 8] = *b"AFTRBANK";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 const PAGE: u64 = 4096;
 const START: u64 = 3 * PAGE;
 
@@ -31,17 +31,33 @@ const START: u64 = 3 * PAGE;
 #[derive(Debug)]
 pub(super) struct Log {
     file: Box<dyn DiskFile>,
-    _lock: Box<dyn std::fmt::Debug + Send>,
+    _lock: Box<dyn std::fmt::Debug + Send + Sync>,
     end: u64,
     slot: u64,
     broken: bool,
 }
 
+/// A place between two records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The byte behind the record before it.
+    pub(super) end: u64,
+    /// The number of that record.
+    pub(super) sequence: u64,
+}
+
+/// Before the first record.
+impl Default for Place {
+    fn default() -> Self {
+        Self { end: START, sequence: 0 }
+    }
+}
+
 /// What was found in a log, apart from its events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
-    /// The byte behind the last record.
-    pub(super) end: u64,
+    /// Behind the last record.
+    pub(super) place: Place,
     /// Bytes behind it that are no record: a change that was never acknowledged.
     pub(super) torn: u64,
     /// Slots that cannot be read; one is what a loss of power leaves.
@@ -79,12 +95,12 @@ impl Log {
             create(disk)?;
         }
         let file = disk.open(NAME, true)?;
-        let found = read(&*file, each)?;
+        let found = read(&*file, Place::default(), each)?;
         if found.torn > 0 {
-            file.set_len(found.end)?;
+            file.set_len(found.place.end)?;
             file.sync()?;
         }
-        Ok((Self { file, _lock: lock, end: found.end, slot: found.slot, broken: false }, found))
+        Ok((Self { file, _lock: lock, end: found.place.end, slot: found.slot, broken: false }, found))
     }
 
     /// Writes an event down. When this returns `Ok` no loss of power can take it back; when it returns an error the
@@ -111,6 +127,13 @@ impl Log {
     }
 }
 
+impl Log {
+    /// Tells all events once more.
+    pub(super) fn events(&self, each: impl FnMut(Event)) -> Result<(), OpenError> {
+        read(&*self.file, Place::default(), each).map(|_| ())
+    }
+}
+
 impl Drop for Log {
     fn drop(&mut self) {
         // For the slots; what was acknowledged is durable already.
@@ -118,13 +141,17 @@ impl Drop for Log {
     }
 }
 
-/// Tells all events of a folder's log, which somebody else may be writing.
-pub(super) fn read_only(disk: &dyn Disk, mut each: impl FnMut(Event)) -> Result<Found, OpenError> {
+/// Tells all events of a folder's log from a place on. Somebody else may be writing it.
+pub(super) fn read_only(
+    disk: &dyn Disk,
+    from: Place,
+    mut each: impl FnMut(Event),
+) -> Result<Found, OpenError> {
     let file = disk.open(NAME, false).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => OpenError::Missing,
         _ => OpenError::Io(error),
     })?;
-    read(&*file, &mut each)
+    read(&*file, from, &mut each)
 }
 
 /// Makes an empty log that is either whole or not there.
@@ -157,16 +184,20 @@ fn slot(end: u64, sequence: u64) -> Vec<u8> {
     out
 }
 
-/// Reads a log from front to end.
-pub(super) fn read(file: &dyn DiskFile, mut each: impl FnMut(Event)) -> Result<Found, OpenError> {
+/// Reads a log from a place between two records on to its end.
+pub(super) fn read(
+    file: &dyn DiskFile,
+    from: Place,
+    mut each: impl FnMut(Event),
+) -> Result<Found, OpenError> {
     check_head(file)?;
     let acknowledged = slots(file)?;
     // Asked after the slots, so that a writer's progress in between only makes the file longer.
     let length = file.len()?;
-    if acknowledged.end > length {
+    if acknowledged.end.max(from.end) > length {
         return Err(OpenError::Corrupt { offset: length, cause: "the file was cut off".to_owned() });
     }
-    let (mut at, mut sequence) = (START, 0);
+    let Place { end: mut at, mut sequence } = from;
     let mut buffer = Vec::new();
     while at < length {
         let Some((number, content)) = whole_record(file, at, length, &mut buffer)? else {
@@ -192,7 +223,8 @@ pub(super) fn read(file: &dyn DiskFile, mut each: impl FnMut(Event)) -> Result<F
     if at < acknowledged.end || sequence < acknowledged.sequence {
         return Err(OpenError::Corrupt { offset: at, cause: "changes are missing".to_owned() });
     }
-    Ok(Found { end: at, torn: length - at, bad_slots: acknowledged.bad, slot: acknowledged.next_slot })
+    let place = Place { end: at, sequence };
+    Ok(Found { place, torn: length - at, bad_slots: acknowledged.bad, slot: acknowledged.next_slot })
 }
 
 fn check_head(file: &dyn DiskFile) -> Result<(), OpenError> {
@@ -209,11 +241,11 @@ fn check_head(file: &dyn DiskFile) -> Result<(), OpenError> {
     let fields = || Some((head.u16()?, head.u16()?, head.u16()?, head.u16()?, head.u32()?));
     let (version, _, picture, sound, sum) = { fields }().ok_or_else(corrupt)?;
     let fits = bytes.first_chunk::<16>().is_some_and(|front| crc32fast::hash(front) == sum);
-    // A later version may keep its checksum elsewhere, so the version comes first.
-    if version > VERSION {
+    // Another version may keep its checksum elsewhere, so the version comes first. Version 1 was never released.
+    if version != VERSION && (fits || version > VERSION) {
         return Err(OpenError::Version { newest: VERSION, got: version });
     }
-    if !fits || version == 0 {
+    if !fits {
         return Err(corrupt());
     }
     Ok(Spec { picture, sound }.check()?)

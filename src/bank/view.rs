@@ -1,105 +1,127 @@
 //! A bank's content as it is after some change: what can be asked of it.
 
-use super::event::{Change, Event};
-use crate::align::{PictureSpace, RefId, Segment, SoundSpace};
+use super::catalogue::{Catalogue, Effect};
+use super::event::Event;
+use super::watch;
+use crate::align::{PictureSpace, Segment, SoundSpace};
 use crate::decide::fuse;
-use crate::fingerprint::{Fingerprint, Probe};
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::SystemTime;
+use crate::fingerprint::Probe;
+use std::ops::Deref;
+use std::sync::OnceLock;
 
-/// What a bank knows of a reference.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Reference {
-    /// Its name, which no other reference of the bank has.
-    pub name: String,
-    /// The label it was banked with.
-    pub label: String,
-    /// When it was banked.
-    pub added: SystemTime,
-    /// The number of the change that banked it.
-    pub sequence: u64,
-    /// What is kept of it.
-    pub fingerprint: Arc<Fingerprint>,
-}
-
-/// All references after the change `sequence`, searchable.
+/// A catalogue that can be searched.
+///
+/// What is needed for that is made by the first search: to look after a bank takes none of it.
 #[derive(Debug, Default)]
 pub(super) struct View {
-    pub(super) sequence: u64,
-    next: RefId,
-    ids: BTreeMap<String, RefId>,
-    references: BTreeMap<RefId, Arc<Reference>>,
+    catalogue: Catalogue,
+    spaces: OnceLock<Spaces>,
+}
+
+#[derive(Debug, Default)]
+struct Spaces {
     picture: PictureSpace,
     sound: SoundSpace,
 }
 
+impl Spaces {
+    fn fork(&self) -> Self {
+        Self { picture: self.picture.fork(), sound: self.sound.clone() }
+    }
+}
+
+impl Deref for View {
+    type Target = Catalogue;
+
+    fn deref(&self) -> &Catalogue {
+        &self.catalogue
+    }
+}
+
+impl From<Catalogue> for View {
+    fn from(catalogue: Catalogue) -> Self {
+        Self { catalogue, spaces: OnceLock::new() }
+    }
+}
+
 impl View {
-    /// The same content with a search space of its own.
-    pub(super) fn rebuilt(&self) -> Self {
-        let mut new = Self { sequence: self.sequence, ..Self::default() };
-        for reference in self.references.values() {
-            new.insert(Arc::clone(reference));
-        }
-        new
+    /// The same content to be changed apart, with search spaces where this one has any.
+    pub(super) fn fork(&self) -> Self {
+        let spaces = self.spaces.get().map(|spaces| OnceLock::from(spaces.fork()));
+        Self { catalogue: self.catalogue.clone(), spaces: spaces.unwrap_or_default() }
     }
 
-    /// Makes a change that was found to be possible; one that is not is passed over.
-    pub(super) fn apply(&mut self, event: &Event) {
-        self.sequence = event.sequence;
-        match &event.change {
-            Change::Add { name, label, fingerprint } => self.insert(Arc::new(Reference {
-                name: name.clone(),
-                label: label.clone(),
-                added: event.time,
-                sequence: event.sequence,
-                fingerprint: Arc::clone(fingerprint),
-            })),
-            Change::Remove { name } => {
-                if let Some(id) = self.ids.remove(name) {
-                    self.references.remove(&id);
-                    self.picture.remove(id);
-                    self.sound.remove(id);
+    /// Makes a change that no fork of this one has seen. It was found to be possible; one that is not is passed over.
+    pub(super) fn lead(&mut self, event: &Event) {
+        let effect = self.catalogue.apply(event);
+        let Some(spaces) = self.spaces.get_mut() else { return };
+        match effect {
+            Effect::Inserted(id) => {
+                if let Some(reference) = self.catalogue.reference(id) {
+                    spaces.picture.insert(id, &reference.fingerprint.picture);
+                    spaces.sound.insert(id, &reference.fingerprint.sound);
                 }
             }
-            Change::Relabel { name, label } => {
-                if let Some(reference) = self.ids.get(name).and_then(|id| self.references.get_mut(id)) {
-                    Arc::make_mut(reference).label.clone_from(label);
-                }
+            Effect::Removed(id) => {
+                spaces.picture.forget(id);
+                spaces.sound.remove(id);
             }
+            Effect::Nothing => {}
         }
     }
 
-    fn insert(&mut self, reference: Arc<Reference>) {
-        let id = self.next;
-        self.next += 1;
-        self.picture.insert(id, &reference.fingerprint.picture);
-        self.sound.insert(id, &reference.fingerprint.sound);
-        self.ids.insert(reference.name.clone(), id);
-        self.references.insert(id, reference);
+    /// Makes changes that its fork has made already.
+    pub(super) fn follow(&mut self, events: &[Event], fork: &Self) {
+        let effects: Vec<Effect> = events.iter().map(|event| self.catalogue.apply(event)).collect();
+        let Some(theirs) = fork.spaces.get() else {
+            self.spaces = OnceLock::new();
+            return;
+        };
+        // Each may have been made searchable by itself, by its first search.
+        let Some(spaces) = self.spaces.get_mut().filter(|own| own.picture.shares(&theirs.picture)) else {
+            self.spaces = OnceLock::from(theirs.fork());
+            return;
+        };
+        for effect in effects {
+            match effect {
+                Effect::Inserted(id) => {
+                    if let Some(reference) = self.catalogue.reference(id) {
+                        spaces.picture.adopt(id, &theirs.picture);
+                        spaces.sound.insert(id, &reference.fingerprint.sound);
+                    }
+                }
+                Effect::Removed(id) => {
+                    spaces.picture.remove(id);
+                    spaces.sound.remove(id);
+                }
+                Effect::Nothing => {}
+            }
+        }
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&Arc<Reference>> {
-        self.references.get(self.ids.get(name)?)
+    /// What is searched, made where it is missing.
+    fn spaces(&self) -> &Spaces {
+        self.spaces.get_or_init(|| {
+            let (mut picture, mut sound) = (PictureSpace::default(), SoundSpace::default());
+            // On threads of their own: those of a pool, all of which may wait for this, must have no part in it.
+            std::thread::scope(|scope| {
+                scope.spawn(|| self.iter().for_each(|(id, r)| picture.insert(id, &r.fingerprint.picture)));
+                scope.spawn(|| self.iter().for_each(|(id, r)| sound.insert(id, &r.fingerprint.sound)));
+            });
+            Spaces { picture, sound }
+        })
     }
 
-    pub(super) fn reference(&self, id: RefId) -> Option<&Arc<Reference>> {
-        self.references.get(&id)
-    }
-
-    /// All references by name.
-    pub(super) fn list(&self) -> Vec<Arc<Reference>> {
-        self.ids.values().filter_map(|id| self.references.get(id)).cloned().collect()
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.ids.len()
+    /// Gets ready to be searched at once.
+    pub(super) fn prepare(&self) {
+        self.spaces();
     }
 
     /// All segments that `probe` shares with references, picture and sound fused, the surest first.
     pub(super) fn search(&self, probe: &Probe) -> Vec<Segment> {
-        let mut segments = self.picture.search(&probe.picture);
-        segments.extend(self.sound.search(&probe.sound));
+        let spaces = self.spaces();
+        let mut segments = watch::stage("picture", || spaces.picture.search(&probe.picture));
+        segments.extend(watch::stage("sound", || spaces.sound.search(&probe.sound)));
         fuse(segments)
     }
 }

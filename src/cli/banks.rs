@@ -2,7 +2,8 @@
 
 use super::probe::{Probed, Reading, name};
 use super::{Failure, Status, complain, csv, jobs, one_line, warn};
-use afterimage::bank::{Added, Bank};
+use afterimage::bank::{About, Added, Bank};
+use afterimage::decide::DEFAULT;
 use afterimage::fingerprint::Spec;
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -24,6 +25,9 @@ pub(super) struct Add {
     /// Said with every match
     #[arg(long, value_name = "TEXT", default_value = "")]
     label: String,
+    /// The collection whose policy they follow
+    #[arg(long, value_name = "NAME", default_value = DEFAULT)]
+    collection: String,
     /// Kept with the change
     #[arg(long, value_name = "TEXT", default_value = "")]
     reason: String,
@@ -52,11 +56,13 @@ pub(super) struct List {
     /// How they are written
     #[arg(long, value_enum, default_value = "text")]
     format: ListFormat,
+    #[command(flatten)]
+    at: At,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum ListFormat {
-    /// Columns: seconds, name, label
+    /// Columns: seconds, name, collection, label
     Text,
     /// A header and a row for each reference
     Csv,
@@ -69,6 +75,16 @@ enum ListFormat {
 pub(super) struct Info {
     /// The bank's folder
     bank: PathBuf,
+    #[command(flatten)]
+    at: At,
+}
+
+/// Which of its states a bank is read in.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct At {
+    /// The bank as it was after this change
+    #[arg(long, value_name = "N")]
+    pub(super) at: Option<u64>,
 }
 
 /// Read all of a bank and check every checksum
@@ -83,8 +99,14 @@ pub(super) fn to_read(path: &Path) -> Result<Bank, Failure> {
     Bank::open_read_only(path).map_err(|e| Failure::file(path, e))
 }
 
+/// A bank that is searched as it was after some change.
+pub(super) fn at(path: &Path, sequence: Option<u64>) -> Result<Bank, Failure> {
+    let Some(sequence) = sequence else { return to_read(path) };
+    Bank::open_at(path, sequence).map_err(|e| Failure::file(path, e))
+}
+
 /// A bank that is changed, the changes signed with the user's name.
-fn to_change(path: &Path, reason: &str) -> Result<Bank, Failure> {
+pub(super) fn to_change(path: &Path, reason: &str) -> Result<Bank, Failure> {
     let bank = Bank::open(path).map_err(|e| Failure::file(path, e))?;
     if bank.torn() > 0 {
         let torn = bank.torn();
@@ -125,11 +147,12 @@ impl Add {
         let name = self.name.clone().unwrap_or_else(|| name(path));
         let fingerprint = probe.fingerprint();
         let seconds = fingerprint.duration;
-        let added = bank.add(&name, &self.label, fingerprint).map_err(|e| Failure::file(path, e))?;
+        let about = About::of(&self.collection).labelled(&self.label);
+        let added = bank.add(&name, about, fingerprint).map_err(|e| Failure::file(path, e))?;
         Ok(match added {
             Added::New => format!("{name}: added, {seconds:.1} s"),
             Added::Unchanged => format!("{name}: was there"),
-            Added::Relabelled => format!("{name}: was there and got the new label"),
+            Added::Relabelled => format!("{name}: was there and got the new label or collection"),
         })
     }
 }
@@ -147,25 +170,30 @@ impl Remove {
 
 impl List {
     pub(super) fn run(&self) -> Result<Status, Failure> {
-        let bank = to_read(&self.bank)?;
+        let bank = at(&self.bank, self.at.at)?;
         let mut out = io::stdout().lock();
         if self.format == ListFormat::Csv {
-            writeln!(out, "name,label,seconds,still,added,sequence")?;
+            writeln!(out, "name,label,seconds,still,added,sequence,collection")?;
         }
         for reference in bank.list() {
-            let (name, label) = (&reference.name, &reference.label);
+            let (name, about) = (&reference.name, &reference.about);
+            let (label, collection) = (&about.label, &about.collection);
             let (seconds, still) = (reference.fingerprint.duration, reference.fingerprint.still);
             let (added, sequence) = (unix_seconds(reference.added), reference.sequence);
             match self.format {
-                ListFormat::Text => writeln!(out, "{seconds:9.1} s  {name}  {label}")?,
+                ListFormat::Text => {
+                    let suspended = if about.suspended { "  (suspended)" } else { "" };
+                    writeln!(out, "{seconds:9.1} s  {name}  {collection}  {label}{suspended}")?;
+                }
                 ListFormat::Csv => {
-                    let (name, label) = (csv::field(name), csv::field(label));
-                    writeln!(out, "{name},{label},{seconds:.3},{},{added:.3},{sequence}", u8::from(still))?;
+                    let [name, label, collection] = [name, label, collection].map(|text| csv::field(text));
+                    let still = u8::from(still);
+                    writeln!(out, "{name},{label},{seconds:.3},{still},{added:.3},{sequence},{collection}")?;
                 }
                 ListFormat::Jsonl => {
                     let line = json!({
                         "name": name, "label": label, "seconds": seconds, "still": still,
-                        "added": added, "sequence": sequence,
+                        "added": added, "sequence": sequence, "collection": collection, "suspended": about.suspended,
                     });
                     writeln!(out, "{line}")?;
                 }
@@ -177,7 +205,7 @@ impl List {
 
 impl Info {
     pub(super) fn run(&self) -> Result<Status, Failure> {
-        let bank = to_read(&self.bank)?;
+        let bank = at(&self.bank, self.at.at)?;
         let references = bank.list();
         let seconds: f64 = references.iter().map(|r| r.fingerprint.duration).sum();
         let stills = references.iter().filter(|r| r.fingerprint.still).count();

@@ -1,14 +1,17 @@
 //! `afterimage match` and `afterimage compare`.
 
-use super::banks::to_read;
+use super::banks::{At, at};
 use super::probe::{Probed, Reading, name};
+use super::recorded::{Record, report};
 use super::report::Format;
-use super::{Failure, Status, complain, jobs, warn};
-use afterimage::bank::Bank;
-use afterimage::decide::Policy;
+use super::{Failure, Status, complain, jobs, time, warn};
+use afterimage::bank::{Bank, Uploads};
+use afterimage::decide::{Breaker, Verdict};
 use clap::Args;
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 /// Tell which references of a bank are copied in some files
 #[derive(Args, Debug)]
@@ -20,6 +23,20 @@ pub(super) struct Match {
     media: Vec<PathBuf>,
     #[command(flatten)]
     output: Output,
+    /// Append all verdicts, with what they rest on, to a file of JSON lines
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Keep the fingerprints in a store, for `sweep`
+    #[arg(long, value_name = "STORE")]
+    keep: Option<PathBuf>,
+    /// Bytes of the store where it is made, of which a minute of media takes some 50000; the oldest make room
+    #[arg(long, value_name = "N", default_value_t = 1 << 30, requires = "keep")]
+    keep_bytes: u64,
+    /// Send matches of a reference to review when more than N different files match it within a time, such as 50/1h
+    #[arg(long, value_name = "N/TIME", value_parser = breaker)]
+    breaker: Option<(usize, Duration)>,
+    #[command(flatten)]
+    at: At,
     #[command(flatten)]
     reading: Reading,
 }
@@ -47,10 +64,29 @@ struct Output {
     all: bool,
 }
 
+fn breaker(text: &str) -> Result<(usize, Duration), String> {
+    let read = || {
+        let (count, window) = text.split_once('/')?;
+        Some((count.parse().ok()?, time::duration(window)?))
+    };
+    read().ok_or_else(|| "it is no number of files and a time, such as 50/1h".to_owned())
+}
+
 impl Match {
     pub(super) fn run(&self) -> Result<Status, Failure> {
-        let bank = to_read(&self.bank)?;
-        check_all(&bank, &self.media, &self.reading, self.output)
+        let bank = at(&self.bank, self.at.at)?;
+        let breaker = self.breaker.map(|(most, window)| Breaker::new(most, window));
+        let report = self.report.as_deref().map(report).transpose()?;
+        let keep = |path: &PathBuf| Uploads::open(path, self.keep_bytes).map_err(|e| Failure::file(path, e));
+        let uploads = self.keep.as_ref().map(keep).transpose()?;
+        let after = After { breaker: breaker.as_ref(), report, uploads };
+        let check = Check { bank: &bank, reading: &self.reading, output: self.output };
+        let status = check.all(&self.media, after)?;
+        for name in breaker.iter().flat_map(|breaker| breaker.tripped(SystemTime::now())) {
+            let said = format!("{name} matches too much: suspend or remove it if that is a mistake");
+            eprintln!("afterimage: warning: {}", super::one_line(&said));
+        }
+        Ok(status)
     }
 }
 
@@ -60,44 +96,87 @@ impl Compare {
         warn(&self.b, &warnings);
         let bank = Bank::in_memory();
         bank.add(&name(&self.b), "", probe.fingerprint()).map_err(|e| Failure::file(&self.b, e))?;
-        check_all(&bank, std::slice::from_ref(&self.a), &self.reading, self.output)
+        let check = Check { bank: &bank, reading: &self.reading, output: self.output };
+        check.all(std::slice::from_ref(&self.a), After::default())
     }
 }
 
-/// Checks files one by one. One that cannot be read makes the status an error and stops no other.
-fn check_all(bank: &Bank, files: &[PathBuf], reading: &Reading, output: Output) -> Result<Status, Failure> {
-    let mut stdout = io::stdout().lock();
-    if let Some(header) = output.format.header() {
-        writeln!(stdout, "{header}")?;
-    }
-    let policy = Policy::default();
-    let bar = jobs::bar("matching", files.len());
-    let mut status = Status::NoMatch;
-    let mut written = Ok(());
-    let work = |path: &PathBuf| -> Result<_, Failure> {
-        let Probed { probe, warnings, .. } = reading.probe(path)?;
-        Ok((bank.check(&probe, &policy), warnings))
-    };
-    jobs::in_order(files, reading.jobs(), &bar, work, |path: &PathBuf, done| match done {
-        Ok((verdict, warnings)) => {
-            status = status.max(if verdict.is_match() { Status::Match } else { Status::NoMatch });
-            let said: Vec<String> = warnings.iter().map(ToString::to_string).collect();
-            let text = output.format.file(&query_name(path, output.format), &verdict, &said, output.all);
-            bar.suspend(|| {
-                warn(path, &warnings);
-                if written.is_ok() {
-                    written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+/// How files are checked.
+struct Check<'a> {
+    bank: &'a Bank,
+    reading: &'a Reading,
+    output: Output,
+}
+
+/// What is done with a verdict apart from telling it.
+#[derive(Default)]
+struct After<'a> {
+    breaker: Option<&'a Breaker>,
+    report: Option<File>,
+    uploads: Option<Uploads>,
+}
+
+impl Check<'_> {
+    /// Checks files one by one. One that cannot be read makes the status an error and stops no other.
+    fn all(&self, files: &[PathBuf], after: After<'_>) -> Result<Status, Failure> {
+        let After { breaker, mut report, uploads } = after;
+        let mut stdout = io::stdout().lock();
+        if let Some(header) = self.output.format.header() {
+            writeln!(stdout, "{header}")?;
+        }
+        let bar = jobs::bar("matching", files.len());
+        let mut status = Status::NoMatch;
+        let mut written = Ok(());
+        let work = |path: &PathBuf| -> Result<_, Failure> {
+            let Probed { probe, warnings, .. } = self.reading.probe(path)?;
+            let now = SystemTime::now();
+            if let Some(uploads) = &uploads {
+                let kept = uploads.keep(&name(path), now, &probe.fingerprint());
+                kept.map_err(|e| Failure::file(path, format!("not kept: {e}")))?;
+            }
+            Ok((self.bank.check(&probe, now), warnings))
+        };
+        jobs::in_order(files, self.reading.jobs(), &bar, work, |path: &PathBuf, done| match done {
+            Ok((mut verdict, warnings)) => {
+                if let Some(breaker) = breaker {
+                    breaker.watch(&mut verdict);
                 }
-            });
+                status = status.max(if verdict.is_match() { Status::Match } else { Status::NoMatch });
+                let said: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+                bar.suspend(|| {
+                    warn(path, &warnings);
+                    if written.is_ok() {
+                        written = self.write(path, &verdict, &said, &mut stdout, report.as_mut());
+                    }
+                });
+            }
+            Err(e) => {
+                status = Status::Error;
+                bar.suspend(|| complain(&e));
+            }
+        });
+        bar.finish_and_clear();
+        written?;
+        Ok(status)
+    }
+
+    fn write(
+        &self,
+        path: &Path,
+        verdict: &Verdict,
+        said: &[String],
+        out: &mut impl Write,
+        report: Option<&mut File>,
+    ) -> Result<(), Failure> {
+        let format = self.output.format;
+        let text = format.file(&query_name(path, format), verdict, said, self.output.all)?;
+        out.write_all(text.as_bytes()).and_then(|()| out.flush())?;
+        if let Some(report) = report {
+            let line = Record::new(&name(path), verdict, said).line()?;
+            report.write_all(line.as_bytes()).map_err(|e| Failure(format!("the report: {e}")))?;
         }
-        Err(e) => {
-            status = Status::Error;
-            bar.suspend(|| complain(&e));
-        }
-    });
-    bar.finish_and_clear();
-    written?;
-    Ok(status)
+        Ok(())
+    }
 }
 
 /// Machine formats name files without folders, people see what they typed.

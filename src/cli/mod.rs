@@ -4,11 +4,16 @@ mod banks;
 mod cpu;
 mod csv;
 mod evaluate;
+mod events;
 mod explain;
 mod jobs;
 mod matching;
+mod policies;
 mod probe;
+mod recorded;
 mod report;
+mod sweep;
+mod time;
 mod truth;
 
 use afterimage::media::{MediaError, Warning};
@@ -35,8 +40,17 @@ enum Command {
     List(banks::List),
     Info(banks::Info),
     Verify(banks::Verify),
+    Log(events::Log),
+    Undo(events::Undo),
+    Policy(policies::PolicyCommand),
+    Suspend(policies::Suspend),
+    /// Let a suspended reference act again
+    Resume(policies::Suspend),
     Match(matching::Match),
     Compare(matching::Compare),
+    DryRun(recorded::DryRun),
+    Replay(recorded::Replay),
+    Sweep(sweep::Sweep),
     Evaluate(evaluate::Evaluate),
     Explain(explain::Explain),
 }
@@ -79,8 +93,16 @@ pub(crate) fn main() -> ExitCode {
         Command::List(command) => command.run(),
         Command::Info(command) => command.run(),
         Command::Verify(command) => command.run(),
+        Command::Log(command) => command.run(),
+        Command::Undo(command) => command.run(),
+        Command::Policy(command) => command.run(),
+        Command::Suspend(command) => command.run(true),
+        Command::Resume(command) => command.run(false),
         Command::Match(command) => command.run(),
         Command::Compare(command) => command.run(),
+        Command::DryRun(command) => command.run(),
+        Command::Replay(command) => command.run(),
+        Command::Sweep(command) => command.run(),
         Command::Evaluate(command) => command.run(),
         Command::Explain(command) => command.run(),
     };

@@ -1,10 +1,11 @@
 //! How a verdict is written.
 
-use super::csv;
+use super::policies::action_name;
+use super::recorded::Record;
+use super::{Failure, csv};
 use afterimage::align::{Kind, Span};
-use afterimage::decide::{Match, Verdict};
+use afterimage::decide::{Action, DEFAULT, Held, Match, Verdict};
 use clap::ValueEnum;
-use serde_json::json;
 use std::fmt::Write;
 
 /// How matches are written.
@@ -28,21 +29,25 @@ impl Format {
         (self == Self::Csv).then_some(HEADER)
     }
 
-    /// What is written of one file: the matches that act, or `all`. Empty, or whole lines.
-    pub(super) fn file(self, query: &str, verdict: &Verdict, warnings: &[String], all: bool) -> String {
-        let rows: Vec<&Match> = verdict.matches.iter().filter(|m| all || m.acts()).collect();
-        match self {
+    /// What is written of one file: the matches that are sure enough, or `all`. Empty, or whole lines.
+    pub(super) fn file(
+        self,
+        query: &str,
+        verdict: &Verdict,
+        warnings: &[String],
+        all: bool,
+    ) -> Result<String, Failure> {
+        let rows: Vec<&Match> = verdict.matches.iter().filter(|m| all || m.is_sure()).collect();
+        Ok(match self {
             Self::Csv => rows.iter().map(|m| csv_row(query, m) + "\n").collect(),
             Self::Jsonl => {
-                let object = json!({
-                    "query": query, "match": verdict.is_match(), "sequence": verdict.sequence,
-                    "warnings": warnings, "matches": rows,
-                });
-                format!("{object}\n")
+                let matches = rows.into_iter().cloned().collect();
+                let verdict = Verdict { matches, ..verdict.clone() };
+                Record::new(query, &verdict, warnings).line()?
             }
             Self::Text if rows.is_empty() => format!("{query}: no match\n"),
             Self::Text => rows.iter().map(|m| text_row(query, m)).collect(),
-        }
+        })
     }
 }
 
@@ -88,11 +93,14 @@ fn round(number: f64) -> f64 {
 
 fn text_row(query: &str, m: &Match) -> String {
     let mut out = String::new();
-    let head = if m.acts() { "copy of" } else { "perhaps, too weak to act:" };
+    let head = if m.is_sure() { "copy of" } else { "perhaps, too weak to act:" };
     // Writing to a string cannot fail.
     let _ = write!(out, "{query}: {head} {}", m.reference);
     if !m.label.is_empty() {
         let _ = write!(out, " [{}]", m.label);
+    }
+    if m.collection != DEFAULT {
+        let _ = write!(out, " in {}", m.collection);
     }
     let by = if m.kind == Kind::Both { "picture and sound" } else { kind(m.kind) };
     let _ = write!(out, "  {} is {} of it, by {by}", clock(m.query), clock(m.matched));
@@ -109,8 +117,26 @@ fn text_row(query: &str, m: &Match) -> String {
     if t.negative {
         out.push_str(", as a negative");
     }
-    let _ = writeln!(out, "  (score {:.1})", m.score);
+    let _ = writeln!(out, "  (score {:.1}{})", m.score, consequence(m));
     out
+}
+
+/// What follows from a match, where it is not simply that it is blocked.
+fn consequence(m: &Match) -> String {
+    let why = match m.held {
+        None if m.action == m.wanted && m.action.is_none_or(|action| action == Action::Block) => {
+            return String::new();
+        }
+        None => return format!(": {}", action_name(m.action)),
+        Some(Held::Suspended) => "the reference is suspended",
+        Some(Held::Expired) => "the policy has expired",
+        Some(Held::Shadow) => "the policy is in shadow",
+        Some(Held::Rollout) => "the upload is not in the sample",
+        Some(Held::Allowed) => "what is seen there is allowed",
+        Some(Held::Tripped) => "the reference matches too much",
+        Some(_) => "held back",
+    };
+    format!(": {} instead of {}, {why}", action_name(m.action), action_name(m.wanted))
 }
 
 /// A span of time as people write it.

@@ -222,7 +222,7 @@ fn render(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use afterimage::align::{Kind, Transform};
+    use afterimage::align::{Kind, Segment, Transform};
 
     const TRUTH: &str = "query,attack,path,ref,q_start,q_end,r_start,r_end,speed,pitch,mirror\n\
         a.mp4,crop,video,x.mp4,0,10,5,15,1,0,0\n\
@@ -231,13 +231,12 @@ mod tests {
         d.mp4,none,both,,,,,,,,\n";
 
     fn row(reference: &str, score: f64, query: (f64, f64), matched: (f64, f64)) -> Match {
-        Match {
-            reference: reference.to_owned(),
-            label: String::new(),
-            score,
+        let segment = Segment {
+            reference: 0,
             query: Span { start: query.0, end: query.1 },
             matched: Span { start: matched.0, end: matched.1 },
             kind: Kind::Picture,
+            surprise: score,
             transform: Transform {
                 speed: 1.0,
                 pitch: 0.0,
@@ -245,7 +244,8 @@ mod tests {
                 negative: false,
                 placement: None,
             },
-        }
+        };
+        Match { score, ..Match::new(reference, &segment) }
     }
 
     fn results() -> Vec<(String, Vec<Match>)> {

@@ -4,60 +4,44 @@
 //! meets a bank of this size. Where picture and sound of one reference tell the same story in time, their surprises add,
 //! for the two are made from different data. Segments that disagree in time never add up. The score is the surprise
 //! minus the policy's threshold: 0 or more acts.
+//!
+//! What follows is decided by the [`Policy`] of the reference's collection, from what the verdict holds and nothing else:
+//! a recorded verdict can be judged again, by the same policies or by others ([`Verdict::judge`]).
 
+mod breaker;
 mod fuse;
+mod policy;
 #[cfg(test)]
 mod tests;
+mod unix;
 
+pub use breaker::Breaker;
 pub use fuse::fuse;
+pub use policy::{Action, DEFAULT, Evidence, InForce, Policies, Policy};
 
 use crate::align::{Kind, Segment, Span, Transform};
+use crate::fingerprint::{Digest, Spec};
 use serde::{Deserialize, Serialize};
+use std::time::SystemTime;
 
-/// What a score of less than the threshold is set to at most when something else than the threshold holds it back.
-const HELD_BACK: f64 = -0.01;
-
-/// When a match acts.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Policy {
-    /// Act where at most this number of false matches is expected by chance in one query of the whole bank.
-    pub false_matches: f64,
-    /// Act only where the copy lasts at least this number of seconds in the query. Stills are exempt.
-    pub min_seconds: f64,
-    /// The same where sound alone tells of it: jingles and samples of a second or two are in many soundtracks.
-    pub min_sound_seconds: f64,
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self { false_matches: 1e-6, min_seconds: 1.0, min_sound_seconds: 3.0 }
-    }
-}
-
-impl Policy {
-    /// The score of a segment: its surprise minus the threshold. 0 or more acts; never NaN.
-    pub fn score(&self, segment: &Segment) -> f64 {
-        // Written so that a NaN on either side comes out as the threshold that nothing passes.
-        let threshold = -self.false_matches.max(f64::MIN_POSITIVE).log10();
-        let surprise = if segment.surprise.is_nan() { 0.0 } else { segment.surprise.clamp(-1e3, 1e6) };
-        let score = surprise - threshold.clamp(-1e3, 1e3);
-        let seconds = segment.query.end - segment.query.start;
-        let still = seconds == 0.0 || segment.matched.end == segment.matched.start;
-        let least = if segment.kind == Kind::Sound { self.min_sound_seconds } else { self.min_seconds };
-        let long_enough = seconds >= least;
-        if still || long_enough { score } else { score.min(HELD_BACK) }
-    }
-}
+/// Share of a match that allowed matches must cover to overrule it: ends are found to a second or so.
+const COVERED: f64 = 0.8;
 
 /// A stretch of a query that is a copy of a stretch of a reference, as judged by a policy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Match {
     /// The reference's name.
     pub reference: String,
-    /// The label it was banked with.
+    /// Its label.
     pub label: String,
-    /// −log₁₀ of the number of false matches expected by chance, minus the policy's threshold: 0 or more acts.
-    pub score: f64,
+    /// The collection it belongs to.
+    pub collection: String,
+    /// Its duration in seconds.
+    pub reference_seconds: f64,
+    /// An operator has suspended it.
+    pub suspended: bool,
+    /// −log₁₀ of the number of false matches expected by chance.
+    pub surprise: f64,
     /// Where in the query.
     pub query: Span,
     /// Where in the reference.
@@ -66,32 +50,183 @@ pub struct Match {
     pub kind: Kind,
     /// What was done to it.
     pub transform: Transform,
+    /// The version of the policy that judged it: the number of the change that set it, 0 where none did.
+    pub policy: u64,
+    /// The surprise minus the policy's threshold: 0 or more is sure enough.
+    pub score: f64,
+    /// What the policy asks for, if it is sure enough.
+    pub wanted: Option<Action>,
+    /// What is done.
+    pub action: Option<Action>,
+    /// Why that is not what the policy asks for.
+    pub held: Option<Held>,
+}
+
+/// Why less is done than a policy asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Held {
+    /// An operator has suspended the reference.
+    Suspended,
+    /// The policy has expired.
+    Expired,
+    /// The policy only reports.
+    Shadow,
+    /// The upload is not in the policy's sample.
+    Rollout,
+    /// What is seen there is allowed.
+    Allowed,
+    /// The reference matched too much: see [`Breaker`].
+    Tripped,
 }
 
 impl Match {
-    /// Whether it is sure enough to act on.
-    pub fn acts(&self) -> bool {
+    /// What was found of a reference that is neither labelled nor in a collection of its own; not judged yet.
+    pub fn new(reference: &str, segment: &Segment) -> Self {
+        Self {
+            reference: reference.to_owned(),
+            label: String::new(),
+            collection: DEFAULT.to_owned(),
+            reference_seconds: 0.0,
+            suspended: false,
+            surprise: segment.surprise,
+            query: segment.query,
+            matched: segment.matched,
+            kind: segment.kind,
+            transform: segment.transform,
+            policy: 0,
+            score: 0.0,
+            wanted: None,
+            action: None,
+            held: None,
+        }
+    }
+
+    /// Whether it is sure enough, whatever follows.
+    pub fn is_sure(&self) -> bool {
         self.score >= 0.0
+    }
+
+    /// Whether anything is done against the upload, be it only written down.
+    pub fn acts(&self) -> bool {
+        self.action.is_some_and(|action| action > Action::Allow)
+    }
+
+    fn evidence(&self, query_seconds: f64) -> Evidence {
+        Evidence {
+            surprise: self.surprise,
+            kind: self.kind,
+            query: self.query,
+            matched: self.matched,
+            query_seconds,
+            reference_seconds: self.reference_seconds,
+        }
+    }
+
+    /// What its own collection's policy makes of it.
+    fn judge(&mut self, policy: &Policy, query_seconds: f64, upload: Digest, time: SystemTime) {
+        self.score = policy.score(&self.evidence(query_seconds));
+        self.wanted = self.is_sure().then_some(policy.action);
+        (self.action, self.held) = (self.wanted, None);
+        if self.suspended {
+            self.hold(Held::Suspended, policy);
+        } else if policy.expires.is_some_and(|end| time >= end) {
+            self.hold(Held::Expired, policy);
+        } else if policy.shadow {
+            self.hold(Held::Shadow, policy);
+        } else if upload.sample() >= policy.rollout {
+            self.hold(Held::Rollout, policy);
+        }
+    }
+
+    fn hold(&mut self, why: Held, policy: &Policy) {
+        if self.wanted.is_some() {
+            self.action = policy.legal_hold.then_some(Action::Log);
+            self.held = Some(why);
+        }
     }
 }
 
-/// What came out for one query.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// What came out for one query, and all that it came out of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
+    /// The strongest of what its matches ask for; nothing where there is none.
+    pub action: Option<Action>,
+    /// Seconds of the query.
+    pub seconds: f64,
+    /// The digest of the query's fingerprint.
+    pub upload: Digest,
+    /// The algorithms that made the fingerprints.
+    pub spec: Spec,
     /// The last change of the bank that was taken into account.
     pub sequence: u64,
+    /// The time it was judged at.
+    #[serde(with = "unix")]
+    pub time: SystemTime,
     /// All matches, the surest first, those that do not act included.
     pub matches: Vec<Match>,
 }
 
 impl Verdict {
-    /// The matches that are sure enough to act on, the surest first.
+    /// The matches that something is done about, the surest first.
     pub fn acting(&self) -> impl Iterator<Item = &Match> {
-        self.matches.iter().filter(|m| m.acts())
+        self.matches.iter().filter(|found| found.acts())
     }
 
-    /// Whether any match is sure enough to act on.
+    /// Whether any match acts.
     pub fn is_match(&self) -> bool {
         self.acting().next().is_some()
     }
+
+    /// Judges the evidence, again or for the first time. Depends on nothing but the verdict and the policies.
+    pub fn judge(&mut self, policies: &Policies) {
+        let (seconds, upload, time) = (self.seconds, self.upload, self.time);
+        for found in &mut self.matches {
+            let InForce { version, policy } = policies.of(&found.collection);
+            found.policy = version;
+            found.judge(&policy, seconds, upload, time);
+        }
+        self.allow(policies);
+        self.matches.sort_by(|a, b| b.score.total_cmp(&a.score).then(b.surprise.total_cmp(&a.surprise)));
+        self.conclude();
+    }
+
+    /// Lets allowed matches overrule others that tell of the same seconds by no other sense.
+    fn allow(&mut self, policies: &Policies) {
+        let allowed: Vec<(Kind, Span)> = self
+            .matches
+            .iter()
+            .filter(|found| found.action == Some(Action::Allow))
+            .map(|found| (found.kind, found.query))
+            .collect();
+        for found in self.matches.iter_mut().filter(|found| found.acts()) {
+            let explains = |kind: Kind| kind == Kind::Both || kind == found.kind;
+            let spans = allowed.iter().filter(|(kind, _)| explains(*kind)).map(|(_, span)| *span);
+            if is_covered(found.query, spans.collect()) {
+                found.hold(Held::Allowed, &policies.of(&found.collection).policy);
+            }
+        }
+    }
+
+    /// Draws the conclusion from what its matches ask for, after some of them were changed.
+    pub fn conclude(&mut self) {
+        self.action = self.matches.iter().filter_map(|found| found.action).max();
+    }
+}
+
+/// Whether `spans` cover nearly all of `whole`.
+fn is_covered(whole: Span, mut spans: Vec<Span>) -> bool {
+    spans.sort_by(|a, b| a.start.total_cmp(&b.start));
+    let length = whole.end - whole.start;
+    if length <= 0.0 {
+        return spans.iter().any(|span| span.start <= whole.start && whole.end <= span.end);
+    }
+    let (mut covered, mut reached) = (0.0, whole.start);
+    for span in spans {
+        let (start, end) = (span.start.max(reached), span.end.min(whole.end));
+        covered += (end - start).max(0.0);
+        reached = reached.max(end);
+    }
+    covered >= COVERED * length
 }

@@ -4,11 +4,14 @@
 //! bank. The part of the probe that a bank keeps is its [`Fingerprint`].
 
 mod bytes;
+mod digest;
 mod fingerprinter;
+mod recalled;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use bytes::Cursor;
+pub use digest::{Digest, NotADigest};
 pub use fingerprinter::Fingerprinter;
 
 use crate::{picture, sound};

@@ -6,6 +6,7 @@
 
 mod bands;
 mod print;
+mod recalled;
 mod resample;
 mod words;
 

@@ -29,6 +29,7 @@ use map::Map;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
+use std::sync::Arc;
 use votes::{Look, Vote};
 
 /// Different places that must agree on a map before it is looked at.
@@ -78,8 +79,8 @@ const MOST: f64 = 60.0;
 /// The pictures of many references, searchable.
 #[derive(Debug, Default)]
 pub struct PictureSpace {
-    index: Index<2>,
-    references: HashMap<RefId, Reference>,
+    index: Arc<Index<2>>,
+    references: HashMap<RefId, Arc<Reference>>,
 }
 
 #[derive(Debug)]
@@ -120,7 +121,31 @@ impl PictureSpace {
             }
         }
         self.index.extend(pairs);
-        self.references.insert(reference, Reference { print: print.clone(), starts });
+        self.references.insert(reference, Arc::new(Reference { print: print.clone(), starts }));
+    }
+
+    /// A space with the same references that shares all memory with this one. It changes by itself, but for the index:
+    /// what was [inserted](Self::insert) into one is [taken over](Self::adopt) by the other, and what is left out of
+    /// the first of them is left out by [`forget`](Self::forget), of the last by [`remove`](Self::remove).
+    pub(crate) fn fork(&self) -> Self {
+        Self { index: Arc::clone(&self.index), references: self.references.clone() }
+    }
+
+    /// Whether the other one is a fork of this.
+    pub(crate) fn shares(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.index, &other.index)
+    }
+
+    /// Takes over a reference that was inserted into a fork.
+    pub(crate) fn adopt(&mut self, reference: RefId, from: &Self) {
+        if let Some(known) = from.references.get(&reference) {
+            self.references.insert(reference, Arc::clone(known));
+        }
+    }
+
+    /// Leaves a reference out that a fork may still have.
+    pub(crate) fn forget(&mut self, reference: RefId) {
+        self.references.remove(&reference);
     }
 
     /// Takes a reference out.

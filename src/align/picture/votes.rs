@@ -58,16 +58,21 @@ pub(super) fn collect(space: &PictureSpace, probe: &Probe) -> BTreeMap<(RefId, L
         let codes: Vec<_> = asked.iter().map(|(_, _, f)| f.seen(look.mirrored, look.negative)).collect();
         let batch = snapshot.within_batch(&codes, radius);
         for (i, hits) in batch.iter().enumerate() {
-            if hits.len() > MOST_HITS || !matches!(batch.outcome(i), Outcome::Complete) {
+            if !matches!(batch.outcome(i), Outcome::Complete) {
+                continue;
+            }
+            // The index may hold references of a fork.
+            let ours = |id: u64| {
+                let (reference, ordinal) = split(id);
+                let (at, found) = space.references.get(&reference)?.feature(ordinal)?;
+                Some((reference, at, found))
+            };
+            let hits: Vec<_> = hits.iter().filter_map(|hit| ours(hit.id)).take(MOST_HITS + 1).collect();
+            if hits.len() > MOST_HITS {
                 continue;
             }
             let (key, place, feature) = asked[i];
-            for hit in hits {
-                let (reference, ordinal) = split(hit.id);
-                let Some((at, found)) = space.references.get(&reference).and_then(|r| r.feature(ordinal))
-                else {
-                    continue;
-                };
+            for (reference, at, found) in hits {
                 let vote = Vote { pair: pair(feature, found, look), query: (key, place), key: at };
                 ballots.entry((reference, look)).or_default().push(vote);
             }

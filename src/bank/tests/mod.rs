@@ -2,14 +2,21 @@
 
 mod crash;
 mod damage;
+mod events;
+mod model;
+mod naive;
+mod ring;
 mod sim;
 
 use super::*;
-use crate::fingerprint::Fingerprinter;
+use crate::fingerprint::{Fingerprint, Fingerprinter};
 use crate::media::{Frame, Luma, Samples, Sink};
 use crate::synthetic;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// When uploads are judged.
+pub(super) const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 
 /// Probes of a few short films.
 pub(super) fn probes() -> &'static [Probe] {
@@ -29,13 +36,21 @@ fn probe(seed: u64) -> Probe {
     fingerprinter.finish()
 }
 
+/// The fingerprint of a film that lasts, it says, `content` seconds; of films 1 to 4 it can be found.
+pub(super) fn fingerprint_of(content: u32) -> Fingerprint {
+    let film = probes().get((content as usize).wrapping_sub(1));
+    let known = film.map(Probe::fingerprint).unwrap_or_else(|| Probe::default().fingerprint());
+    Fingerprint { duration: content.into(), ..known }
+}
+
 fn fingerprint(n: usize) -> Fingerprint {
     probes()[n].fingerprint()
 }
 
 /// What distinguishes one content of a bank from another.
 pub(super) fn content(bank: &Bank) -> Vec<(String, String, Arc<Fingerprint>, u64)> {
-    let tell = |r: &Arc<Reference>| (r.name.clone(), r.label.clone(), Arc::clone(&r.fingerprint), r.sequence);
+    let tell =
+        |r: &Arc<Reference>| (r.name.clone(), r.about.label.clone(), Arc::clone(&r.fingerprint), r.sequence);
     bank.list().iter().map(tell).collect()
 }
 
@@ -45,14 +60,14 @@ fn a_copy_is_found_until_its_reference_is_removed() {
     for n in 0..3 {
         bank.add(&format!("{n}.mp4"), "terror", fingerprint(n)).unwrap();
     }
-    let verdict = bank.check(&probes()[1], &Policy::default());
+    let verdict = bank.check(&probes()[1], NOW);
     let best = verdict.acting().next().expect("a film is a copy of itself");
     assert_eq!((best.reference.as_str(), best.label.as_str()), ("1.mp4", "terror"));
     assert_eq!(verdict.sequence, 3);
     assert!(verdict.acting().all(|m| m.reference == "1.mp4"));
     bank.remove("1.mp4").unwrap();
-    assert!(!bank.check(&probes()[1], &Policy::default()).is_match());
-    assert!(bank.check(&probes()[2], &Policy::default()).is_match());
+    assert!(!bank.check(&probes()[1], NOW).is_match());
+    assert!(bank.check(&probes()[2], NOW).is_match());
 }
 
 #[test]
@@ -66,12 +81,12 @@ fn what_was_acknowledged_is_there_when_the_bank_is_opened_again() {
     assert_eq!(bank.add("b", "y", fingerprint(1)).unwrap(), Added::Relabelled);
     bank.add("c", "", fingerprint(0)).unwrap();
     let was = content(&bank);
-    let verdict = bank.check(&probes()[1], &Policy::default());
+    let verdict = bank.check(&probes()[1], NOW);
     drop(bank);
     for bank in [Bank::open_read_only(&dir).unwrap(), Bank::open(&dir).unwrap()] {
         assert_eq!(content(&bank), was);
         assert_eq!(bank.sequence(), 5);
-        assert_eq!(bank.check(&probes()[1], &Policy::default()), verdict);
+        assert_eq!(bank.check(&probes()[1], NOW), verdict);
         assert_eq!(bank.torn(), 0);
     }
     let log = std::fs::read(dir.join("changes.log")).unwrap();
@@ -87,7 +102,7 @@ fn names_are_unique_and_the_same_content_is_no_error() {
     assert_eq!(bank.add("a", "x", fingerprint(0)).unwrap(), Added::Unchanged);
     assert!(matches!(bank.add("a", "x", fingerprint(1)), Err(ChangeError::NameTaken { .. })));
     assert_eq!(bank.add("a", "y", fingerprint(0)).unwrap(), Added::Relabelled);
-    assert_eq!(bank.list()[0].label, "y");
+    assert_eq!(bank.list()[0].about.label, "y");
     assert_eq!(bank.sequence(), 2);
     assert!(matches!(bank.remove("b"), Err(ChangeError::Unknown { .. })));
 }
@@ -145,7 +160,7 @@ fn readers_see_each_change_whole_while_a_writer_works() {
             scope.spawn(|| {
                 let mut last = 0;
                 while !done.load(Ordering::Relaxed) {
-                    let verdict = bank.check(&probes()[0], &Policy::default());
+                    let verdict = bank.check(&probes()[0], NOW);
                     assert!(verdict.acting().any(|m| m.reference == "stays"));
                     assert!(verdict.sequence >= last);
                     last = verdict.sequence;
@@ -155,11 +170,50 @@ fn readers_see_each_change_whole_while_a_writer_works() {
         for _ in 0..10 {
             bank.add("comes and goes", "", fingerprint(1)).unwrap();
             // What was acknowledged is seen by the next check.
-            assert!(bank.check(&probes()[1], &Policy::default()).is_match());
+            assert!(bank.check(&probes()[1], NOW).is_match());
             bank.remove("comes and goes").unwrap();
-            assert!(!bank.check(&probes()[1], &Policy::default()).is_match());
+            assert!(!bank.check(&probes()[1], NOW).is_match());
         }
         done.store(true, Ordering::Relaxed);
     });
     assert_eq!(bank.sequence(), 21);
+}
+
+#[test]
+fn another_process_catches_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let bank = Bank::open(folder.path()).unwrap();
+    bank.add("a", "", fingerprint(0)).unwrap();
+    let reader = Bank::open_read_only(folder.path()).unwrap();
+    assert_eq!(reader.refresh().unwrap(), 0);
+    bank.add("b", "", fingerprint(1)).unwrap();
+    bank.remove("a").unwrap();
+    assert_eq!((reader.sequence(), reader.refresh().unwrap(), reader.sequence()), (1, 2, 3));
+    assert_eq!(content(&reader), content(&bank));
+    assert_eq!(reader.check(&probes()[1], NOW), bank.check(&probes()[1], NOW));
+    assert_eq!(reader.refresh().unwrap(), 0);
+    // What was cut off is missed, and the reader stays as it was.
+    let log = folder.path().join("changes.log");
+    drop(bank);
+    let bytes = std::fs::read(&log).unwrap();
+    std::fs::write(&log, &bytes[..bytes.len() - 1]).unwrap();
+    assert!(matches!(reader.refresh(), Err(OpenError::Corrupt { .. })));
+    assert_eq!((reader.sequence(), reader.len()), (3, 1));
+    assert_eq!(Bank::in_memory().refresh().unwrap(), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn files_are_for_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let (bank, ring) = (folder.path().join("bank"), folder.path().join("uploads"));
+    Bank::open(&bank).unwrap().add("a", "", fingerprint_of(9)).unwrap();
+    Uploads::open(&ring, 0).unwrap();
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for dir in [bank, ring] {
+        assert_eq!(mode(&dir), 0o700);
+        let files: Vec<_> = std::fs::read_dir(&dir).unwrap().map(|file| file.unwrap().path()).collect();
+        assert!(files.len() >= 2 && files.iter().all(|file| mode(file) == 0o600));
+    }
 }

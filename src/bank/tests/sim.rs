@@ -49,6 +49,16 @@ struct State {
     plan: Vec<(u64, Failure)>,
     dead: bool,
     locked: bool,
+    lie: Option<Lie>,
+}
+
+/// What a disk that lies does not do though it says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lie {
+    /// Syncing files.
+    Files,
+    /// Syncing names.
+    Names,
 }
 
 /// The disk; clones are the same disk.
@@ -73,6 +83,12 @@ impl SimDisk {
         let disk = Self::default();
         disk.state().plan = plan.to_vec();
         disk
+    }
+
+    /// A disk that lies besides.
+    pub(super) fn lying(self, lie: Lie) -> Self {
+        self.state().lie = Some(lie);
+        self
     }
 
     /// Makes the next `count` operations from the number `from` on fail.
@@ -215,14 +231,14 @@ impl Disk for SimDisk {
 
     fn sync(&self) -> io::Result<()> {
         self.operate(|state, extent| {
-            if extent == Extent::All {
+            if extent == Extent::All && state.lie != Some(Lie::Names) {
                 state.durable_names = state.names.clone();
             }
             Ok(())
         })
     }
 
-    fn lock(&self, _name: &str) -> io::Result<Option<Box<dyn Debug + Send>>> {
+    fn lock(&self, _name: &str) -> io::Result<Option<Box<dyn Debug + Send + Sync>>> {
         if std::mem::replace(&mut self.state().locked, true) {
             return Ok(None);
         }
@@ -267,8 +283,10 @@ impl DiskFile for SimFile {
     fn sync(&self) -> io::Result<()> {
         self.0.operate(|state, extent| {
             let dead = state.dead;
+            let lies = state.lie == Some(Lie::Files);
             let file = &mut state.files[self.1];
             match extent {
+                Extent::All if lies => {}
                 Extent::All => {
                     file.pending.clear();
                     file.durable = file.now.clone();

@@ -4,15 +4,16 @@ mod draw;
 mod frames;
 mod page;
 
-use super::banks::to_read;
+use super::banks::{At, at};
 use super::probe::{Probed, Reading, name};
 use super::{Failure, Status, warn};
-use afterimage::decide::{Match, Policy};
+use afterimage::decide::Match;
 use clap::Args;
 use draw::Moment;
 use page::Part;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// Moments of a match that are shown.
 const MOMENTS: usize = 4;
@@ -34,17 +35,19 @@ pub(super) struct Explain {
     #[arg(long)]
     all: bool,
     #[command(flatten)]
+    at: At,
+    #[command(flatten)]
     reading: Reading,
 }
 
 impl Explain {
     pub(super) fn run(&self) -> Result<Status, Failure> {
-        let bank = to_read(&self.bank)?;
+        let bank = at(&self.bank, self.at.at)?;
         let Probed { probe, warnings, .. } = self.reading.probe(&self.query)?;
         warn(&self.query, &warnings);
-        let verdict = bank.check(&probe, &Policy::default());
+        let verdict = bank.check(&probe, SystemTime::now());
         fs::create_dir_all(&self.out).map_err(|e| Failure::file(&self.out, e))?;
-        let shown: Vec<&Match> = verdict.matches.iter().filter(|m| self.all || m.acts()).collect();
+        let shown: Vec<&Match> = verdict.matches.iter().filter(|m| self.all || m.is_sure()).collect();
         let mut parts = Vec::new();
         for (number, found) in shown.iter().enumerate() {
             let mut pictures = Vec::new();

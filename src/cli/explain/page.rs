@@ -23,6 +23,8 @@ pub(super) fn page(query: &str, parts: &[Part<'_>]) -> String {
     for Part { found, pictures } in parts {
         let rows = [
             ("Label", found.label.clone()),
+            ("Collection", found.collection.clone()),
+            ("Action", found.action.map_or("none".to_owned(), |action| format!("{action:?}").to_lowercase())),
             ("Score", format!("{:.1}", found.score)),
             ("Found by", format!("{:?}", found.kind).to_lowercase()),
             ("In the upload", format!("{:.2} to {:.2} s", found.query.start, found.query.end)),

@@ -1,0 +1,52 @@
+//! A probe from a print: what can still be heard of a soundtrack that was thrown away.
+
+use super::words::{UNSHIFTED, Word};
+use super::{Print, Probe, Reading, WEAKEST, semitones};
+
+/// Semitones from one bit of a word to the next.
+const BAND: f64 = 1.25;
+
+impl Probe {
+    /// What a print alone can be searched for: every second word in the place of two, and at other pitches what the
+    /// bits of neighbouring bands tell.
+    pub fn from_print(print: &Print) -> Self {
+        let mut probe = Self { print: print.clone(), ..Self::default() };
+        for word in print.words() {
+            // Words overlap by three quarters, so that the lost one between two is not far from either.
+            probe.eventful.extend([word.is_some(); 2]);
+            for (pitch, readings) in probe.readings.iter_mut().enumerate() {
+                readings.extend([shifted(*word, pitch); 2]);
+            }
+        }
+        probe
+    }
+}
+
+/// The word of a copy whose pitch is as far from the print's as `pitch` tells.
+fn shifted(word: Word, pitch: usize) -> Reading {
+    let word = word.map_or(0, |word| word.get());
+    let bands = (semitones(pitch) / BAND).round() as i32;
+    let shift = |bits: u32| if bands >= 0 { bits >> bands } else { bits << -bands };
+    let firm = if pitch == UNSHIFTED { u32::MAX } else { shift(u32::MAX) };
+    // No bit is known to be weaker than others: those of the upper bands are, as a rule.
+    let weakest: [u8; WEAKEST] = std::array::from_fn(|rank| (31 - rank) as u8);
+    Reading { word: shift(word), firm, weakest }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sound::PITCHES;
+    use std::num::NonZeroU32;
+
+    #[test]
+    fn words_lie_where_they_were() {
+        let print = Print { words: vec![NonZeroU32::new(0xf0), None, NonZeroU32::new(7)] };
+        let probe = Probe::from_print(&print);
+        assert_eq!(probe.print(), &print);
+        assert_eq!(probe.eventful(), [true, true, false, false, true, true]);
+        assert_eq!(probe.readings(UNSHIFTED)[0].word, 0xf0);
+        assert_eq!(probe.readings(UNSHIFTED)[4].word, 7);
+        assert!((0..PITCHES).all(|pitch| probe.readings(pitch).len() == 6));
+    }
+}

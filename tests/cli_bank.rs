@@ -1,0 +1,177 @@
+//! The command's way with banks: history, policies, reports, and what was uploaded before.
+
+#[path = "../testdata/synthetic.rs"]
+mod synthetic;
+
+use serde_json::Value;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// Six seconds of a film, as a file.
+fn film(dir: &Path, name: &str, seed: u64) -> PathBuf {
+    let film = synthetic::Film::new(seed, 6.0);
+    let path = dir.join(name);
+    let mut out = fs::File::create(&path).unwrap();
+    out.write_all(b"YUV4MPEG2 W160 H90 F8:1 Ip A1:1 Cmono\n").unwrap();
+    for n in 0..48 {
+        out.write_all(b"FRAME\n").unwrap();
+        out.write_all(&film.luma(f64::from(n) / 8.0, 160, 90)).unwrap();
+    }
+    path
+}
+
+struct Scene {
+    folder: tempfile::TempDir,
+}
+
+impl Scene {
+    /// A folder with a bank that has the film `a.y4m`.
+    fn new() -> Self {
+        let scene = Self { folder: tempfile::tempdir().unwrap() };
+        for (name, seed) in [("a.y4m", 1), ("b.y4m", 2)] {
+            film(scene.folder.path(), name, seed);
+        }
+        assert_eq!(scene.run("add bank a.y4m --label x --collection terror --reason order").0, 0);
+        scene
+    }
+
+    /// Exit status, output and errors of the command.
+    fn run(&self, line: &str) -> (i32, String, String) {
+        let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_afterimage"))
+            .current_dir(self.folder.path())
+            .env("USER", "ann")
+            .args(line.split(' '))
+            .output()
+            .unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (status.code().unwrap(), text(stdout), text(stderr))
+    }
+
+    fn lines(&self, line: &str) -> Vec<Value> {
+        let (_, out, _) = self.run(line);
+        out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+#[test]
+fn history_is_told_undone_and_gone_back_to() {
+    let scene = Scene::new();
+    assert_eq!(scene.run("remove bank a.y4m --reason mistake").0, 0);
+    assert_eq!(scene.run("match bank a.y4m").0, 0);
+    assert_eq!(scene.run("match bank a.y4m --at 1").0, 1);
+    assert_eq!(scene.run("match bank a.y4m --at 9").0, 2);
+    assert!(scene.run("list bank --at 1").1.contains("a.y4m"));
+    assert_eq!(scene.run("undo bank 2 --reason sorry").0, 0);
+    assert_eq!(scene.run("match bank a.y4m").0, 1);
+    assert_eq!(scene.run("undo bank 2").0, 2);
+
+    let events = scene.lines("log bank --json");
+    let column = |key: &str| events.iter().map(|e| e[key].clone()).collect::<Vec<_>>();
+    assert_eq!(column("change"), ["add", "remove", "add"]);
+    assert_eq!(column("reason"), ["order", "mistake", "sorry"]);
+    assert_eq!(column("actor"), ["ann", "ann", "ann"]);
+    assert_eq!((column("undoes")[1].clone(), column("undoes")[2].clone()), (Value::Null, 2.into()));
+    let (_, text, _) = scene.run("log bank --since 2");
+    assert!(text.contains("add a.y4m [x] in terror, 6.0 s, which undoes 2  (sorry)"), "{text}");
+    assert_eq!(text.lines().count(), 1);
+}
+
+#[test]
+fn policies_decide_what_follows() {
+    let scene = Scene::new();
+    let action = |args: &str| {
+        let line = &scene.lines(&format!("match bank a.y4m --format jsonl{args}"))[0];
+        (line["match"].as_bool().unwrap(), line["action"].clone())
+    };
+    assert_eq!(action(""), (true, "block".into()));
+    assert_eq!(scene.run("policy bank terror --action review --reason calmer").0, 0);
+    assert_eq!(action(""), (true, "review".into()));
+    assert_eq!(scene.run("policy bank terror --shadow").0, 0);
+    assert_eq!(action(""), (false, Value::Null));
+    assert!(scene.run("match bank a.y4m").1.contains("nothing instead of review, the policy is in shadow"));
+    assert_eq!(scene.run("policy bank terror --shadow=false --legal-hold").0, 0);
+    assert_eq!(scene.run("remove bank a.y4m").0, 2);
+    assert_eq!(scene.run("policy bank terror --reset").0, 0);
+    assert_eq!(action(""), (true, "block".into()));
+    assert_eq!(scene.run("suspend bank a.y4m").0, 0);
+    assert_eq!(action(""), (false, Value::Null));
+    assert_eq!(scene.run("resume bank a.y4m").0, 0);
+    assert_eq!(scene.run("policy bank ours --allow").0, 0);
+    assert_eq!(scene.run("add bank a.y4m --name licence --collection ours").0, 0);
+    assert_eq!(action(""), (false, "allow".into()));
+    let (_, text, _) = scene.run("policy bank");
+    assert!(text.starts_with("ours: allow at 1e-6 false matches a query"), "{text}");
+    assert!(text.contains("(set by change 8)"), "{text}");
+    for wrong in
+        ["policy bank terror --action burn", "policy bank --shadow", "policy bank terror --rollout 2"]
+    {
+        assert_eq!(scene.run(wrong).0, 2, "{wrong}");
+    }
+}
+
+#[test]
+fn recorded_verdicts_are_judged_again() {
+    let scene = Scene::new();
+    assert_eq!(scene.run("match bank a.y4m b.y4m --report out.jsonl").0, 1);
+    let report = scene.folder.path().join("out.jsonl");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(fs::metadata(&report).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let (status, said, _) = scene.run("replay bank out.jsonl a.y4m b.y4m");
+    assert_eq!((status, said.matches("the same verdict").count()), (0, 2), "{said}");
+    // Though the bank has changed since.
+    assert_eq!(scene.run("remove bank a.y4m").0, 0);
+    assert_eq!(scene.run("replay bank out.jsonl a.y4m").0, 0);
+    // A forged report, and another file.
+    let text = fs::read_to_string(&report).unwrap();
+    fs::write(&report, text.replace("\"action\":\"block\"", "\"action\":\"log\"")).unwrap();
+    let (status, said, _) = scene.run("replay bank out.jsonl a.y4m");
+    assert!(status == 1 && said.contains("ANOTHER verdict: log, now block"), "{said}");
+    fs::write(&report, text).unwrap();
+    film(scene.folder.path(), "a.y4m", 3);
+    let (status, said, _) = scene.run("replay bank out.jsonl a.y4m");
+    assert!(status == 1 && said.contains("the fingerprint is another one"), "{said}");
+
+    let (_, said, counts) = scene.run("dry-run bank out.jsonl --false-matches 1e-300");
+    assert!(said.starts_with("a.y4m: block → nothing  (a.y4m, score "), "{said}");
+    assert_eq!(counts, "1 uploads: nothing, as now\n1 uploads: block → nothing\n");
+    let (_, said, _) = scene.run("dry-run bank out.jsonl --collection other --false-matches 1e-300");
+    assert_eq!(said, "");
+    let judged = scene.run("dry-run bank out.jsonl --action review --json").1;
+    assert!(judged.lines().next().unwrap().contains("\"action\":\"review\""), "{judged}");
+}
+
+#[test]
+fn earlier_uploads_are_found() {
+    let scene = Scene::new();
+    assert_eq!(scene.run("match bank a.y4m b.y4m --keep store").0, 1);
+    assert_eq!(scene.run("add bank b.y4m").0, 0);
+    let (status, said, counts) = scene.run("sweep bank store --since 1");
+    assert!(status == 1 && said.starts_with("b.y4m: copy of b.y4m") && said.lines().count() == 1, "{said}");
+    assert_eq!(counts, "2 uploads looked through against 1 references\n");
+    let (_, said, _) = scene.run("sweep bank store --format csv");
+    assert_eq!(said.lines().count(), 3);
+    assert_eq!(scene.run("sweep bank missing").0, 2);
+}
+
+#[test]
+fn a_reference_that_matches_too_much_is_told() {
+    let scene = Scene::new();
+    // Different files with the same content in the end.
+    for n in 0..3u8 {
+        let mut bytes = fs::read(scene.folder.path().join("a.y4m")).unwrap();
+        let frame = 160 * 90 + 6;
+        bytes.truncate(bytes.len() - frame * usize::from(n));
+        fs::write(scene.folder.path().join(format!("{n}.y4m")), bytes).unwrap();
+    }
+    let (_, out, errors) = scene.run("match bank 0.y4m 1.y4m 2.y4m --breaker 2/1h --jobs 1");
+    assert!(
+        out.contains("2.y4m") && out.contains("review instead of block, the reference matches too much"),
+        "{out}"
+    );
+    assert!(errors.contains("a.y4m matches too much"), "{errors}");
+}
