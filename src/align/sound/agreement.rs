@@ -33,38 +33,57 @@ fn accumulate_portable(running: &mut [i16], best: &mut [i16], values: &[i16]) {
     }
 }
 
-/// Hands those of `starts` to `each` that begin runs of [`BLOCK`] words of `track` at most `farthest` from `block`,
-/// with their distances.
-pub(super) fn near(
-    block: &[u32; BLOCK],
-    track: &[u32],
-    starts: &[u32],
-    farthest: u32,
-    each: impl FnMut(u32, u32),
-) {
+/// Hands to `each` the numbers of those of `list` that differ from `sketch` in at most `farthest` bits.
+pub(super) fn sketched(sketch: u64, list: &[u64], farthest: u32, each: impl FnMut(usize)) {
     #[cfg(target_arch = "x86_64")]
-    return wide::near(block, track, starts, farthest, each);
+    return wide::sketched(sketch, list, farthest, each);
     #[cfg(not(target_arch = "x86_64"))]
-    near_portable(block, track, starts, farthest, each);
+    sketched_portable(sketch, list, farthest, each);
 }
 
 #[inline(always)]
-fn near_portable(
-    block: &[u32; BLOCK],
-    track: &[u32],
-    starts: &[u32],
-    farthest: u32,
-    mut each: impl FnMut(u32, u32),
-) {
+fn sketched_portable(sketch: u64, list: &[u64], farthest: u32, mut each: impl FnMut(usize)) {
+    let distance = |other: &u64| (sketch ^ other).count_ones();
+    for (chunk, others) in list.chunks(LANES).enumerate() {
+        // One question for a whole chunk: the answer is nearly always no.
+        let some = match others.first_chunk::<LANES>() {
+            Some(others) => others.iter().fold(false, |some, other| some | (distance(other) <= farthest)),
+            None => true,
+        };
+        if some {
+            let near = others.iter().enumerate().filter(|(_, other)| distance(other) <= farthest);
+            near.for_each(|(at, _)| each(chunk * LANES + at));
+        }
+    }
+}
+
+/// A block that may begin at word `start` of a track.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pair<'a> {
+    pub(super) block: &'a [u32; BLOCK],
+    pub(super) start: u32,
+}
+
+/// Hands to `each` the numbers of those `pairs` whose block and track differ in at most `farthest` bits, and their
+/// distances.
+pub(super) fn near(pairs: &[Pair<'_>], track: &[u32], farthest: u32, each: impl FnMut(usize, u32)) {
+    #[cfg(target_arch = "x86_64")]
+    return wide::near(pairs, track, farthest, each);
+    #[cfg(not(target_arch = "x86_64"))]
+    near_portable(pairs, track, farthest, each);
+}
+
+#[inline(always)]
+fn near_portable(pairs: &[Pair<'_>], track: &[u32], farthest: u32, mut each: impl FnMut(usize, u32)) {
     // Touching all first lets the memory answer in any order.
-    let touched = starts.iter().filter_map(|&start| track.get(start as usize));
+    let touched = pairs.iter().filter_map(|pair| track.get(pair.start as usize + BLOCK / 2));
     std::hint::black_box(touched.fold(0, |sum, word| sum ^ word));
-    for &start in starts {
-        let run = track.get(start as usize..).and_then(|run| run.first_chunk::<BLOCK>());
+    for (at, pair) in pairs.iter().enumerate() {
+        let run = track.get(pair.start as usize..).and_then(|run| run.first_chunk::<BLOCK>());
         let Some(run) = run else { continue };
-        let distance = block.iter().zip(run).map(|(a, b)| (a ^ b).count_ones()).sum();
+        let distance = pair.block.iter().zip(run).map(|(a, b)| (a ^ b).count_ones()).sum();
         if distance <= farthest {
-            each(start, distance);
+            each(at, distance);
         }
     }
 }
@@ -94,7 +113,7 @@ fn plain(block: &[u32; BLOCK], track: &[u32]) -> i16 {
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
 mod wide {
-    use super::BLOCK;
+    use super::{BLOCK, Pair};
 
     /// False, with nothing done, on a processor that has none of the features.
     pub(super) fn distances(block: &[u32; BLOCK], track: &[u32], out: &mut Vec<i16>) -> bool {
@@ -112,21 +131,28 @@ mod wide {
     }
 
     /// As the portable one, compiled for the best that the processor has.
-    pub(super) fn near(
-        block: &[u32; BLOCK],
-        track: &[u32],
-        starts: &[u32],
-        farthest: u32,
-        each: impl FnMut(u32, u32),
-    ) {
+    pub(super) fn sketched(sketch: u64, list: &[u64], farthest: u32, each: impl FnMut(usize)) {
         if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vpopcntdq") {
             // SAFETY: the processor has the features that the function is compiled for.
-            unsafe { near_avx512(block, track, starts, farthest, each) }
+            unsafe { sketched_avx512(sketch, list, farthest, each) }
         } else if is_x86_feature_detected!("popcnt") {
             // SAFETY: as above.
-            unsafe { near_popcnt(block, track, starts, farthest, each) }
+            unsafe { sketched_popcnt(sketch, list, farthest, each) }
         } else {
-            super::near_portable(block, track, starts, farthest, each);
+            super::sketched_portable(sketch, list, farthest, each);
+        }
+    }
+
+    /// As the portable one, compiled for the best that the processor has.
+    pub(super) fn near(pairs: &[Pair<'_>], track: &[u32], farthest: u32, each: impl FnMut(usize, u32)) {
+        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vpopcntdq") {
+            // SAFETY: the processor has the features that the function is compiled for.
+            unsafe { near_avx512(pairs, track, farthest, each) }
+        } else if is_x86_feature_detected!("popcnt") {
+            // SAFETY: as above.
+            unsafe { near_popcnt(pairs, track, farthest, each) }
+        } else {
+            super::near_portable(pairs, track, farthest, each);
         }
     }
 
@@ -146,25 +172,23 @@ mod wide {
     }
 
     #[target_feature(enable = "avx512f,avx512vpopcntdq")]
-    fn near_avx512(
-        block: &[u32; BLOCK],
-        track: &[u32],
-        starts: &[u32],
-        farthest: u32,
-        each: impl FnMut(u32, u32),
-    ) {
-        super::near_portable(block, track, starts, farthest, each);
+    fn sketched_avx512(sketch: u64, list: &[u64], farthest: u32, each: impl FnMut(usize)) {
+        super::sketched_portable(sketch, list, farthest, each);
     }
 
     #[target_feature(enable = "popcnt")]
-    fn near_popcnt(
-        block: &[u32; BLOCK],
-        track: &[u32],
-        starts: &[u32],
-        farthest: u32,
-        each: impl FnMut(u32, u32),
-    ) {
-        super::near_portable(block, track, starts, farthest, each);
+    fn sketched_popcnt(sketch: u64, list: &[u64], farthest: u32, each: impl FnMut(usize)) {
+        super::sketched_portable(sketch, list, farthest, each);
+    }
+
+    #[target_feature(enable = "avx512f,avx512vpopcntdq")]
+    fn near_avx512(pairs: &[Pair<'_>], track: &[u32], farthest: u32, each: impl FnMut(usize, u32)) {
+        super::near_portable(pairs, track, farthest, each);
+    }
+
+    #[target_feature(enable = "popcnt")]
+    fn near_popcnt(pairs: &[Pair<'_>], track: &[u32], farthest: u32, each: impl FnMut(usize, u32)) {
+        super::near_portable(pairs, track, farthest, each);
     }
 
     #[target_feature(enable = "avx512f,avx512vpopcntdq")]
@@ -196,6 +220,16 @@ mod tests {
         }
 
         #[test]
+        fn sketches_are_found_by_their_distance(sketch in any::<u64>(), list in proptest::collection::vec(any::<u64>(), 0..100)) {
+            let want: Vec<usize> = (0..list.len()).filter(|&at| (list[at] ^ sketch).count_ones() <= 30).collect();
+            for scan in [sketched::<&mut dyn FnMut(usize)>, sketched_portable] {
+                let mut found = Vec::new();
+                scan(sketch, &list, 30, &mut |at| found.push(at));
+                prop_assert_eq!(&found, &want);
+            }
+        }
+
+        #[test]
         fn all_ways_agree(block in any::<[u32; BLOCK]>(), track in proptest::collection::vec(any::<u32>(), 0..100)) {
             let want: Vec<i16> = track.windows(BLOCK).map(|track| plain(&block, track)).collect();
             let mut got = Vec::new();
@@ -204,9 +238,9 @@ mod tests {
             got.clear();
             portable(&block, &track, &mut got);
             prop_assert_eq!(&got, &want);
-            let starts: Vec<u32> = (0..100).collect();
+            let pairs: Vec<_> = (0..100).map(|start| Pair { block: &block, start }).collect();
             let mut found = Vec::new();
-            near(&block, &track, &starts, 255, |start, distance| found.push((start, distance as i16)));
+            near(&pairs, &track, 255, |at, distance| found.push((at, distance as i16)));
             let want = (0..).zip(want).filter(|(_, distance)| *distance <= 255);
             prop_assert_eq!(found, want.collect::<Vec<_>>());
         }
