@@ -33,28 +33,45 @@ fn accumulate_portable(running: &mut [i16], best: &mut [i16], values: &[i16]) {
     }
 }
 
-/// Hands to `each` the numbers of those of `list` that differ from `sketch` in at most `farthest` bits.
-pub(super) fn sketched(sketch: u64, list: &[u64], farthest: u32, each: impl FnMut(usize)) {
+/// Bits to look for, of which the firm ones count twice.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sketch {
+    pub(super) bits: u64,
+    pub(super) firm: u64,
+    /// The most that the bits that differ may count.
+    pub(super) farthest: u32,
+}
+
+impl Sketch {
+    #[inline(always)]
+    fn is_near(&self, other: u64) -> bool {
+        let wrong = self.bits ^ other;
+        wrong.count_ones() + (wrong & self.firm).count_ones() <= self.farthest
+    }
+}
+
+/// Hands to `each` the numbers of those of `list` that are near.
+pub(super) fn sketched(sketch: &Sketch, list: &[u64], each: impl FnMut(usize)) {
     #[cfg(target_arch = "x86_64")]
-    return wide::sketched(sketch, list, farthest, each);
+    return wide::sketched(sketch, list, each);
     #[cfg(not(target_arch = "x86_64"))]
-    sketched_portable(sketch, list, farthest, each);
+    sketched_portable(sketch, list, each);
 }
 
 #[inline(always)]
-fn sketched_portable(sketch: u64, list: &[u64], farthest: u32, mut each: impl FnMut(usize)) {
-    let distance = |other: &u64| (sketch ^ other).count_ones();
-    for (chunk, others) in list.chunks(LANES).enumerate() {
+fn sketched_portable(sketch: &Sketch, list: &[u64], mut each: impl FnMut(usize)) {
+    /// As many as a wide register holds.
+    const WIDE: usize = 8;
+    let (chunks, rest) = list.as_chunks::<WIDE>();
+    for (chunk, others) in chunks.iter().enumerate() {
         // One question for a whole chunk: the answer is nearly always no.
-        let some = match others.first_chunk::<LANES>() {
-            Some(others) => others.iter().fold(false, |some, other| some | (distance(other) <= farthest)),
-            None => true,
-        };
-        if some {
-            let near = others.iter().enumerate().filter(|(_, other)| distance(other) <= farthest);
-            near.for_each(|(at, _)| each(chunk * LANES + at));
+        if others.iter().fold(false, |some, &other| some | sketch.is_near(other)) {
+            let near = others.iter().enumerate().filter(|(_, other)| sketch.is_near(**other));
+            near.for_each(|(at, _)| each(chunk * WIDE + at));
         }
     }
+    let near = rest.iter().enumerate().filter(|(_, other)| sketch.is_near(**other));
+    near.for_each(|(at, _)| each(chunks.len() * WIDE + at));
 }
 
 /// A block that may begin at word `start` of a track.
@@ -76,7 +93,8 @@ pub(super) fn near(pairs: &[Pair<'_>], track: &[u32], farthest: u32, each: impl 
 #[inline(always)]
 fn near_portable(pairs: &[Pair<'_>], track: &[u32], farthest: u32, mut each: impl FnMut(usize, u32)) {
     // Touching all first lets the memory answer in any order.
-    let touched = pairs.iter().filter_map(|pair| track.get(pair.start as usize + BLOCK / 2));
+    let ends = |pair: &Pair<'_>| [pair.start as usize, pair.start as usize + BLOCK - 1];
+    let touched = pairs.iter().flat_map(ends).filter_map(|at| track.get(at));
     std::hint::black_box(touched.fold(0, |sum, word| sum ^ word));
     for (at, pair) in pairs.iter().enumerate() {
         let run = track.get(pair.start as usize..).and_then(|run| run.first_chunk::<BLOCK>());
@@ -113,11 +131,17 @@ fn plain(block: &[u32; BLOCK], track: &[u32]) -> i16 {
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
 mod wide {
-    use super::{BLOCK, Pair};
+    use super::{BLOCK, Pair, Sketch};
+
+    fn has_wide_counts() -> bool {
+        is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512vpopcntdq")
+            && is_x86_feature_detected!("popcnt")
+    }
 
     /// False, with nothing done, on a processor that has none of the features.
     pub(super) fn distances(block: &[u32; BLOCK], track: &[u32], out: &mut Vec<i16>) -> bool {
-        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vpopcntdq") {
+        if has_wide_counts() {
             // SAFETY: the processor has the features that the function is compiled for.
             unsafe { avx512(block, track, out) };
             true
@@ -131,21 +155,21 @@ mod wide {
     }
 
     /// As the portable one, compiled for the best that the processor has.
-    pub(super) fn sketched(sketch: u64, list: &[u64], farthest: u32, each: impl FnMut(usize)) {
-        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vpopcntdq") {
+    pub(super) fn sketched(sketch: &Sketch, list: &[u64], each: impl FnMut(usize)) {
+        if has_wide_counts() {
             // SAFETY: the processor has the features that the function is compiled for.
-            unsafe { sketched_avx512(sketch, list, farthest, each) }
+            unsafe { sketched_avx512(sketch, list, each) }
         } else if is_x86_feature_detected!("popcnt") {
             // SAFETY: as above.
-            unsafe { sketched_popcnt(sketch, list, farthest, each) }
+            unsafe { sketched_popcnt(sketch, list, each) }
         } else {
-            super::sketched_portable(sketch, list, farthest, each);
+            super::sketched_portable(sketch, list, each);
         }
     }
 
     /// As the portable one, compiled for the best that the processor has.
     pub(super) fn near(pairs: &[Pair<'_>], track: &[u32], farthest: u32, each: impl FnMut(usize, u32)) {
-        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vpopcntdq") {
+        if has_wide_counts() {
             // SAFETY: the processor has the features that the function is compiled for.
             unsafe { near_avx512(pairs, track, farthest, each) }
         } else if is_x86_feature_detected!("popcnt") {
@@ -171,17 +195,17 @@ mod wide {
         super::accumulate_portable(running, best, values);
     }
 
-    #[target_feature(enable = "avx512f,avx512vpopcntdq")]
-    fn sketched_avx512(sketch: u64, list: &[u64], farthest: u32, each: impl FnMut(usize)) {
-        super::sketched_portable(sketch, list, farthest, each);
+    #[target_feature(enable = "avx512f,avx512vpopcntdq,popcnt")]
+    fn sketched_avx512(sketch: &Sketch, list: &[u64], each: impl FnMut(usize)) {
+        super::sketched_portable(sketch, list, each);
     }
 
     #[target_feature(enable = "popcnt")]
-    fn sketched_popcnt(sketch: u64, list: &[u64], farthest: u32, each: impl FnMut(usize)) {
-        super::sketched_portable(sketch, list, farthest, each);
+    fn sketched_popcnt(sketch: &Sketch, list: &[u64], each: impl FnMut(usize)) {
+        super::sketched_portable(sketch, list, each);
     }
 
-    #[target_feature(enable = "avx512f,avx512vpopcntdq")]
+    #[target_feature(enable = "avx512f,avx512vpopcntdq,popcnt")]
     fn near_avx512(pairs: &[Pair<'_>], track: &[u32], farthest: u32, each: impl FnMut(usize, u32)) {
         super::near_portable(pairs, track, farthest, each);
     }
@@ -191,7 +215,7 @@ mod wide {
         super::near_portable(pairs, track, farthest, each);
     }
 
-    #[target_feature(enable = "avx512f,avx512vpopcntdq")]
+    #[target_feature(enable = "avx512f,avx512vpopcntdq,popcnt")]
     fn avx512(block: &[u32; BLOCK], track: &[u32], out: &mut Vec<i16>) {
         super::portable(block, track, out);
     }
@@ -220,13 +244,15 @@ mod tests {
         }
 
         #[test]
-        fn sketches_are_found_by_their_distance(sketch in any::<u64>(), list in proptest::collection::vec(any::<u64>(), 0..100)) {
-            let want: Vec<usize> = (0..list.len()).filter(|&at| (list[at] ^ sketch).count_ones() <= 30).collect();
-            for scan in [sketched::<&mut dyn FnMut(usize)>, sketched_portable] {
-                let mut found = Vec::new();
-                scan(sketch, &list, 30, &mut |at| found.push(at));
-                prop_assert_eq!(&found, &want);
-            }
+        fn sketches_are_found_by_their_distance(bits in any::<u64>(), firm in any::<u64>(), list in proptest::collection::vec(any::<u64>(), 0..100)) {
+            let sketch = Sketch { bits, firm, farthest: 46 };
+            let distance = |other: u64| (0..64).filter(|bit| (bits ^ other) >> bit & 1 == 1).map(|bit| 1 + (firm >> bit & 1)).sum::<u64>();
+            let want: Vec<usize> = (0..list.len()).filter(|&at| distance(list[at]) <= 46).collect();
+            let (mut found, mut plain) = (Vec::new(), Vec::new());
+            sketched(&sketch, &list, |at| found.push(at));
+            sketched_portable(&sketch, &list, |at| plain.push(at));
+            prop_assert_eq!(&found, &want);
+            prop_assert_eq!(&plain, &want);
         }
 
         #[test]

@@ -7,7 +7,7 @@
 //! second agrees, which chance manages so seldom that one place is enough to start a line from.
 
 use super::RefId;
-use super::agreement::{BLOCK, Pair, near, sketched};
+use super::agreement::{BLOCK, Pair, Sketch, near, sketched};
 use super::line::{self, Line};
 use super::table::{ASIDE, KEYS, Run, Table, key, sketch};
 use super::tracks::Tracks;
@@ -18,7 +18,7 @@ use std::ops::Range;
 
 /// Places whose sketches are compared with a moment read at one pitch, in the mean: a copy's pitch is mostly left as
 /// it was.
-const COMPARED: usize = 1 << 15;
+const COMPARED: usize = 1 << 14;
 
 /// The same for the pitch that is the reference's.
 const COMPARED_UNSHIFTED: usize = 1 << 17;
@@ -26,8 +26,8 @@ const COMPARED_UNSHIFTED: usize = 1 << 17;
 /// Most bits of half a word that are flipped, but for the reference's pitch: the lists themselves are many.
 const FLIPS: u32 = 6;
 
-/// Most bits of a sketch that may differ, of 64: a place in two hundred does by chance.
-const SKETCH: u32 = 21;
+/// Most of a sketch's weight that may be on bits that differ: one place in six hundred is as near by chance.
+const SKETCH: f64 = 0.305;
 
 /// Most bits of a second that may differ, of 512. The standard deviation by chance is 15.
 const FARTHEST: u32 = 196;
@@ -106,33 +106,41 @@ fn hits(probe: &Probe, words: &[u32], table: &Table) -> Vec<Hit> {
         .collect()
 }
 
-/// The words of a query by pitch, those of either phase together: words of a second lie together in the references, but
-/// apart by two in the query.
+/// The words of a query by pitch, with their firm bits, those of either phase together: words of a second lie together
+/// in the references, but apart by two in the query.
 struct Query {
-    phases: Vec<[Vec<u32>; 2]>,
+    words: Vec<[Vec<u32>; 2]>,
+    firm: Vec<[Vec<u32>; 2]>,
 }
 
 impl Query {
     fn new(probe: &Probe) -> Self {
-        let phase = |pitch: usize, phase: usize| {
-            probe.readings(pitch).iter().skip(phase).step_by(2).map(|reading| reading.word).collect()
+        let all = |of: fn(&Reading) -> u32| {
+            let phase = |pitch, phase| probe.readings(pitch).iter().skip(phase).step_by(2).map(of).collect();
+            (0..PITCHES).map(|pitch| [phase(pitch, 0), phase(pitch, 1)]).collect()
         };
-        Self { phases: (0..PITCHES).map(|pitch| [phase(pitch, 0), phase(pitch, 1)]).collect() }
+        Self { words: all(|reading| reading.word), firm: all(|reading| reading.firm) }
     }
 
     /// The block around a moment, and its words before the moment.
     fn block(&self, moment: Moment) -> Option<(&[u32; BLOCK], usize)> {
-        let words = &self.phases[moment.pitch][moment.word % 2];
+        let words = self.words.get(moment.pitch)?.get(moment.word % 2)?;
         let at = moment.word / 2;
         let first = at.saturating_sub(BEFORE).min(words.len().checked_sub(BLOCK)?);
-        Some((words[first..].first_chunk()?, at - first))
+        Some((words.get(first..)?.first_chunk()?, at - first))
     }
 
-    fn sketch(&self, moment: Moment, half: usize) -> Option<u64> {
-        let words = &self.phases[moment.pitch][moment.word % 2];
+    /// What is around a moment; none where the query ends too soon.
+    fn sketch(&self, moment: Moment, half: usize) -> Option<Sketch> {
         let at = moment.word / 2;
-        let aside = [words.get(at.checked_sub(ASIDE)?)?, words.get(at + ASIDE)?];
-        Some(sketch(*words.get(at)?, aside.map(|word| *word), half))
+        let sketched = |words: &[[Vec<u32>; 2]]| {
+            let words = words.get(moment.pitch)?.get(moment.word % 2)?;
+            let aside = [words.get(at.checked_sub(ASIDE)?)?, words.get(at + ASIDE)?];
+            Some(sketch(*words.get(at)?, aside.map(|word| *word), half))
+        };
+        let (bits, firm) = (sketched(&self.words)?, sketched(&self.firm)?);
+        let weight = f64::from(u64::BITS + firm.count_ones());
+        Some(Sketch { bits, firm, farthest: (SKETCH * weight) as u32 })
     }
 }
 
@@ -202,11 +210,8 @@ impl Asked {
         const STRETCH: usize = KEYS / 32;
         /// Places that are looked at together.
         const TOGETHER: usize = 256;
-        let sketches: Vec<[Option<u64>; 2]> = (0..(self.part.len() << 5) as u16)
-            .map(|number| {
-                let moment = Moment::unpack(number, &self.part);
-                [0, 1].map(|half| if moment.pitch < PITCHES { query.sketch(moment, half) } else { None })
-            })
+        let sketches: Vec<[Option<Sketch>; 2]> = (0..(self.part.len() << 5) as u16)
+            .map(|number| [0, 1].map(|half| query.sketch(Moment::unpack(number, &self.part), half)))
             .collect();
         let of = |first: usize| {
             let (mut hits, mut close) = (Vec::new(), Vec::new());
@@ -214,8 +219,8 @@ impl Asked {
                 let (places, around) = run.of(key);
                 let moments = &self.moments[self.starts[key] as usize..self.starts[key + 1] as usize];
                 for &moment in moments {
-                    let Some(sketch) = sketches[usize::from(moment)][key >> 16] else { continue };
-                    sketched(sketch, around, SKETCH, |at| close.push((places[at], moment)));
+                    let Some(sketch) = &sketches[usize::from(moment)][key >> 16] else { continue };
+                    sketched(sketch, around, |at| close.push((places[at], moment)));
                     if close.len() >= TOGETHER {
                         self.check(query, &mut close, words, &mut hits);
                     }
