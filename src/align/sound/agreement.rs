@@ -34,44 +34,55 @@ fn accumulate_portable(running: &mut [i16], best: &mut [i16], values: &[i16]) {
 }
 
 /// Bits to look for, of which the firm ones count twice.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sketch {
     pub(super) bits: u64,
     pub(super) firm: u64,
-    /// The most that the bits that differ may count.
-    pub(super) farthest: u32,
 }
 
 impl Sketch {
+    /// What the bits count that differ from `other`.
     #[inline(always)]
-    fn is_near(&self, other: u64) -> bool {
+    fn distance(&self, other: u64) -> u64 {
         let wrong = self.bits ^ other;
-        wrong.count_ones() + (wrong & self.firm).count_ones() <= self.farthest
+        u64::from(wrong.count_ones()) + u64::from((wrong & self.firm).count_ones())
     }
 }
 
-/// Hands to `each` the numbers of those of `list` that are near.
-pub(super) fn sketched(sketch: &Sketch, list: &[u64], each: impl FnMut(usize)) {
+/// As many sketches as are compared at once.
+pub(super) const WIDE: usize = 16;
+
+/// Hands to `each` the numbers of the first `count` of `list` that differ from `sketch` by at most the share `farthest` of
+/// what all bits count. Up to [`WIDE`] more of the list are read where it goes on, so that no list has an odd end.
+pub(super) fn sketched(sketch: &Sketch, list: &[u64], count: usize, farthest: f32, each: impl FnMut(usize)) {
     #[cfg(target_arch = "x86_64")]
-    return wide::sketched(sketch, list, each);
+    return wide::sketched(sketch, list, count, farthest, each);
     #[cfg(not(target_arch = "x86_64"))]
-    sketched_portable(sketch, list, each);
+    sketched_portable(sketch, list, count, farthest, each);
 }
 
 #[inline(always)]
-fn sketched_portable(sketch: &Sketch, list: &[u64], mut each: impl FnMut(usize)) {
-    /// As many as a wide register holds.
-    const WIDE: usize = 8;
-    let (chunks, rest) = list.as_chunks::<WIDE>();
+fn sketched_portable(
+    sketch: &Sketch,
+    list: &[u64],
+    count: usize,
+    farthest: f32,
+    mut each: impl FnMut(usize),
+) {
+    let farthest = (farthest * (u64::BITS + sketch.firm.count_ones()) as f32) as u64;
+    let (chunks, rest) = list[..list.len().min(count.next_multiple_of(WIDE))].as_chunks::<WIDE>();
+    let mut found = |first: usize, others: &[u64]| {
+        let others = others.iter().take(count - first).enumerate();
+        let near = others.filter(|(_, other)| sketch.distance(**other) <= farthest);
+        near.for_each(|(at, _)| each(first + at));
+    };
     for (chunk, others) in chunks.iter().enumerate() {
         // One question for a whole chunk: the answer is nearly always no.
-        if others.iter().fold(false, |some, &other| some | sketch.is_near(other)) {
-            let near = others.iter().enumerate().filter(|(_, other)| sketch.is_near(**other));
-            near.for_each(|(at, _)| each(chunk * WIDE + at));
+        if others.iter().fold(false, |some, &other| some | (sketch.distance(other) <= farthest)) {
+            found(chunk * WIDE, others);
         }
     }
-    let near = rest.iter().enumerate().filter(|(_, other)| sketch.is_near(**other));
-    near.for_each(|(at, _)| each(chunks.len() * WIDE + at));
+    found(chunks.len() * WIDE, rest);
 }
 
 /// A block that may begin at word `start` of a track.
@@ -155,15 +166,21 @@ mod wide {
     }
 
     /// As the portable one, compiled for the best that the processor has.
-    pub(super) fn sketched(sketch: &Sketch, list: &[u64], each: impl FnMut(usize)) {
+    pub(super) fn sketched(
+        sketch: &Sketch,
+        list: &[u64],
+        count: usize,
+        farthest: f32,
+        each: impl FnMut(usize),
+    ) {
         if has_wide_counts() {
             // SAFETY: the processor has the features that the function is compiled for.
-            unsafe { sketched_avx512(sketch, list, each) }
+            unsafe { sketched_avx512(sketch, list, count, farthest, each) }
         } else if is_x86_feature_detected!("popcnt") {
             // SAFETY: as above.
-            unsafe { sketched_popcnt(sketch, list, each) }
+            unsafe { sketched_popcnt(sketch, list, count, farthest, each) }
         } else {
-            super::sketched_portable(sketch, list, each);
+            super::sketched_portable(sketch, list, count, farthest, each);
         }
     }
 
@@ -196,13 +213,13 @@ mod wide {
     }
 
     #[target_feature(enable = "avx512f,avx512vpopcntdq,popcnt")]
-    fn sketched_avx512(sketch: &Sketch, list: &[u64], each: impl FnMut(usize)) {
-        super::sketched_portable(sketch, list, each);
+    fn sketched_avx512(sketch: &Sketch, list: &[u64], count: usize, farthest: f32, each: impl FnMut(usize)) {
+        super::sketched_portable(sketch, list, count, farthest, each);
     }
 
     #[target_feature(enable = "popcnt")]
-    fn sketched_popcnt(sketch: &Sketch, list: &[u64], each: impl FnMut(usize)) {
-        super::sketched_portable(sketch, list, each);
+    fn sketched_popcnt(sketch: &Sketch, list: &[u64], count: usize, farthest: f32, each: impl FnMut(usize)) {
+        super::sketched_portable(sketch, list, count, farthest, each);
     }
 
     #[target_feature(enable = "avx512f,avx512vpopcntdq,popcnt")]
@@ -244,13 +261,15 @@ mod tests {
         }
 
         #[test]
-        fn sketches_are_found_by_their_distance(bits in any::<u64>(), firm in any::<u64>(), list in proptest::collection::vec(any::<u64>(), 0..100)) {
-            let sketch = Sketch { bits, firm, farthest: 46 };
+        fn sketches_are_found_by_their_distance(bits in any::<u64>(), firm in any::<u64>(), list in proptest::collection::vec(any::<u64>(), 0..100), beyond in 0..40usize) {
+            let sketch = Sketch { bits, firm };
             let distance = |other: u64| (0..64).filter(|bit| (bits ^ other) >> bit & 1 == 1).map(|bit| 1 + (firm >> bit & 1)).sum::<u64>();
-            let want: Vec<usize> = (0..list.len()).filter(|&at| distance(list[at]) <= 46).collect();
+            let farthest = (64 + u64::from(firm.count_ones())) / 2;
+            let count = list.len().saturating_sub(beyond);
+            let want: Vec<usize> = (0..count).filter(|&at| distance(list[at]) <= farthest).collect();
             let (mut found, mut plain) = (Vec::new(), Vec::new());
-            sketched(&sketch, &list, |at| found.push(at));
-            sketched_portable(&sketch, &list, |at| plain.push(at));
+            sketched(&sketch, &list, count, 0.5, |at| found.push(at));
+            sketched_portable(&sketch, &list, count, 0.5, |at| plain.push(at));
             prop_assert_eq!(&found, &want);
             prop_assert_eq!(&plain, &want);
         }

@@ -66,16 +66,23 @@ pub(super) const SPEEDS: RangeInclusive<f64> = 0.77..=1.30;
 /// Fits the line near `rough` that agrees best; `None` where too little does.
 pub(super) fn fit(probe: &Probe, track: &[u32], rough: Line) -> Option<Fit> {
     let mut line = rough;
-    let mut words = trim(probe, track, &line, 0..track.len())?;
+    let mut words = trim(probe, track, &line, met(probe, track, &line))?;
     for round in 0..ROUNDS {
         line = improve(probe, track, &line, &words, round);
-        words = trim(probe, track, &line, 0..track.len())?;
+        words = trim(probe, track, &line, met(probe, track, &line))?;
     }
     if words.len() < LEAST {
         return None;
     }
     let evidence = weigh(probe, track, &line, &words);
     Some(Fit { pitch: exact_pitch(probe, track, &line, &words), line, words, evidence })
+}
+
+/// The words of a reference that a line meets while the query lasts.
+fn met(probe: &Probe, track: &[u32], line: &Line) -> Range<usize> {
+    let at = |time: f64| ((line.reference_time(time) / Print::HOP).max(0.0) as usize).min(track.len());
+    let end = probe.eventful().len() as f64 * Probe::HOP;
+    at(-Probe::HOP)..(at(end) + 2).min(track.len())
 }
 
 /// Agreement, less the drift, that must be lost in a row for a stretch to be no part of a copy: by chance alone it
@@ -232,12 +239,16 @@ pub(super) fn turned(probe: &Probe, track: &[u32], rough: &Line) -> Line {
     /// Moves a line by a word of the query over the reach.
     const STEP: f64 = 1.0 + Probe::HOP / REACH;
     const STEPS: i32 = 30;
+    const COARSE: i32 = 3;
     let at = |time: f64| ((time / Print::HOP).max(0.0) as usize).min(track.len());
     let words = at(rough.reference - REACH)..at(rough.reference + REACH);
-    (-STEPS..=STEPS)
-        .map(|step| Line { speed: STEP.powi(step), ..*rough })
-        .max_by_key(|line| agreement(probe, track, line, &words))
-        .unwrap_or(*rough)
+    let turned = |step: i32| Line { speed: STEP.powi(step), ..*rough };
+    let best = |steps: &mut dyn Iterator<Item = i32>| {
+        steps.max_by_key(|&step| agreement(probe, track, &turned(step), &words)).unwrap_or(0)
+    };
+    // A line that is one step off agrees nearly as well.
+    let near = best(&mut (-STEPS..=STEPS).step_by(COARSE as usize));
+    turned(best(&mut (near - COARSE + 1..near + COARSE)))
 }
 
 /// What the fit rests on.

@@ -27,14 +27,14 @@ const COMPARED_UNSHIFTED: usize = 1 << 17;
 const FLIPS: u32 = 6;
 
 /// Most of a sketch's weight that may be on bits that differ: one place in six hundred is as near by chance.
-const SKETCH: f64 = 0.305;
+const SKETCH: f32 = 0.305;
 
 /// Most bits of a second that may differ, of 512. The standard deviation by chance is 15.
 const FARTHEST: u32 = 196;
 
 /// Places that lines are started from in each half-second of the query, the best first: a jingle that very many
 /// references have takes no room from what else there is.
-const MOST: usize = 24;
+const MOST: usize = 12;
 
 /// Words of the query in half a second.
 const SLOT: u32 = 16;
@@ -138,9 +138,7 @@ impl Query {
             let aside = [words.get(at.checked_sub(ASIDE)?)?, words.get(at + ASIDE)?];
             Some(sketch(*words.get(at)?, aside.map(|word| *word), half))
         };
-        let (bits, firm) = (sketched(&self.words)?, sketched(&self.firm)?);
-        let weight = f64::from(u64::BITS + firm.count_ones());
-        Some(Sketch { bits, firm, farthest: (SKETCH * weight) as u32 })
+        Some(Sketch { bits: sketched(&self.words)?, firm: sketched(&self.firm)? })
     }
 }
 
@@ -181,7 +179,10 @@ impl Asked {
         let mut asked: Vec<u32> = Vec::new();
         for pitch in 0..PITCHES {
             let flips = if pitch == UNSHIFTED { unshifted } else { shifted };
-            for word in part.clone().filter(|&word| probe.eventful()[word]) {
+            // Too near to the ends there is nothing around to compare.
+            let inner =
+                part.start.max(2 * ASIDE)..part.end.min(probe.eventful().len().saturating_sub(2 * ASIDE));
+            for word in inner.filter(|&word| probe.eventful()[word]) {
                 let moment = Moment { word, pitch }.pack(&part);
                 for half in 0..2 {
                     let keys = keys(&probe.readings(pitch)[word], half, flips);
@@ -210,44 +211,44 @@ impl Asked {
         const STRETCH: usize = KEYS / 32;
         /// Places that are looked at together.
         const TOGETHER: usize = 256;
-        let sketches: Vec<[Option<Sketch>; 2]> = (0..(self.part.len() << 5) as u16)
-            .map(|number| [0, 1].map(|half| query.sketch(Moment::unpack(number, &self.part), half)))
-            .collect();
+        let sketches: [Vec<Sketch>; 2] = std::array::from_fn(|half| {
+            (0..(self.part.len() << 5) as u16)
+                .map(|number| query.sketch(Moment::unpack(number, &self.part), half).unwrap_or_default())
+                .collect()
+        });
         let of = |first: usize| {
-            let (mut hits, mut close) = (Vec::new(), Vec::new());
+            let mut close: Vec<(u32, u16)> = Vec::new();
             for key in first..first + STRETCH {
                 let (places, around) = run.of(key);
                 let moments = &self.moments[self.starts[key] as usize..self.starts[key + 1] as usize];
                 for &moment in moments {
-                    let Some(sketch) = &sketches[usize::from(moment)][key >> 16] else { continue };
-                    sketched(sketch, around, |at| close.push((places[at], moment)));
-                    if close.len() >= TOGETHER {
-                        self.check(query, &mut close, words, &mut hits);
-                    }
+                    let sketch = &sketches[key >> 16][usize::from(moment)];
+                    sketched(sketch, around, places.len(), SKETCH, |at| close.push((places[at], moment)));
                 }
             }
-            self.check(query, &mut close, words, &mut hits);
-            hits
+            close
         };
-        (0..KEYS).step_by(STRETCH).collect::<Vec<_>>().into_par_iter().flat_map_iter(of).collect()
+        let stretches: Vec<usize> = (0..KEYS).step_by(STRETCH).collect();
+        let mut close: Vec<(u32, u16)> = stretches.into_par_iter().flat_map_iter(of).collect();
+        // The memory is read from one end to the other.
+        close.par_sort_unstable();
+        close.par_chunks(TOGETHER).flat_map_iter(|close| self.check(query, close, words)).collect()
     }
 
-    /// Appends those places of `close` to `hits` where the second around agrees.
-    fn check(&self, query: &Query, close: &mut Vec<(u32, u16)>, words: &[u32], hits: &mut Vec<Hit>) {
-        let mut pairs = Vec::with_capacity(close.len());
-        let mut told = Vec::with_capacity(close.len());
-        for &(place, number) in close.iter() {
+    /// Those places of `close` where the second around agrees.
+    fn check(&self, query: &Query, close: &[(u32, u16)], words: &[u32]) -> Vec<Hit> {
+        let pairs = close.iter().filter_map(|&(place, number)| {
             let moment = Moment::unpack(number, &self.part);
-            let Some((block, before)) = query.block(moment) else { continue };
-            let Some(start) = place.checked_sub(before as u32) else { continue };
-            pairs.push(Pair { block, start });
-            told.push((place, moment));
-        }
-        close.clear();
+            let (block, before) = query.block(moment)?;
+            Some((Pair { block, start: place.checked_sub(before as u32)? }, (place, moment)))
+        });
+        let (pairs, told): (Vec<_>, Vec<_>) = pairs.unzip();
+        let mut hits = Vec::new();
         near(&pairs, words, FARTHEST, |at, distance| {
             let (place, Moment { word, pitch }) = told[at];
             hits.push(Hit { distance, place, query: word as u32, pitch: pitch as u32 });
         });
+        hits
     }
 }
 
