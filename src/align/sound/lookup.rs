@@ -18,7 +18,7 @@ use std::ops::Range;
 
 /// Places whose sketches are compared with a moment read at one pitch, in the mean: a copy's pitch is mostly left as
 /// it was.
-const COMPARED: usize = 1 << 14;
+const COMPARED: usize = 1 << 13;
 
 /// The same for the pitch that is the reference's.
 const COMPARED_UNSHIFTED: usize = 1 << 17;
@@ -94,7 +94,7 @@ pub(super) fn candidates<'a>(probe: &Probe, tracks: &'a Tracks, table: &Table) -
 /// All places that sound like a moment of the query and like the second around it.
 fn hits(probe: &Probe, words: &[u32], table: &Table) -> Vec<Hit> {
     let runs: Vec<&Run> = table.runs(words).collect();
-    let listed: usize = runs.iter().map(|run| run.len()).sum();
+    let listed: usize = runs.iter().map(|run| run.places().len()).sum();
     let query = Query::new(probe);
     let moments = probe.eventful().len();
     let parts = (0..moments).step_by(PART).map(|start| start..moments.min(start + PART));
@@ -219,13 +219,16 @@ impl Asked {
         let of = |first: usize| {
             let mut close: Vec<(u32, u16)> = Vec::new();
             for key in first..first + STRETCH {
-                let (places, around) = run.of(key);
+                let (entries, around) = run.of(key);
                 let moments = &self.moments[self.starts[key] as usize..self.starts[key + 1] as usize];
                 for &moment in moments {
                     let sketch = &sketches[key >> 16][usize::from(moment)];
-                    sketched(sketch, around, places.len(), SKETCH, |at| close.push((places[at], moment)));
+                    let found = |at| close.push(((entries.start + at) as u32, moment));
+                    sketched(sketch, around, entries.len(), SKETCH, found);
                 }
             }
+            // Apart from the comparisons, which would wait for this memory.
+            close.iter_mut().for_each(|(entry, _)| *entry = run.places()[*entry as usize]);
             close
         };
         let stretches: Vec<usize> = (0..KEYS).step_by(STRETCH).collect();

@@ -113,18 +113,17 @@ impl Run {
         Self { span, starts, places, sketches }
     }
 
-    /// Words in the lists.
-    pub(super) fn len(&self) -> usize {
-        self.places.len()
+    /// Which entries of the list a key has, and the sketches of what is around them; behind these are sketches of places
+    /// of other keys.
+    pub(super) fn of(&self, key: usize) -> (Range<usize>, &[u64]) {
+        let Some(&[start, end, ..]) = self.starts.get(key..) else { return (0..0, &[]) };
+        let (start, end) = (start as usize, end as usize);
+        (start..end, self.sketches.get(start..self.sketches.len().min(end + WIDE)).unwrap_or_default())
     }
 
-    /// The places whose words have a key, and the sketches of what is around them; behind these are sketches of places of
-    /// other keys.
-    pub(super) fn of(&self, key: usize) -> (&[u32], &[u64]) {
-        let Some(&[start, end, ..]) = self.starts.get(key..) else { return (&[], &[]) };
-        let (start, end) = (start as usize, end as usize);
-        let sketches = self.sketches.get(start..self.sketches.len().min(end + WIDE));
-        (self.places.get(start..end).unwrap_or_default(), sketches.unwrap_or_default())
+    /// The places of the list.
+    pub(super) fn places(&self) -> &[u32] {
+        &self.places
     }
 }
 
@@ -172,9 +171,9 @@ mod tests {
             for (word, half) in words.iter().step_by(99_991).flat_map(|word| [(*word, 0), (*word, 1)]) {
                 let mut found = Vec::new();
                 for run in table.runs(&words) {
-                    let (places, sketches) = run.of(key(word, half));
-                    assert!(sketches.len() >= places.len());
-                    found.extend_from_slice(places);
+                    let (entries, sketches) = run.of(key(word, half));
+                    assert!(sketches.len() >= entries.len());
+                    found.extend_from_slice(&run.places()[entries]);
                 }
                 let shift = 16 * half;
                 let same = |at: &usize| words[*at] != GAP && (words[*at] ^ word) >> shift & 0xffff == 0;
@@ -193,8 +192,8 @@ mod tests {
         assert_eq!(sketch(word, aside, 1), 0x9abc_def0_abbc_5678);
         let words = [aside[0], 1, 1, 1, word, 1, 1, 1, aside[1]];
         let run = Run::new(&words, 0..9);
-        let (places, sketches) = run.of(key(word, 0));
-        assert_eq!((places, sketches[0]), (&[4][..], sketch(word, aside, 0)));
+        let (entries, sketches) = run.of(key(word, 0));
+        assert_eq!((&run.places()[entries], sketches[0]), (&[4][..], sketch(word, aside, 0)));
     }
 
     #[test]
