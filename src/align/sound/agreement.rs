@@ -72,7 +72,7 @@ fn sketched_portable(
     let farthest = (farthest * (u64::BITS + sketch.firm.count_ones()) as f32) as u64;
     let (chunks, rest) = list[..list.len().min(count.next_multiple_of(WIDE))].as_chunks::<WIDE>();
     let mut found = |first: usize, others: &[u64]| {
-        let others = others.iter().take(count - first).enumerate();
+        let others = others.iter().take(count.saturating_sub(first)).enumerate();
         let near = others.filter(|(_, other)| sketch.distance(**other) <= farthest);
         near.for_each(|(at, _)| each(first + at));
     };
