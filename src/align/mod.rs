@@ -4,7 +4,7 @@ mod picture;
 mod sound;
 
 pub use picture::PictureSpace;
-pub use sound::{SoundPlan, SoundSpace};
+pub use sound::{BitErrors, SoundPlan, SoundSpace, bit_errors};
 
 /// A stretch of time in seconds, `start <= end`.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]

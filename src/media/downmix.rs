@@ -6,16 +6,22 @@ const CANCELS_BELOW: f32 = 0.1;
 const WHOLE_ABOVE: f32 = 0.3;
 /// Blocks a second.
 const BLOCKS: u32 = 8;
+/// Twice the frequency, in hertz, at which the loudness of the middle of the band is measured.
+const MIDDLE: u32 = 4_000;
 
 /// Mixes interleaved stereo down to mono.
 ///
 /// The mix is the mean of both channels. Where they cancel each other (one is the other's negative, as in a sound
 /// track made to vanish on a mono speaker), the mean's energy falls far below the channels'; the louder channel is
-/// then used alone. This is decided for every eighth of a second, with hysteresis, and the change is faded.
+/// then used alone. That holds for all of the sound or for the middle of the band: the low sounds, which have most
+/// of the energy, may have been left as they were. This is decided for every eighth of a second, with hysteresis, and
+/// the change is faded.
 #[derive(Debug)]
 pub(super) struct Downmix {
     stereo: Vec<f32>,
     block: usize,
+    /// Samples by which sound of twice the middle frequency moves on.
+    lag: usize,
     /// What the last block was made of, as weights of the left and right channel.
     weights: (f32, f32),
 }
@@ -27,7 +33,8 @@ const RIGHT: (f32, f32) = (0.0, 1.0);
 impl Downmix {
     pub(super) fn new(rate: u32) -> Self {
         let block = (rate / BLOCKS).max(1) as usize;
-        Self { stereo: Vec::with_capacity(2 * block), block, weights: MEAN }
+        let lag = (rate / MIDDLE).max(1) as usize;
+        Self { stereo: Vec::with_capacity(2 * block), block, lag, weights: MEAN }
     }
 
     /// Takes interleaved samples, any number of them, and hands on blocks of mono as they fill.
@@ -49,17 +56,16 @@ impl Downmix {
     }
 
     fn mix(&mut self) -> Vec<f32> {
-        let (mut left, mut right, mut mean) = (0f32, 0f32, 0f32);
-        for (l, r) in pairs(&self.stereo) {
-            left += l * l;
-            right += r * r;
-            mean += (l + r) * (l + r) / 4.0;
-        }
-        let (louder, alone) = if left >= right { (left, LEFT) } else { (right, RIGHT) };
+        let all = Energies::of(pairs(&self.stereo));
+        // The difference of samples half a period apart is loudest there.
+        let earlier = pairs(&self.stereo);
+        let later = pairs(&self.stereo).skip(self.lag);
+        let middle = Energies::of(later.zip(earlier).map(|((l, r), (l0, r0))| (l - l0, r - r0)));
+        let alone = if all.left >= all.right { LEFT } else { RIGHT };
         let old = self.weights;
         let new = match old == MEAN {
-            true if mean < CANCELS_BELOW * louder => alone,
-            false if mean > WHOLE_ABOVE * louder => MEAN,
+            true if all.cancel() || middle.cancel() => alone,
+            false if all.are_whole() && middle.are_whole() => MEAN,
             _ => old,
         };
         self.weights = new;
@@ -73,6 +79,32 @@ impl Downmix {
             .collect();
         self.stereo.clear();
         mixed
+    }
+}
+
+/// Energies of both channels and of their mean.
+#[derive(Default)]
+struct Energies {
+    left: f32,
+    right: f32,
+    mean: f32,
+}
+
+impl Energies {
+    fn of(pairs: impl Iterator<Item = (f32, f32)>) -> Self {
+        pairs.fold(Self::default(), |sum, (l, r)| Self {
+            left: sum.left + l * l,
+            right: sum.right + r * r,
+            mean: sum.mean + (l + r) * (l + r) / 4.0,
+        })
+    }
+
+    fn cancel(&self) -> bool {
+        self.mean < CANCELS_BELOW * self.left.max(self.right)
+    }
+
+    fn are_whole(&self) -> bool {
+        self.mean > WHOLE_ABOVE * self.left.max(self.right)
     }
 }
 
@@ -110,6 +142,20 @@ mod tests {
     fn channels_that_cancel_do_not_vanish() {
         let stereo: Vec<f32> = tone(1234).flat_map(|s| [s, -s]).collect();
         assert!(energy(&mono(&stereo)) > 0.4);
+    }
+
+    #[test]
+    fn channels_that_cancel_in_the_middle_of_the_band_do_not_vanish_there() {
+        let wave = |hertz: f32, n: usize| (n as f32 / 8_000.0 * hertz * std::f32::consts::TAU).sin();
+        // A loud low tone is the same on both sides, a fainter one of 1.5 kHz is not.
+        let stereo: Vec<f32> = (0..8_000)
+            .flat_map(|n| [0.4, -0.4].map(|level| wave(100.0, n) + level * wave(1_500.0, n)))
+            .collect();
+        let mut out = Vec::new();
+        let mut mix = Downmix::new(8_000);
+        mix.push(stereo.iter().copied(), |b| out.extend_from_slice(b));
+        let heard: f32 = out.iter().enumerate().map(|(n, s)| s * wave(1_500.0, n)).sum::<f32>() / 4_000.0;
+        assert!((heard.abs() - 0.4).abs() < 0.02, "{heard}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A probe from a print: what can still be heard of a soundtrack that was thrown away.
 
-use super::words::{UNSHIFTED, Word};
-use super::{Print, Probe, Reading, WEAKEST, semitones};
+use super::words::{HALF, UNSHIFTED, Word};
+use super::{Print, Probe, Reading, semitones};
 
 /// Semitones from one bit of a word to the next.
 const BAND: f64 = 1.25;
@@ -29,7 +29,7 @@ fn shifted(word: Word, pitch: usize) -> Reading {
     let shift = |bits: u32| if bands >= 0 { bits >> bands } else { bits << -bands };
     let firm = if pitch == UNSHIFTED { u32::MAX } else { shift(u32::MAX) };
     // No bit is known to be weaker than others: those of the upper bands are, as a rule.
-    let weakest: [u8; WEAKEST] = std::array::from_fn(|rank| (31 - rank) as u8);
+    let weakest = [std::array::from_fn(|rank| (HALF - 1 - rank) as u8); 2];
     Reading { word: shift(word), firm, weakest }
 }
 

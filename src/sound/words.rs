@@ -32,8 +32,11 @@ pub fn semitones(pitch: usize) -> f64 {
 /// A word, or none where the sound is silent or stands still. Zero is not used.
 pub type Word = Option<NonZeroU32>;
 
-/// Bits of a reading that are told to be weak.
+/// Bits of each half of a reading that are told to be weak.
 pub const WEAKEST: usize = 8;
+
+/// Bits of half a word.
+pub(super) const HALF: usize = (BANDS - 1) / 2;
 
 /// One moment of a query, read at one pitch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,8 +45,8 @@ pub struct Reading {
     pub word: u32,
     /// Ones at the bits that are far from tipping over.
     pub firm: u32,
-    /// Numbers of the bits nearest to tipping over, the nearest first.
-    pub weakest: [u8; WEAKEST],
+    /// Numbers of the bits nearest to tipping over, the nearest first, of the word's lower and of its upper half.
+    pub weakest: [[u8; WEAKEST]; 2],
 }
 
 /// Whether the step between two frames holds something to recognise.
@@ -81,13 +84,15 @@ pub(super) fn read(early: &[f32; SUB_BANDS], late: &[f32; SUB_BANDS], pitch: usi
     reading
 }
 
-/// The numbers of the values nearest to nought.
-fn weakest(values: &[f32; BANDS - 1]) -> [u8; WEAKEST] {
-    // Positive floats sort like their bits; the lowest five bits make room for the number.
-    let mut keys: [u32; BANDS - 1] = std::array::from_fn(|b| values[b].abs().to_bits() & !31 | b as u32);
-    keys.select_nth_unstable(WEAKEST);
-    keys[..WEAKEST].sort_unstable();
-    std::array::from_fn(|rank| (keys[rank] & 31) as u8)
+/// The numbers of the values nearest to nought, of either half.
+fn weakest(values: &[f32; BANDS - 1]) -> [[u8; WEAKEST]; 2] {
+    std::array::from_fn(|half| {
+        // Positive floats sort like their bits; the lowest five bits make room for the number.
+        let key = |b: usize| values[b].abs().to_bits() & !31 | b as u32;
+        let mut keys: [u32; HALF] = std::array::from_fn(|b| key(half * HALF + b));
+        keys.sort_unstable();
+        std::array::from_fn(|rank| (keys[rank] & 31) as u8)
+    })
 }
 
 /// The word of a reading as a bank keeps it.

@@ -33,38 +33,86 @@ fn accumulate_portable(running: &mut [i16], best: &mut [i16], values: &[i16]) {
     }
 }
 
-/// Hands those of `starts` to `each` that begin runs of [`BLOCK`] words of `track` at most `farthest` from `block`,
-/// with their distances.
-pub(super) fn near(
-    block: &[u32; BLOCK],
-    track: &[u32],
-    starts: &[u32],
-    farthest: u32,
-    each: impl FnMut(u32, u32),
-) {
+/// Bits to look for, of which the firm ones count twice.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sketch {
+    pub(super) bits: u64,
+    pub(super) firm: u64,
+}
+
+impl Sketch {
+    /// What the bits count that differ from `other`.
+    #[inline(always)]
+    fn distance(&self, other: u64) -> u64 {
+        let wrong = self.bits ^ other;
+        u64::from(wrong.count_ones()) + u64::from((wrong & self.firm).count_ones())
+    }
+}
+
+/// As many sketches as are compared at once.
+pub(super) const WIDE: usize = 16;
+
+/// Hands to `each` the numbers of the first `count` of `list` that differ from `sketch` by at most the share `farthest` of
+/// what all bits count. Up to [`WIDE`] more of the list are read where it goes on, so that no list has an odd end.
+pub(super) fn sketched(sketch: &Sketch, list: &[u64], count: usize, farthest: f32, each: impl FnMut(usize)) {
     #[cfg(target_arch = "x86_64")]
-    return wide::near(block, track, starts, farthest, each);
+    return wide::sketched(sketch, list, count, farthest, each);
     #[cfg(not(target_arch = "x86_64"))]
-    near_portable(block, track, starts, farthest, each);
+    sketched_portable(sketch, list, count, farthest, each);
 }
 
 #[inline(always)]
-fn near_portable(
-    block: &[u32; BLOCK],
-    track: &[u32],
-    starts: &[u32],
-    farthest: u32,
-    mut each: impl FnMut(u32, u32),
+fn sketched_portable(
+    sketch: &Sketch,
+    list: &[u64],
+    count: usize,
+    farthest: f32,
+    mut each: impl FnMut(usize),
 ) {
+    let farthest = (farthest * (u64::BITS + sketch.firm.count_ones()) as f32) as u64;
+    let (chunks, rest) = list[..list.len().min(count.next_multiple_of(WIDE))].as_chunks::<WIDE>();
+    let mut found = |first: usize, others: &[u64]| {
+        let others = others.iter().take(count.saturating_sub(first)).enumerate();
+        let near = others.filter(|(_, other)| sketch.distance(**other) <= farthest);
+        near.for_each(|(at, _)| each(first + at));
+    };
+    for (chunk, others) in chunks.iter().enumerate() {
+        // One question for a whole chunk: the answer is nearly always no.
+        if others.iter().fold(false, |some, &other| some | (sketch.distance(other) <= farthest)) {
+            found(chunk * WIDE, others);
+        }
+    }
+    found(chunks.len() * WIDE, rest);
+}
+
+/// A block that may begin at word `start` of a track.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pair<'a> {
+    pub(super) block: &'a [u32; BLOCK],
+    pub(super) start: u32,
+}
+
+/// Hands to `each` the numbers of those `pairs` whose block and track differ in at most `farthest` bits, and their
+/// distances.
+pub(super) fn near(pairs: &[Pair<'_>], track: &[u32], farthest: u32, each: impl FnMut(usize, u32)) {
+    #[cfg(target_arch = "x86_64")]
+    return wide::near(pairs, track, farthest, each);
+    #[cfg(not(target_arch = "x86_64"))]
+    near_portable(pairs, track, farthest, each);
+}
+
+#[inline(always)]
+fn near_portable(pairs: &[Pair<'_>], track: &[u32], farthest: u32, mut each: impl FnMut(usize, u32)) {
     // Touching all first lets the memory answer in any order.
-    let touched = starts.iter().filter_map(|&start| track.get(start as usize));
+    let ends = |pair: &Pair<'_>| [pair.start as usize, pair.start as usize + BLOCK - 1];
+    let touched = pairs.iter().flat_map(ends).filter_map(|at| track.get(at));
     std::hint::black_box(touched.fold(0, |sum, word| sum ^ word));
-    for &start in starts {
-        let run = track.get(start as usize..).and_then(|run| run.first_chunk::<BLOCK>());
+    for (at, pair) in pairs.iter().enumerate() {
+        let run = track.get(pair.start as usize..).and_then(|run| run.first_chunk::<BLOCK>());
         let Some(run) = run else { continue };
-        let distance = block.iter().zip(run).map(|(a, b)| (a ^ b).count_ones()).sum();
+        let distance = pair.block.iter().zip(run).map(|(a, b)| (a ^ b).count_ones()).sum();
         if distance <= farthest {
-            each(start, distance);
+            each(at, distance);
         }
     }
 }
@@ -94,11 +142,17 @@ fn plain(block: &[u32; BLOCK], track: &[u32]) -> i16 {
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
 mod wide {
-    use super::BLOCK;
+    use super::{BLOCK, Pair, Sketch};
+
+    fn has_wide_counts() -> bool {
+        is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512vpopcntdq")
+            && is_x86_feature_detected!("popcnt")
+    }
 
     /// False, with nothing done, on a processor that has none of the features.
     pub(super) fn distances(block: &[u32; BLOCK], track: &[u32], out: &mut Vec<i16>) -> bool {
-        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vpopcntdq") {
+        if has_wide_counts() {
             // SAFETY: the processor has the features that the function is compiled for.
             unsafe { avx512(block, track, out) };
             true
@@ -112,21 +166,34 @@ mod wide {
     }
 
     /// As the portable one, compiled for the best that the processor has.
-    pub(super) fn near(
-        block: &[u32; BLOCK],
-        track: &[u32],
-        starts: &[u32],
-        farthest: u32,
-        each: impl FnMut(u32, u32),
+    pub(super) fn sketched(
+        sketch: &Sketch,
+        list: &[u64],
+        count: usize,
+        farthest: f32,
+        each: impl FnMut(usize),
     ) {
-        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vpopcntdq") {
+        if has_wide_counts() {
             // SAFETY: the processor has the features that the function is compiled for.
-            unsafe { near_avx512(block, track, starts, farthest, each) }
+            unsafe { sketched_avx512(sketch, list, count, farthest, each) }
         } else if is_x86_feature_detected!("popcnt") {
             // SAFETY: as above.
-            unsafe { near_popcnt(block, track, starts, farthest, each) }
+            unsafe { sketched_popcnt(sketch, list, count, farthest, each) }
         } else {
-            super::near_portable(block, track, starts, farthest, each);
+            super::sketched_portable(sketch, list, count, farthest, each);
+        }
+    }
+
+    /// As the portable one, compiled for the best that the processor has.
+    pub(super) fn near(pairs: &[Pair<'_>], track: &[u32], farthest: u32, each: impl FnMut(usize, u32)) {
+        if has_wide_counts() {
+            // SAFETY: the processor has the features that the function is compiled for.
+            unsafe { near_avx512(pairs, track, farthest, each) }
+        } else if is_x86_feature_detected!("popcnt") {
+            // SAFETY: as above.
+            unsafe { near_popcnt(pairs, track, farthest, each) }
+        } else {
+            super::near_portable(pairs, track, farthest, each);
         }
     }
 
@@ -145,29 +212,27 @@ mod wide {
         super::accumulate_portable(running, best, values);
     }
 
-    #[target_feature(enable = "avx512f,avx512vpopcntdq")]
-    fn near_avx512(
-        block: &[u32; BLOCK],
-        track: &[u32],
-        starts: &[u32],
-        farthest: u32,
-        each: impl FnMut(u32, u32),
-    ) {
-        super::near_portable(block, track, starts, farthest, each);
+    #[target_feature(enable = "avx512f,avx512vpopcntdq,popcnt")]
+    fn sketched_avx512(sketch: &Sketch, list: &[u64], count: usize, farthest: f32, each: impl FnMut(usize)) {
+        super::sketched_portable(sketch, list, count, farthest, each);
     }
 
     #[target_feature(enable = "popcnt")]
-    fn near_popcnt(
-        block: &[u32; BLOCK],
-        track: &[u32],
-        starts: &[u32],
-        farthest: u32,
-        each: impl FnMut(u32, u32),
-    ) {
-        super::near_portable(block, track, starts, farthest, each);
+    fn sketched_popcnt(sketch: &Sketch, list: &[u64], count: usize, farthest: f32, each: impl FnMut(usize)) {
+        super::sketched_portable(sketch, list, count, farthest, each);
     }
 
-    #[target_feature(enable = "avx512f,avx512vpopcntdq")]
+    #[target_feature(enable = "avx512f,avx512vpopcntdq,popcnt")]
+    fn near_avx512(pairs: &[Pair<'_>], track: &[u32], farthest: u32, each: impl FnMut(usize, u32)) {
+        super::near_portable(pairs, track, farthest, each);
+    }
+
+    #[target_feature(enable = "popcnt")]
+    fn near_popcnt(pairs: &[Pair<'_>], track: &[u32], farthest: u32, each: impl FnMut(usize, u32)) {
+        super::near_portable(pairs, track, farthest, each);
+    }
+
+    #[target_feature(enable = "avx512f,avx512vpopcntdq,popcnt")]
     fn avx512(block: &[u32; BLOCK], track: &[u32], out: &mut Vec<i16>) {
         super::portable(block, track, out);
     }
@@ -196,6 +261,20 @@ mod tests {
         }
 
         #[test]
+        fn sketches_are_found_by_their_distance(bits in any::<u64>(), firm in any::<u64>(), list in proptest::collection::vec(any::<u64>(), 0..100), beyond in 0..40usize) {
+            let sketch = Sketch { bits, firm };
+            let distance = |other: u64| (0..64).filter(|bit| (bits ^ other) >> bit & 1 == 1).map(|bit| 1 + (firm >> bit & 1)).sum::<u64>();
+            let farthest = (64 + u64::from(firm.count_ones())) / 2;
+            let count = list.len().saturating_sub(beyond);
+            let want: Vec<usize> = (0..count).filter(|&at| distance(list[at]) <= farthest).collect();
+            let (mut found, mut plain) = (Vec::new(), Vec::new());
+            sketched(&sketch, &list, count, 0.5, |at| found.push(at));
+            sketched_portable(&sketch, &list, count, 0.5, |at| plain.push(at));
+            prop_assert_eq!(&found, &want);
+            prop_assert_eq!(&plain, &want);
+        }
+
+        #[test]
         fn all_ways_agree(block in any::<[u32; BLOCK]>(), track in proptest::collection::vec(any::<u32>(), 0..100)) {
             let want: Vec<i16> = track.windows(BLOCK).map(|track| plain(&block, track)).collect();
             let mut got = Vec::new();
@@ -204,9 +283,9 @@ mod tests {
             got.clear();
             portable(&block, &track, &mut got);
             prop_assert_eq!(&got, &want);
-            let starts: Vec<u32> = (0..100).collect();
+            let pairs: Vec<_> = (0..100).map(|start| Pair { block: &block, start }).collect();
             let mut found = Vec::new();
-            near(&block, &track, &starts, 255, |start, distance| found.push((start, distance as i16)));
+            near(&pairs, &track, 255, |at, distance| found.push((at, distance as i16)));
             let want = (0..).zip(want).filter(|(_, distance)| *distance <= 255);
             prop_assert_eq!(found, want.collect::<Vec<_>>());
         }

@@ -43,6 +43,14 @@ pub(super) struct Fit {
     pub(super) evidence: Evidence,
 }
 
+impl Fit {
+    /// Where the stretch begins and ends in the query, in seconds since its first word.
+    pub(super) fn query(&self) -> (f64, f64) {
+        let time = |word: usize| self.line.query_time(word as f64 * Print::HOP);
+        (time(self.words.start), time(self.words.end))
+    }
+}
+
 /// Share of a word's weight that must agree beyond chance, for the word to be worth including.
 const DRIFT: f64 = 0.10;
 
@@ -53,21 +61,28 @@ const ROUNDS: usize = 3;
 const LEAST: usize = 32;
 
 /// Speeds that a copy may have.
-const SPEEDS: RangeInclusive<f64> = 0.77..=1.30;
+pub(super) const SPEEDS: RangeInclusive<f64> = 0.77..=1.30;
 
 /// Fits the line near `rough` that agrees best; `None` where too little does.
 pub(super) fn fit(probe: &Probe, track: &[u32], rough: Line) -> Option<Fit> {
     let mut line = rough;
-    let mut words = trim(probe, track, &line, 0..track.len())?;
+    let mut words = trim(probe, track, &line, met(probe, track, &line))?;
     for round in 0..ROUNDS {
         line = improve(probe, track, &line, &words, round);
-        words = trim(probe, track, &line, 0..track.len())?;
+        words = trim(probe, track, &line, met(probe, track, &line))?;
     }
     if words.len() < LEAST {
         return None;
     }
     let evidence = weigh(probe, track, &line, &words);
     Some(Fit { pitch: exact_pitch(probe, track, &line, &words), line, words, evidence })
+}
+
+/// The words of a reference that a line meets while the query lasts.
+fn met(probe: &Probe, track: &[u32], line: &Line) -> Range<usize> {
+    let at = |time: f64| ((line.reference_time(time) / Print::HOP).max(0.0) as usize).min(track.len());
+    let end = probe.eventful().len() as f64 * Probe::HOP;
+    at(-Probe::HOP)..(at(end) + 2).min(track.len())
 }
 
 /// Agreement, less the drift, that must be lost in a row for a stretch to be no part of a copy: by chance alone it
@@ -162,7 +177,7 @@ fn follow_on(probe: &Probe, track: &[u32], last: &Fit, forward: bool) -> Option<
 
 /// Words of the reference with their numbers, each with what the query has in its place; those where either side has
 /// nothing to compare are left out.
-fn pairs<'a>(
+pub(super) fn pairs<'a>(
     probe: &'a Probe,
     track: &'a [u32],
     line: &Line,
@@ -224,19 +239,40 @@ pub(super) fn turned(probe: &Probe, track: &[u32], rough: &Line) -> Line {
     /// Moves a line by a word of the query over the reach.
     const STEP: f64 = 1.0 + Probe::HOP / REACH;
     const STEPS: i32 = 30;
+    const COARSE: i32 = 3;
     let at = |time: f64| ((time / Print::HOP).max(0.0) as usize).min(track.len());
     let words = at(rough.reference - REACH)..at(rough.reference + REACH);
-    (-STEPS..=STEPS)
-        .map(|step| Line { speed: STEP.powi(step), ..*rough })
-        .max_by_key(|line| agreement(probe, track, line, &words))
-        .unwrap_or(*rough)
+    let turned = |step: i32| Line { speed: STEP.powi(step), ..*rough };
+    let best = |steps: &mut dyn Iterator<Item = i32>| {
+        steps.max_by_key(|&step| agreement(probe, track, &turned(step), &words)).unwrap_or(0)
+    };
+    // A line that is one step off agrees nearly as well.
+    let near = best(&mut (-STEPS..=STEPS).step_by(COARSE as usize));
+    turned(best(&mut (near - COARSE + 1..near + COARSE)))
 }
 
 /// What the fit rests on.
 fn weigh(probe: &Probe, track: &[u32], line: &Line, words: &Range<usize>) -> Evidence {
+    weighed(pairs(probe, track, line, words.clone()))
+}
+
+/// What a fit rests on apart from the moments of the query that are not `own`; `None` where nothing is left.
+pub(super) fn weigh_where(
+    probe: &Probe,
+    track: &[u32],
+    fit: &Fit,
+    own: impl Fn(f64) -> bool,
+) -> Option<Evidence> {
+    let own = |word: usize| own(fit.line.query_time(word as f64 * Print::HOP));
+    let pairs = pairs(probe, track, &fit.line, fit.words.clone()).filter(|(word, ..)| own(*word));
+    let evidence = weighed(pairs);
+    (evidence.weight > 0.0).then_some(evidence)
+}
+
+fn weighed(pairs: impl Iterator<Item = (usize, Reading, u32)>) -> Evidence {
     let (mut agreement, mut weight, mut squares) = (0, 0, 0);
     let (mut query, mut reference) = (Vec::new(), Vec::new());
-    for (_, reading, own) in pairs(probe, track, line, words.clone()) {
+    for (_, reading, own) in pairs {
         let agreed = agree(reading, own);
         agreement += i64::from(agreed.agreement);
         weight += i64::from(agreed.weight);
@@ -249,14 +285,14 @@ fn weigh(probe: &Probe, track: &[u32], line: &Line, words: &Range<usize>) -> Evi
     Evidence { agreement: agreement as f64 - explained * weight, weight, variance: widening * squares as f64 }
 }
 
-fn agreement(probe: &Probe, track: &[u32], line: &Line, words: &Range<usize>) -> i64 {
+pub(super) fn agreement(probe: &Probe, track: &[u32], line: &Line, words: &Range<usize>) -> i64 {
     pairs(probe, track, line, words.clone())
         .map(|(_, reading, own)| i64::from(agree(reading, own).agreement))
         .sum()
 }
 
 /// The best of the lines around: offset, speed and pitch, turned about the middle of the stretch.
-fn improve(probe: &Probe, track: &[u32], line: &Line, words: &Range<usize>, round: usize) -> Line {
+pub(super) fn improve(probe: &Probe, track: &[u32], line: &Line, words: &Range<usize>, round: usize) -> Line {
     let middle = (words.start + words.end) as f64 / 2.0 * Print::HOP;
     let line = line.seen_from(middle);
     let half = words.len() as f64 / 2.0 * Print::HOP;

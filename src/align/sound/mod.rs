@@ -3,15 +3,20 @@
 //! Candidates, which are rough lines in the plane of query time against reference time, come from a scan of every
 //! offset, speed and pitch ([`scan`]) where that is affordable, and elsewhere from words looked up in a table
 //! ([`lookup`]). Each is then fitted word by word and trimmed to the stretch that agrees
-//! ([`line`]), and weighed against what unrelated sound reaches by chance ([`null`]).
+//! ([`line`]), and weighed against what unrelated sound reaches by chance ([`null`]). What lies in passages that many
+//! references share counts for nothing ([`common`]).
 
 mod agreement;
+mod common;
+mod errors;
 mod line;
 mod lookup;
 mod null;
 mod scan;
 mod table;
 mod tracks;
+
+pub use errors::{BitErrors, bit_errors};
 
 use super::{Kind, RefId, Segment, Span, Transform};
 use crate::sound::{Print, Probe};
@@ -38,6 +43,14 @@ const EXHAUSTIVE: usize = 750 * 56_000;
 pub struct SoundSpace {
     tracks: Tracks,
     table: Table,
+}
+
+/// A fit to a reference, weighed.
+#[derive(Clone, Debug)]
+struct Found {
+    reference: RefId,
+    surprise: f64,
+    fit: Fit,
 }
 
 /// How to find candidates.
@@ -102,30 +115,32 @@ impl SoundSpace {
         for (reference, fit) in found {
             fits.entry(reference).or_default().push(fit);
         }
-        let mut segments: Vec<Segment> =
-            fits.into_iter().flat_map(|(reference, fits)| self.apart(reference, probe, fits)).collect();
+        let trials = null::trials(probe.eventful().len(), self.tracks.alive());
+        let mut found: Vec<Found> = fits
+            .into_iter()
+            .flat_map(|(reference, fits)| self.apart(reference, probe, fits, trials))
+            .collect();
+        common::discount(&mut found, probe, &self.tracks, trials);
+        let mut segments: Vec<Segment> = found.iter().map(segment).collect();
         segments.sort_by(|a, b| b.surprise.total_cmp(&a.surprise).then(a.reference.cmp(&b.reference)));
         segments
     }
 
     /// The surest of the fits to one reference, and the others as far as they tell of other stretches.
-    fn apart(&self, reference: RefId, probe: &Probe, fits: Vec<Fit>) -> Vec<Segment> {
-        let trials = null::trials(probe.eventful().len(), self.tracks.alive());
+    fn apart(&self, reference: RefId, probe: &Probe, fits: Vec<Fit>, trials: f64) -> Vec<Found> {
         let weighed = |fit: Fit| (null::surprise(&fit.evidence, trials), fit);
         let mut fits: Vec<(f64, Fit)> = fits.into_iter().map(weighed).collect();
         fits.retain(|(surprise, _)| *surprise >= LEAST_SURPRISE);
         fits.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let mut kept: Vec<Segment> = Vec::new();
+        let mut kept: Vec<Found> = Vec::new();
         let mut keep = |surprise: f64, fit: &Fit| {
-            let segment = segment(reference, fit, surprise);
-            let length = segment.query.end - segment.query.start;
+            let (start, end) = fit.query();
             let fresh = kept.iter().all(|other| {
-                let start = segment.query.start.max(other.query.start);
-                let end = segment.query.end.min(other.query.end);
-                end - start <= MOST_OVERLAP * length
+                let (other_start, other_end) = other.fit.query();
+                end.min(other_end) - start.max(other_start) <= MOST_OVERLAP * (end - start)
             });
             if fresh {
-                kept.push(segment);
+                kept.push(Found { reference, surprise, fit: fit.clone() });
             }
             fresh
         };
@@ -141,12 +156,12 @@ impl SoundSpace {
                 keep(surprise.min(null::surprise(&next.evidence, null::AFTER_A_JUMP)), &next);
             }
         }
-        kept.sort_by(|a, b| b.surprise.total_cmp(&a.surprise));
         kept
     }
 }
 
-fn segment(reference: RefId, fit: &Fit, surprise: f64) -> Segment {
+fn segment(found: &Found) -> Segment {
+    let Found { reference, surprise, ref fit } = *found;
     let half = Print::HOP / 2.0;
     let first = fit.words.start as f64 * Print::HOP;
     let last = (fit.words.end - 1) as f64 * Print::HOP;

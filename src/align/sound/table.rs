@@ -1,142 +1,146 @@
-//! From the middle bits of a word to the places where such words are.
+//! From half of a word's bits to the places where such words are.
+//!
+//! The long lists of places that so short a key has lie in the order of the keys, each place with a sketch of what is
+//! around it: a list is read from one end to the other, and few of its places need be looked at themselves.
 
+use super::agreement::WIDE;
 use super::tracks::GAP;
 use std::ops::Range;
+use std::sync::OnceLock;
 
-/// Places looked up by the middle bits of the words there.
+/// Words from one that is listed to the next. Words overlap so much that the ones between add little.
+const SPACING: usize = 2;
+
+/// Keys: all values of either half of a word.
+pub(super) const KEYS: usize = 2 << 16;
+
+/// Words of a reference from the one listed to those on either side that its sketch tells of: 256 ms.
+pub(super) const ASIDE: usize = 4;
+
+/// Places looked up by half of the bits of the words there: of every other word listed by the lower half, of those
+/// between by the upper half.
 ///
-/// The places of three successive stretches of words, each much shorter than the one before, so that adding words
-/// sorts the short ones anew often and the long one seldom.
+/// What was sorted once stays in runs, each much shorter than the one before. The words at the end are sorted when they
+/// are first looked up, so that filling a table sorts but once.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Table {
-    long: Run,
-    middle: Run,
-    short: Run,
+    runs: Vec<Run>,
+    /// Where the words begin that are in no run.
+    end: usize,
+    fresh: OnceLock<Run>,
 }
 
-/// Words of the short stretch: an hour and a bit.
+/// Words that make a run of their own: an hour and a bit.
 const SHORT: usize = 1 << 16;
 
-/// Share of the long stretch that the middle one may reach.
-const MIDDLE: usize = 16;
+/// Times that a run is at least as long as the next.
+const SHORTER: usize = 8;
 
 impl Table {
-    /// Takes in `words` that have grown at their end; `true` where all should be [sorted anew](Self::sort).
+    /// Takes notice of `words` that have grown at their end; `true` where all should be [sorted anew](Self::sort).
     pub(super) fn grow(&mut self, words: &[u32]) -> bool {
-        let fresh = words.len() - self.short.span.start.min(words.len());
-        if fresh <= SHORT {
-            self.short = Run::new(words, self.short.span.start..words.len());
+        let Some(fresh) = self.fresh.take() else { return false };
+        if fresh.span.len() < SHORT {
             return false;
         }
-        if words.len() - self.middle.span.start > SHORT.max(self.long.span.len() / MIDDLE) {
-            return true;
+        self.end = fresh.span.end;
+        self.runs.push(fresh);
+        while let [.., last, next] = self.runs.as_slice() {
+            if last.span.len() >= SHORTER * next.span.len() {
+                break;
+            }
+            let span = last.span.start..next.span.end;
+            if span.start == 0 {
+                return true;
+            }
+            self.runs.truncate(self.runs.len() - 2);
+            self.runs.push(Run::new(words, span));
         }
-        self.middle = Run::new(words, self.middle.span.start..words.len());
-        self.short = Run::new(words, words.len()..words.len());
         false
     }
 
-    /// Takes in all `words` as one long stretch, however they have changed.
+    /// Takes in all `words` as one run, however they have changed.
     pub(super) fn sort(&mut self, words: &[u32]) {
-        self.long = Run::new(words, 0..words.len());
-        self.middle = Run::new(words, words.len()..words.len());
-        self.short = Run::new(words, words.len()..words.len());
+        self.runs = vec![Run::new(words, 0..words.len())];
+        self.end = words.len();
+        self.fresh = OnceLock::new();
     }
 
-    /// The stretches that hold any place.
-    pub(super) fn runs(&self) -> impl Iterator<Item = &Run> {
-        [&self.long, &self.middle, &self.short].into_iter().filter(|run| !run.places.is_empty())
+    /// Runs that list all places. `words` are those that the table has grown with.
+    pub(super) fn runs(&self, words: &[u32]) -> impl Iterator<Item = &Run> {
+        let fresh = self.fresh.get_or_init(|| Run::new(words, self.end.min(words.len())..words.len()));
+        self.runs.iter().chain([fresh]).filter(|run| !run.places.is_empty())
     }
 }
 
-/// The places of a stretch of words, sorted by key.
+/// The places of a stretch of words in the order of their keys.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Run {
     span: Range<usize>,
-    bits: u32,
     /// Where each key's places start, and where the last one's end.
     starts: Vec<u32>,
     places: Vec<u32>,
+    sketches: Vec<u64>,
 }
-
-/// Bits of the shortest and the longest key.
-const BITS: Range<u32> = 16..29;
-
-/// Times the mean number of places to a key, beyond which a key says nothing: sound of that kind is everywhere.
-const COMMON: usize = 64;
 
 impl Run {
     fn new(words: &[u32], span: Range<usize>) -> Self {
         // Places are numbers of 32 bits, enough for nine years of sound.
         let span = span.start..span.end.min(u32::MAX as usize);
-        // Some four places to a key: fewer cost more to look up than to check.
-        let bits = (span.len().max(1).ilog2().saturating_sub(1)).clamp(BITS.start, BITS.end - 1);
-        let mut run = Self { bits, span, starts: Vec::new(), places: Vec::new() };
-        let kept = || run.span.clone().zip(&words[run.span.clone()]).filter(|(_, word)| **word != GAP);
-        if kept().next().is_none() {
-            return run;
-        }
-        let mut starts = vec![0u32; (1 << bits) + 1];
-        for (_, &word) in kept() {
-            starts[run.key(word) + 1] += 1;
+        let listed = || {
+            let first = span.start.next_multiple_of(SPACING);
+            (first..span.end).step_by(SPACING).filter(|&place| words[place] != GAP)
+        };
+        let key = |place: usize| key(words[place], half(place));
+        let mut starts = vec![0u32; KEYS + 1];
+        for place in listed() {
+            starts[key(place) + 1] += 1;
         }
         for at in 1..starts.len() {
             starts[at] += starts[at - 1];
         }
-        let mut places = vec![0u32; starts[1 << bits] as usize];
+        let count = starts[KEYS] as usize;
+        let (mut places, mut sketches) = (vec![0u32; count], vec![0u64; count]);
         let mut next = starts.clone();
-        for (place, &word) in kept() {
-            let next = &mut next[run.key(word)];
+        let word = |at: Option<usize>| at.and_then(|at| words.get(at)).copied().unwrap_or(GAP);
+        for place in listed() {
+            let next = &mut next[key(place)];
             places[*next as usize] = place as u32;
+            let aside = [place.checked_sub(ASIDE), Some(place + ASIDE)].map(word);
+            sketches[*next as usize] = sketch(words[place], aside, half(place));
             *next += 1;
         }
-        run.starts = starts;
-        run.places = places;
-        run
+        Self { span, starts, places, sketches }
     }
 
-    fn shift(&self) -> u32 {
-        (32 - self.bits) / 2
+    /// Which entries of the list a key has, and the sketches of what is around them; behind these are sketches of places
+    /// of other keys.
+    pub(super) fn of(&self, key: usize) -> (Range<usize>, &[u64]) {
+        let Some(&[start, end, ..]) = self.starts.get(key..) else { return (0..0, &[]) };
+        let (start, end) = (start as usize, end as usize);
+        (start..end, self.sketches.get(start..self.sketches.len().min(end + WIDE)).unwrap_or_default())
     }
 
-    /// The bits of a word that make its key.
-    pub(super) fn mask(&self) -> u32 {
-        (u32::MAX >> (32 - self.bits)) << self.shift()
-    }
-
-    fn key(&self, word: u32) -> usize {
-        ((word & self.mask()) >> self.shift()) as usize
-    }
-
-    /// Appends to `out` the places of words of the same keys as `words`; those of common keys are left out.
-    pub(super) fn look_up(
-        &self,
-        words: impl Iterator<Item = u32>,
-        scratch: &mut Scratch,
-        out: &mut Vec<u32>,
-    ) {
-        let most = COMMON * (1 + (self.places.len() >> self.bits));
-        scratch.ranges.clear();
-        scratch.ranges.extend(words.map(|word| match self.starts.get(self.key(word)..) {
-            Some(&[start, end, ..]) => (start, end),
-            _ => (0, 0),
-        }));
-        // Touching all first lets the memory answer in any order.
-        let touched = scratch.ranges.iter().filter_map(|range| self.places.get(range.0 as usize));
-        std::hint::black_box(touched.fold(0, |sum: u32, &place| sum ^ place));
-        for &(start, end) in &scratch.ranges {
-            let places = self.places.get(start as usize..end as usize).unwrap_or_default();
-            if places.len() <= most {
-                out.extend_from_slice(places);
-            }
-        }
+    /// The places of the list.
+    pub(super) fn places(&self) -> &[u32] {
+        &self.places
     }
 }
 
-/// Memory to work in.
-#[derive(Default)]
-pub(super) struct Scratch {
-    ranges: Vec<(u32, u32)>,
+/// The half that the word at a place is listed by.
+fn half(place: usize) -> usize {
+    place / SPACING % 2
+}
+
+/// The number of the list of all words that have the same half as this one.
+pub(super) fn key(word: u32, half: usize) -> usize {
+    half << 16 | (word >> (16 * half)) as usize & 0xffff
+}
+
+/// What is not in the key of a word: its other half, half of the word before and all of the one after it.
+pub(super) fn sketch(word: u32, [before, after]: [u32; 2], half: usize) -> u64 {
+    let other = u64::from(word >> (16 * (1 - half)) & 0xffff);
+    other | u64::from(before >> 8 & 0xffff) << 16 | u64::from(after) << 32
 }
 
 #[cfg(test)]
@@ -146,44 +150,60 @@ mod tests {
 
     #[test]
     fn all_places_of_a_key_are_found_however_they_came() {
-        let word = |at| if at % 50 == 3 { GAP } else { (scrambled(at) % 999_983) << 8 };
-        let words: Vec<u32> = (0..200_000).map(word).collect();
-        let mut table = Table::default();
+        let word = |at| if at % 50 == 4 { GAP } else { scrambled(at) & 0x00ff_00ff | 0x0100_0000 };
+        let words: Vec<u32> = (0..1_200_000).map(word).collect();
+        let mut whole = Table::default();
+        whole.sort(&words);
+        let mut grown = Table::default();
         let mut sorts = 0;
         for end in (0..=words.len()).step_by(20_000) {
-            if table.grow(&words[..end]) {
-                table.sort(&words[..end]);
+            if grown.grow(&words[..end]) {
+                grown.sort(&words[..end]);
                 sorts += 1;
             }
-            let spans = [&table.long.span, &table.middle.span, &table.short.span];
-            assert_eq!(spans.map(|span| span.len()).iter().sum::<usize>(), end);
+            let spans = grown.runs(&words[..end]).map(|run| run.span.len());
+            assert_eq!(spans.sum::<usize>(), end);
         }
-        assert_eq!(sorts, 2);
-        let run = |span: Range<usize>| Run::new(&words, span);
-        for table in [
-            table,
-            Table { long: run(0..90_000), middle: run(90_000..180_000), short: run(180_000..200_000) },
-        ] {
-            for word in words.iter().step_by(9_973).filter(|word| **word != GAP) {
-                let (mut found, mut want) = (Vec::new(), Vec::new());
-                for run in table.runs() {
-                    run.look_up([*word].into_iter(), &mut Scratch::default(), &mut found);
-                    let same = |at: &usize| words[*at] != GAP && (words[*at] ^ word) & run.mask() == 0;
-                    want.extend(run.span.clone().filter(same).map(|at| at as u32));
+        let lengths: Vec<usize> = grown.runs.iter().map(|run| run.span.len()).collect();
+        assert!(lengths.windows(2).all(|two| two[0] >= SHORTER * two[1]), "{lengths:?}");
+        assert!((2..12).contains(&sorts), "{sorts}");
+        for table in [whole, grown] {
+            for (word, half) in words.iter().step_by(99_991).flat_map(|word| [(*word, 0), (*word, 1)]) {
+                let mut found = Vec::new();
+                for run in table.runs(&words) {
+                    let (entries, sketches) = run.of(key(word, half));
+                    assert!(sketches.len() >= entries.len());
+                    found.extend_from_slice(&run.places()[entries]);
                 }
-                assert_eq!(found, want);
+                let shift = 16 * half;
+                let same = |at: &usize| words[*at] != GAP && (words[*at] ^ word) >> shift & 0xffff == 0;
+                let listed = (2 * half..words.len()).step_by(4).filter(same).map(|at| at as u32);
+                assert_eq!(found, listed.collect::<Vec<_>>());
             }
         }
     }
 
     #[test]
-    fn common_keys_are_silent() {
+    fn a_sketch_is_what_is_not_in_the_key() {
+        let (word, aside) = (0x1234_5678, [0x0aab_bcc0, 0x9abc_def0]);
+        assert_eq!(key(word, 0), 0x5678);
+        assert_eq!(key(word, 1), 0x1_1234);
+        assert_eq!(sketch(word, aside, 0), 0x9abc_def0_abbc_1234);
+        assert_eq!(sketch(word, aside, 1), 0x9abc_def0_abbc_5678);
+        let words = [aside[0], 1, 1, 1, word, 1, 1, 1, aside[1]];
+        let run = Run::new(&words, 0..9);
+        let (entries, sketches) = run.of(key(word, 0));
+        assert_eq!((&run.places()[entries], sketches[0]), (&[4][..], sketch(word, aside, 0)));
+    }
+
+    #[test]
+    fn filling_sorts_nothing_until_it_is_looked_up() {
+        let words: Vec<u32> = (0..100_000).map(scrambled).collect();
         let mut table = Table::default();
-        table.sort(&[0x0012_3400; 1_000]);
-        let mut found = Vec::new();
-        for run in table.runs() {
-            run.look_up([0x0012_3400].into_iter(), &mut Scratch::default(), &mut found);
+        for end in (0..words.len()).step_by(1_000) {
+            assert!(!table.grow(&words[..end]));
+            assert!(table.runs.is_empty());
         }
-        assert!(found.is_empty());
+        assert_eq!(table.runs(&words).count(), 1);
     }
 }

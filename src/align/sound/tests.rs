@@ -121,3 +121,94 @@ fn nothing_matches_nothing() {
     assert!(space.search(&extract(&[])).is_empty());
     assert!(space.search(&extract(&[0.0; 80_000])).is_empty());
 }
+
+/// References of 20 s that are unrelated, but for 6 s of one jingle that lies elsewhere in each.
+fn with_a_jingle(seeds: std::ops::Range<u64>) -> SoundSpace {
+    let jingle = melody(77, 6.0, 1.0);
+    let mut space = SoundSpace::default();
+    for seed in seeds {
+        let mut sound = melody(seed, 20.0, 1.0);
+        let start = (2 + seed as usize % 10) * RATE as usize;
+        sound[start..start + jingle.len()].copy_from_slice(&jingle);
+        space.insert(seed as RefId, extract(&sound).print());
+    }
+    space
+}
+
+#[test]
+fn a_passage_that_a_few_references_share_is_told_with_its_length() {
+    let space = with_a_jingle(1..4);
+    let mut sound = melody(50, 8.0, 1.0);
+    sound.extend(melody(77, 6.0, 1.0));
+    sound.extend(melody(51, 8.0, 1.0));
+    let found = space.search(&extract(&sound));
+    for reference in 1..4 {
+        let sure: Vec<_> = found.iter().filter(|s| s.reference == reference && s.surprise > 6.0).collect();
+        let surest = sure.first().expect("the jingle");
+        assert!(
+            (surest.query.start - 8.0).abs() < 1.5 && (surest.query.end - 14.0).abs() < 1.5,
+            "{surest:?}"
+        );
+        let passage =
+            |s: &&Segment| s.query.start > 6.0 && s.query.end < 16.0 && s.matched.end - s.matched.start < 9.0;
+        assert!(sure.iter().all(passage), "{sure:?}");
+    }
+}
+
+#[test]
+fn a_passage_that_many_unrelated_references_share_counts_for_nothing() {
+    let space = with_a_jingle(1..14);
+    let mut sound = melody(50, 8.0, 1.0);
+    sound.extend(melody(77, 6.0, 1.0));
+    sound.extend(melody(51, 8.0, 1.0));
+    for plan in [SoundPlan::Exhaustive, SoundPlan::Lookup] {
+        let found = space.search_by(&extract(&sound), plan);
+        assert!(found.len() >= 8, "{plan:?} {}", found.len());
+        assert!(found.iter().all(|segment| segment.surprise < 5.0), "{plan:?} {found:?}");
+    }
+}
+
+#[test]
+fn what_lies_around_a_shared_passage_still_counts() {
+    let space = with_a_jingle(1..14);
+    let mut copy = melody(5, 20.0, 1.0);
+    copy[7 * RATE as usize..13 * RATE as usize].copy_from_slice(&melody(77, 6.0, 1.0));
+    let found = space.search(&extract(&copy));
+    assert!(found[0].reference == 5 && found[0].surprise > 8.0, "{found:?}");
+    assert!(found[0].query.end - found[0].query.start > 18.0, "{found:?}");
+    assert!(found.iter().all(|segment| segment.reference == 5 || segment.surprise < 5.0), "{found:?}");
+}
+
+#[test]
+fn one_sound_that_was_banked_many_times_is_no_common_passage() {
+    let mut space = SoundSpace::default();
+    for reference in 0..12 {
+        space.insert(reference, extract(&melody(3, 20.0, 1.0)[reference as usize * 400..]).print());
+    }
+    let found = space.search(&extract(&melody(3, 20.0, 1.0)[5 * RATE as usize..13 * RATE as usize]));
+    assert_eq!(found.iter().filter(|segment| segment.surprise > 8.0).count(), 12, "{found:?}");
+}
+
+#[test]
+fn bit_errors_tell_where_a_match_agrees() {
+    let print = extract(&melody(3, 20.0, 1.0)).print().clone();
+    let mut space = SoundSpace::default();
+    space.insert(1, &print);
+    let mut sound = melody(9, 6.0, 1.0);
+    sound.extend(melody(3, 20.0, 1.05));
+    let probe = extract(&sound);
+    let found = space.search(&probe)[0].clone();
+    let strip = |query, matched| bit_errors(&probe, &print, query, matched, &found.transform);
+    let errors = strip(found.query, found.matched);
+    assert!(errors.len() > 250 && errors.is_sorted_by(|a, b| a.matched < b.matched && a.query < b.query));
+    assert!(errors.iter().all(|at| (0.0..=1.0).contains(&at.rate)));
+    let mean = |of: &[BitErrors]| of.iter().map(|at| at.rate).sum::<f64>() / of.len() as f64;
+    assert!(mean(&errors) < 0.2, "{}", mean(&errors));
+    // Times that are a little off, as the picture tells them, give the same strip.
+    let off = Span { start: found.query.start + 0.3, end: found.query.end + 0.3 };
+    assert!((mean(&strip(off, found.matched)) - mean(&errors)).abs() < 0.03);
+    // Where nothing agrees, half of the bits differ.
+    let elsewhere = strip(Span { start: 0.0, end: 5.0 }, Span { start: 10.0, end: 15.0 });
+    assert!((0.3..0.6).contains(&mean(&elsewhere)), "{}", mean(&elsewhere));
+    assert!(strip(Span { start: f64::NAN, end: f64::NAN }, found.matched).is_empty());
+}

@@ -1,0 +1,61 @@
+//! What a match of sound looks like from near: the bits that differ, moment by moment.
+
+use super::line::{self, Line};
+use crate::align::{Span, Transform};
+use crate::sound::{PITCHES, Print, Probe, UNSHIFTED};
+
+/// How much of a sub-fingerprint differs at one moment of a match.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BitErrors {
+    /// The moment of the query, in seconds.
+    pub query: f64,
+    /// The moment of the reference, in seconds.
+    pub matched: f64,
+    /// Share of the 32 bits that differ: 0 where both sound the same, about a half where they have nothing in common.
+    pub rate: f64,
+}
+
+/// Words of the query to either side among which the line that agrees best is looked for. The times of a match that
+/// rests on the picture are known less exactly.
+const REACH: i32 = 25;
+
+/// The bit-error strip of a match: one entry to each sub-fingerprint of the reference along it, in order of time.
+///
+/// `query` and `matched` are the stretches in seconds and `transform` what was done to the sound, as a
+/// [`Segment`](crate::align::Segment) or a [`Match`](crate::Match) tells them. Moments at which either side is silent or
+/// stands still are left out, so a match without sound gives nothing.
+pub fn bit_errors(
+    probe: &Probe,
+    print: &Print,
+    query: Span,
+    matched: Span,
+    transform: &Transform,
+) -> Vec<BitErrors> {
+    let track: Vec<u32> = print.words().iter().map(|word| word.map_or(0, |word| word.get())).collect();
+    let at = |time: f64| (((time - Probe::FIRST) / Print::HOP).max(0.0) as usize).min(track.len());
+    let words = at(matched.start)..at(matched.end).max(at(matched.start));
+    let half_semitones = (transform.pitch * 2.0).round().clamp(-99.0, 99.0) as isize;
+    let line = Line {
+        query: query.end - Probe::FIRST,
+        reference: matched.end - Probe::FIRST,
+        speed: transform.speed,
+        pitch: UNSHIFTED.saturating_add_signed(half_semitones).min(PITCHES - 1),
+    };
+    if !(line.query.is_finite() && line.reference.is_finite() && line::SPEEDS.contains(&line.speed)) {
+        return Vec::new();
+    }
+    let moved = |shift: i32| Line { query: line.query + f64::from(shift) * Probe::HOP, ..line };
+    let agreement = |shift: &i32| (line::agreement(probe, &track, &moved(*shift), &words), -shift.abs());
+    let shift = (-REACH..=REACH).max_by_key(agreement).unwrap_or(0);
+    let line = line::improve(probe, &track, &moved(shift), &words, 1);
+    line::pairs(probe, &track, &line, words)
+        .map(|(word, reading, own)| {
+            let time = word as f64 * Print::HOP;
+            BitErrors {
+                query: line.query_time(time) + Probe::FIRST,
+                matched: time + Probe::FIRST,
+                rate: f64::from((reading.word ^ own).count_ones()) / 32.0,
+            }
+        })
+        .collect()
+}
