@@ -101,7 +101,7 @@ fn are_related(a: &Found, b: &Found, time: f64, tracks: &Tracks) -> bool {
     let near = place(b) - place(a);
     let offset = (near - APART..=near + APART).min_by_key(|&offset| {
         let (wrong, all) = differing(around.clone(), offset);
-        (wrong * 1_000).checked_div(all).unwrap_or(u32::MAX)
+        (wrong * 1_000_u32).checked_div(all).unwrap_or(u32::MAX)
     });
     let Some(offset) = offset else { return false };
     let alike = (0..of_a.len())
