@@ -41,7 +41,7 @@ const LOOKS: [Look; 4] = [
     Look { mirrored: true, negative: true },
 ];
 /// Key frames from one that is asked for as a negative to the next: a rare look.
-const NEGATIVE_EVERY: usize = 2;
+const NEGATIVE_EVERY: usize = 4;
 
 /// Asks the index for every feature of the probe, in every look.
 pub(super) fn collect(space: &PictureSpace, probe: &Probe) -> BTreeMap<(RefId, Look), Vec<Vote>> {
