@@ -1,6 +1,7 @@
 //! `afterimage evaluate`: banks some folders, matches others, and tells what came out and what it cost.
 
 use super::jobs;
+use super::plot;
 use super::probe::{Cost, Probed, Reading, name};
 use super::report::{HEADER, csv_row};
 use super::truth::Truth;
@@ -8,7 +9,7 @@ use super::{Failure, Status, complain, cpu, warn};
 use afterimage::bank::Bank;
 use afterimage::decide::Match;
 use clap::Args;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
@@ -28,6 +29,9 @@ pub(super) struct Evaluate {
     /// Where to write the CSV; by default the standard output
     #[arg(long, value_name = "RESULTS.csv")]
     out: Option<PathBuf>,
+    /// Draw how far the scores of copies and of strangers lie apart
+    #[arg(long, value_name = "SCORES.svg", requires = "truth")]
+    plot: Option<PathBuf>,
     /// Write matches that do not act, too
     #[arg(long)]
     all: bool,
@@ -58,6 +62,10 @@ impl Evaluate {
         let mut said = String::new();
         if let Some(truth) = &truth {
             said += &truth.table(&results, self.reading.only);
+            if let Some(path) = &self.plot {
+                let drawn = plot::svg(&truth.scores(&results, self.reading.only));
+                fs::write(path, drawn).map_err(|e| Failure::file(path, e))?;
+            }
         }
         let wall = start.elapsed().as_secs_f64();
         said += &format!("banked {} references, {:.1} s of media\n", bank.len(), banked.media);

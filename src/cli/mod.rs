@@ -8,6 +8,7 @@ mod events;
 mod explain;
 mod jobs;
 mod matching;
+mod plot;
 mod policies;
 mod probe;
 mod recorded;

@@ -4,6 +4,7 @@
 //! Every row of a pair that the truth does not hold is a false match.
 
 use super::csv;
+use super::plot::Scores;
 use super::probe::Sense;
 use afterimage::align::Span;
 use afterimage::decide::Match;
@@ -88,13 +89,7 @@ impl Truth {
 
     /// The recall table of a run, and the false matches that act.
     pub(super) fn table(&self, results: &[(String, Vec<Match>)], only: Option<Sense>) -> String {
-        let mut found: BTreeMap<Pair, Vec<&Match>> = BTreeMap::new();
-        for (query, matches) in results {
-            for m in matches {
-                found.entry((query.clone(), m.reference.clone())).or_default().push(m);
-            }
-        }
-        let best = |rows: &[&Match]| rows.iter().map(|m| m.score).fold(f64::NEG_INFINITY, f64::max);
+        let found = by_pair(results);
         let false_pairs: Vec<(&Pair, f64)> = found
             .iter()
             .filter(|(pair, _)| !self.pairs.contains_key(*pair))
@@ -114,12 +109,48 @@ impl Truth {
         render(&tallies, all, ceiling, &shipped, results.len(), self.unknown(results))
     }
 
+    /// The best score of each pair that came out.
+    pub(super) fn scores(&self, results: &[(String, Vec<Match>)], only: Option<Sense>) -> Scores {
+        let mut scores = Scores::default();
+        for (pair, rows) in by_pair(results) {
+            match self.pairs.get(&pair) {
+                None => scores.strangers.push(best(&rows)),
+                Some(copied) if copied.shows_to(only) => {
+                    let there: Vec<&Match> = rows.into_iter().filter(|m| copied.touches(m)).collect();
+                    scores.copies.extend((!there.is_empty()).then(|| best(&there)));
+                }
+                Some(_) => {}
+            }
+        }
+        scores
+    }
+
     fn unknown(&self, results: &[(String, Vec<Match>)]) -> usize {
         results.iter().filter(|(query, _)| !self.queries.contains(query)).count()
     }
 }
 
+/// What came out, by query and reference.
+fn by_pair(results: &[(String, Vec<Match>)]) -> BTreeMap<Pair, Vec<&Match>> {
+    let mut found: BTreeMap<Pair, Vec<&Match>> = BTreeMap::new();
+    for (query, matches) in results {
+        for m in matches {
+            found.entry((query.clone(), m.reference.clone())).or_default().push(m);
+        }
+    }
+    found
+}
+
+fn best(rows: &[&Match]) -> f64 {
+    rows.iter().map(|m| m.score).fold(f64::NEG_INFINITY, f64::max)
+}
+
 impl Copied {
+    /// Whether a match lies where something was copied, on both axes.
+    fn touches(&self, m: &Match) -> bool {
+        self.lines.iter().any(|(query, matched)| touch(m.query, *query) && touch(m.matched, *matched))
+    }
+
     /// Whether the evidence survives in what was looked at.
     fn shows_to(&self, only: Option<Sense>) -> bool {
         match only {
@@ -130,15 +161,12 @@ impl Copied {
     }
 
     fn tally(&self, rows: &[&Match], ceiling: f64) -> Tally {
-        let touches = |m: &&Match| {
-            self.lines.iter().any(|(query, matched)| touch(m.query, *query) && touch(m.matched, *matched))
-        };
-        let shipped = rows.iter().any(|m| m.score >= 0.0 && touches(m));
+        let shipped = rows.iter().any(|m| m.score >= 0.0 && self.touches(m));
         let lines: Vec<Line> = rows.iter().filter(|m| m.score >= 0.0).map(|m| (m.query, m.matched)).collect();
         Tally {
             pairs: 1,
             shipped: shipped.into(),
-            above_false: rows.iter().any(|m| m.score > ceiling && touches(m)).into(),
+            above_false: rows.iter().any(|m| m.score > ceiling && self.touches(m)).into(),
             localisation: if shipped { line_f1(&lines, &self.lines) } else { 0.0 },
         }
     }
