@@ -177,7 +177,7 @@ impl Attack {
                     return at(BANKED, time, place).unwrap_or(0.0) + noise;
                 }
                 if covered(place) {
-                    return if (place[0] * 40.0) as u32 % 2 == 0 { 230.0 } else { 20.0 };
+                    return if ((place[0] * 40.0) as u32).is_multiple_of(2) { 230.0 } else { 20.0 };
                 }
                 let there = (self.place)(place, time);
                 at(film, self.speed * (time - start) + self.begins(), there).map_or(30.0, self.tone) + noise
