@@ -7,7 +7,7 @@ use std::ops::Range;
 ///
 /// The places of three successive stretches of words, each much shorter than the one before, so that adding words
 /// sorts the short ones anew often and the long one seldom.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Table {
     long: Run,
     middle: Run,
@@ -50,7 +50,7 @@ impl Table {
 }
 
 /// The places of a stretch of words, sorted by key.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Run {
     span: Range<usize>,
     bits: u32,
