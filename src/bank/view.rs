@@ -25,9 +25,16 @@ struct Spaces {
 }
 
 impl Spaces {
-    fn fork(&self) -> Self {
-        Self { picture: self.picture.fork(), sound: self.sound.clone() }
+    /// Spaces of the same content to be changed apart. Sound is small, and each has its own.
+    fn fork(&self, catalogue: &Catalogue) -> Self {
+        Self { picture: self.picture.fork(), sound: sound(catalogue) }
     }
+}
+
+fn sound(catalogue: &Catalogue) -> SoundSpace {
+    let mut sound = SoundSpace::default();
+    catalogue.iter().for_each(|(id, r)| sound.insert(id, &r.fingerprint.sound));
+    sound
 }
 
 impl Deref for View {
@@ -47,7 +54,7 @@ impl From<Catalogue> for View {
 impl View {
     /// The same content to be changed apart, with search spaces where this one has any.
     pub(super) fn fork(&self) -> Self {
-        let spaces = self.spaces.get().map(|spaces| OnceLock::from(spaces.fork()));
+        let spaces = self.spaces.get().map(|spaces| OnceLock::from(spaces.fork(&self.catalogue)));
         Self { catalogue: self.catalogue.clone(), spaces: spaces.unwrap_or_default() }
     }
 
@@ -79,7 +86,7 @@ impl View {
         };
         // Each may have been made searchable by itself, by its first search.
         let Some(spaces) = self.spaces.get_mut().filter(|own| own.picture.shares(&theirs.picture)) else {
-            self.spaces = OnceLock::from(theirs.fork());
+            self.spaces = OnceLock::from(theirs.fork(&self.catalogue));
             return;
         };
         for effect in effects {
@@ -102,13 +109,14 @@ impl View {
     /// What is searched, made where it is missing.
     fn spaces(&self) -> &Spaces {
         self.spaces.get_or_init(|| {
-            let (mut picture, mut sound) = (PictureSpace::default(), SoundSpace::default());
-            // On threads of their own: those of a pool, all of which may wait for this, must have no part in it.
-            std::thread::scope(|scope| {
-                scope.spawn(|| self.iter().for_each(|(id, r)| picture.insert(id, &r.fingerprint.picture)));
-                scope.spawn(|| self.iter().for_each(|(id, r)| sound.insert(id, &r.fingerprint.sound)));
+            let mut picture = PictureSpace::default();
+            // On a thread of its own: those of a pool, all of which may wait for this, must have no part in it.
+            let sound = std::thread::scope(|scope| {
+                let sound = scope.spawn(|| sound(self));
+                self.iter().for_each(|(id, r)| picture.insert(id, &r.fingerprint.picture));
+                sound.join()
             });
-            Spaces { picture, sound }
+            Spaces { picture, sound: sound.unwrap_or_else(|panic| std::panic::resume_unwind(panic)) }
         })
     }
 

@@ -39,7 +39,7 @@ const MOST_OVERLAP: f64 = 0.3;
 const EXHAUSTIVE: usize = 750 * 56_000;
 
 /// The soundtracks of many references, searchable.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct SoundSpace {
     tracks: Tracks,
     table: Table,

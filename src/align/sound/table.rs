@@ -22,7 +22,7 @@ pub(super) const ASIDE: usize = 4;
 ///
 /// What was sorted once stays in runs, each much shorter than the one before. The words at the end are sorted when they
 /// are first looked up, so that filling a table sorts but once.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Table {
     runs: Vec<Run>,
     /// Where the words begin that are in no run.
@@ -74,7 +74,7 @@ impl Table {
 }
 
 /// The places of a stretch of words in the order of their keys.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Run {
     span: Range<usize>,
     /// Where each key's places start, and where the last one's end.

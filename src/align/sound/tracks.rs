@@ -12,7 +12,7 @@ pub(super) const GAP: u32 = 0;
 const MARGIN: usize = 8;
 
 /// All words, with the stretch that belongs to each reference.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Tracks {
     words: Vec<u32>,
     spans: BTreeMap<RefId, Range<usize>>,

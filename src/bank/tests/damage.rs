@@ -1,10 +1,7 @@
 //! Bits flip and files are cut off: it is found, or it does no harm.
 
-use super::naive::state;
-use super::{content, fingerprint, fingerprint_of};
-use crate::bank::{About, Bank, OpenError};
-use crate::decide::Policy;
-use crate::synthetic::Random;
+use super::{content, fingerprint};
+use crate::bank::{Bank, OpenError};
 use proptest::prelude::*;
 use std::fs;
 use std::path::Path;
@@ -102,45 +99,6 @@ fn a_newer_version_says_so() {
     let (mut bytes, _) = log();
     bytes[8] = 7;
     assert!(matches!(open(folder.path(), &bytes), Err(OpenError::Version { newest: 2, got: 7 })));
-}
-
-/// Ten thousand times: a bit, a few bytes or the end is lost, of a log that holds all kinds of changes.
-#[test]
-fn random_damage_is_found_or_does_no_harm() {
-    let folder = tempfile::tempdir().unwrap();
-    let bank = Bank::open(folder.path()).unwrap();
-    bank.set_policy("terror", Policy { false_matches: 1e-3, ..Policy::default() }).unwrap();
-    for n in 0..8 {
-        bank.add(&n.to_string(), About::of("terror"), fingerprint_of(10 + n)).unwrap();
-    }
-    bank.remove("3").unwrap();
-    bank.suspend("4", true).unwrap();
-    bank.undo(9).unwrap();
-    let was = state(&bank);
-    drop(bank);
-    let bytes = fs::read(folder.path().join("changes.log")).unwrap();
-    let mut random = Random(8);
-    let (mut found, mut harmless) = (0, 0);
-    for n in 0..10_000 {
-        let mut bad = bytes.clone();
-        // Two pages of three are padding.
-        let parts = [0..40, 4096..4120, 8192..8216, 12288..bytes.len(), 12288..bytes.len(), 0..bytes.len()];
-        let part = parts[random.next() as usize % parts.len()].clone();
-        let at = part.start + random.next() as usize % part.len();
-        match n % 8 {
-            0 => bad.truncate(at),
-            1 => (at..(at + 40).min(bytes.len())).for_each(|at| bad[at] = random.next() as u8),
-            _ => bad[at] ^= 1 << (random.next() % 8),
-        }
-        match Bank::from_log(bad) {
-            Ok(bank) => {
-                assert_eq!(state(&bank), was, "damage {n} at {at}");
-                harmless += 1;
-            }
-            Err(_) => found += 1,
-        }
-    }
-    assert!(found > 4000 && harmless > 500, "{found} found, {harmless} harmless");
 }
 
 proptest! {
