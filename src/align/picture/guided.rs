@@ -1,12 +1,14 @@
 //! A second look along a map: where it is known in which place and at which size and angle a feature of the
 //! reference has to lie, descriptions may differ by more than what would tell anything over a whole bank.
 
+use super::blocks::Block;
 use super::geometry::{NEAR, TURN, ZOOM};
 use super::map::Map;
 use super::votes::{Look, Vote, pair};
 use crate::index::distance;
 use crate::picture::{Feature, Print, Probe};
 use std::f32::consts::TAU;
+use std::ops::Range;
 
 /// Hamming distance, of 128, up to which two features in the same place may be the same.
 const RADIUS: u32 = 28;
@@ -29,12 +31,20 @@ pub(super) const STAYS: Tolerance = Tolerance { near: NEAR, zoom: ZOOM, turn: TU
 /// The frame zooms and pans: the map is that of some moment.
 pub(super) const WANDERS: Tolerance = Tolerance { near: 0.25, zoom: 1.0, turn: TURN };
 
-/// All pairs of a feature of the probe and one of the reference that lies there by `map`.
-pub(super) fn votes(probe: &Probe, print: &Print, map: &Map, look: Look, tolerance: Tolerance) -> Vec<Vote> {
-    let grid = Grid::new(print, map, tolerance.near);
+/// All pairs of a feature of the probe and one of the reference, of the key frames of a block, that lies there by
+/// `map`.
+pub(super) fn votes(
+    probe: &Probe,
+    print: &Print,
+    block: &Block,
+    map: &Map,
+    look: Look,
+    tolerance: Tolerance,
+) -> Vec<Vote> {
+    let grid = Grid::new(print, &block.reference, map, tolerance.near);
     let expected = Expected::new(map, tolerance);
     let mut found = Vec::new();
-    for (k, key) in (0u32..).zip(&probe.keys) {
+    for (k, key) in (0u32..).zip(&probe.keys).take(block.query.end).skip(block.query.start) {
         for (f, feature) in (0u32..).zip(&key.features) {
             let code = feature.seen(look.mirrored, look.negative);
             for (at, candidate) in grid.near(feature.place()) {
@@ -85,10 +95,10 @@ struct Grid<'a> {
 }
 
 impl<'a> Grid<'a> {
-    fn new(print: &'a Print, map: &Map, near: f32) -> Self {
+    fn new(print: &'a Print, keys: &Range<usize>, map: &Map, near: f32) -> Self {
         let cells = ((1.0 / (near * map.scale()).max(1e-3)) as usize).clamp(1, MOST_CELLS);
         let mut placed: Vec<(u32, u32, &Feature)> = Vec::new();
-        for (k, key) in (0u32..).zip(&print.keys) {
+        for (k, key) in (0u32..).zip(&print.keys).take(keys.end).skip(keys.start) {
             for feature in &key.features {
                 if let Some(cell) = cell(map.apply(feature.place()), cells) {
                     placed.push((cell, k, feature));

@@ -1,0 +1,73 @@
+//! Long films are compared a minute with a minute, so that what a comparison takes has a bound.
+
+use super::votes::Vote;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// Key frames of a block.
+const LENGTH: usize = 64;
+/// Key frames from one block to the next: a segment that one block cuts lies whole in its neighbour, or is long.
+const STEP: usize = LENGTH / 2;
+
+/// Key frames of either side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Block {
+    pub(super) query: Range<usize>,
+    pub(super) reference: Range<usize>,
+}
+
+/// The votes of each block that has any, of films with so many key frames.
+pub(super) fn split(votes: Vec<Vote>, query: usize, reference: usize) -> Vec<(Block, Vec<Vote>)> {
+    let mut found: BTreeMap<(usize, usize), Vec<Vote>> = BTreeMap::new();
+    for vote in votes {
+        for q in around(vote.query.0 as usize, query) {
+            for r in around(vote.key as usize, reference) {
+                found.entry((q, r)).or_default().push(vote);
+            }
+        }
+    }
+    let block = |(q, r)| Block { query: range(q, query), reference: range(r, reference) };
+    found.into_iter().map(|(place, votes)| (block(place), votes)).collect()
+}
+
+/// The numbers of the blocks in which a key frame of so many lies.
+fn around(key: usize, keys: usize) -> Range<usize> {
+    let last = keys.saturating_sub(LENGTH).div_ceil(STEP);
+    (key / STEP).saturating_sub(1).min(last)..(key / STEP).min(last) + 1
+}
+
+/// The key frames of a block, of so many.
+fn range(number: usize, keys: usize) -> Range<usize> {
+    number * STEP..(number * STEP + LENGTH).min(keys)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_frame_lies_in_the_blocks_that_are_said() {
+        for keys in [1, 63, 64, 65, 96, 97, 500] {
+            for key in 0..keys {
+                let said: Vec<usize> = around(key, keys).collect();
+                let real: Vec<usize> =
+                    (0..20).filter(|&n| n * STEP < keys.max(1) && range(n, keys).contains(&key)).collect();
+                assert!(!said.is_empty());
+                assert!(said.iter().all(|n| real.contains(n)), "{key} of {keys}: {said:?} {real:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_short_film_is_one_block() {
+        assert_eq!(range(0, 40), 0..40);
+        assert!((0..64).all(|key| around(key, 64) == (0..1)));
+    }
+
+    #[test]
+    fn moments_that_are_near_share_a_block() {
+        for (a, b) in [(0, 31), (31, 62), (40, 70), (100, 130)] {
+            assert!(around(a, 500).any(|n| around(b, 500).contains(&n)), "{a} {b}");
+        }
+    }
+}

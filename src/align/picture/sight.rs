@@ -1,0 +1,312 @@
+//! A closer look at a query in which a reference may be seen.
+
+use super::agreement::{moments, rectify};
+use super::blocks::Block;
+use super::geometry::{self, Cluster};
+use super::guided::{self, STAYS, Tolerance, WANDERS};
+use super::lines::{Line, Matrix};
+use super::map::Map;
+use super::pieces::together;
+use super::track;
+use super::votes::{Look, Vote};
+use super::{Reference, all};
+use crate::align::{Kind, RefId, Segment, Span, Transform};
+use crate::picture::Probe;
+use crate::picture::motion::{LAG, RATE};
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+
+/// The same for another map of the same reference.
+const FEWEST_MORE_SEEDS: usize = 3;
+/// Different places that must follow it then.
+const FEWEST_PLACES: usize = 5;
+/// Maps looked at for one reference.
+const MOST_MAPS: usize = 4;
+/// Segments taken from one map.
+const MOST_LINES: usize = 12;
+/// Ticks around the votes that are compared as well.
+const AROUND: usize = 40;
+/// Pairs of moments compared for one map.
+const MOST_PAIRS: usize = 4_000_000;
+/// Decades of a line below which it is not reported.
+pub(super) const LEAST: f32 = 2.0;
+/// Decades that the features of one moment count for at most.
+const FEATURES: f32 = 0.5;
+/// Decades that the features of a segment count for at most: a scene may be seen again at another time.
+const ALL_FEATURES: f32 = 6.0;
+/// Share of what a feature seen at one moment of a reference, and no other, tells: features depend on each other.
+const SHARE: f32 = 0.3;
+/// Decades that need no second look.
+const PLAIN: f32 = 15.0;
+/// Places that a map needs to be worth taking the shake out.
+const WORTH_STEADYING: usize = 6;
+/// Ticks from a line within which a vote lies on it.
+const NEAR_LINE: f64 = 3.0;
+/// What counts against a segment of the evidence for another moment of the same reference: a conveyor belt looks
+/// like itself at any time.
+const ELSEWHERE: f32 = 0.85;
+/// Decades for each place that a still picture follows, beyond the first ones.
+const STILL_PLACE: f64 = 0.5;
+/// Places that unrelated pictures may share.
+const STILL_FREE: f64 = 6.0;
+
+/// The map that the votes found along one agree on.
+fn follow(votes: &[Vote], map: Map, mirrored: bool) -> Option<Cluster> {
+    let pairs: Vec<_> = votes.iter().map(|vote| vote.pair).collect();
+    let cluster = geometry::follow(&pairs, &all(votes), map, mirrored);
+    (cluster.places >= FEWEST_PLACES).then_some(cluster)
+}
+
+/// Parts of a query and of a reference, that may be seen there in one look.
+pub(super) struct Sight<'a> {
+    pub(super) probe: &'a Probe,
+    pub(super) id: RefId,
+    pub(super) reference: &'a Reference,
+    pub(super) look: Look,
+    pub(super) block: Block,
+}
+
+/// The moments of either side that are compared.
+struct Window {
+    rows: Range<usize>,
+    columns: Range<usize>,
+}
+
+struct Evidence {
+    motion: Matrix,
+    /// Motion and features.
+    all: Matrix,
+    /// The best line through all.
+    line: Option<Line>,
+    /// Where the reference lies, at each moment.
+    maps: Vec<Option<Map>>,
+}
+
+impl Evidence {
+    fn decades(&self) -> f32 {
+        self.line.map_or(0.0, |line| line.decades)
+    }
+
+    fn or_better(self, other: Self) -> Self {
+        if other.decades() > self.decades() { other } else { self }
+    }
+}
+
+impl Sight<'_> {
+    /// The segments that the votes lead to, their surprise not yet lessened by the number of trials, to which they
+    /// add their own.
+    pub(super) fn segments(&self, seeds: &[Vote], first: Cluster, trials: &mut f64) -> Vec<Segment> {
+        let mut found = Vec::new();
+        let mut plain = 0.0f32;
+        let clusters = self.clusters(seeds, first);
+        for (cluster, followers) in &clusters {
+            if self.reference.is_still() || self.probe.rasters.len() <= 1 {
+                *trials += 1.0;
+                found.extend(self.still(cluster, followers));
+                continue;
+            }
+            let window = self.window(followers);
+            let evidence = self.along_map(cluster, followers, &window, plain >= PLAIN);
+            *trials += evidence.all.trials();
+            plain = plain.max(evidence.decades());
+            found.extend(self.pieces(evidence, &window));
+        }
+        // A frame that zooms and pans over the reference has a map for each moment.
+        if let Some((cluster, _)) = clusters.first().filter(|_| plain < PLAIN && !self.reference.is_still()) {
+            let votes = &self.votes_along(&cluster.map, WANDERS);
+            let window = self.window(votes);
+            let tick = |vote: &Vote| self.query_tick(vote).saturating_sub(window.rows.start);
+            if let Some(way) = track::track(votes, window.rows.len(), self.look.mirrored, tick) {
+                let evidence = self.evidence(way, votes, &window, false);
+                *trials += evidence.all.trials();
+                found.extend(self.pieces(evidence, &window));
+            }
+        }
+        found
+    }
+
+    /// The map that most of `live` votes agree on.
+    pub(super) fn seed(&self, votes: &[Vote], live: &[usize], fewest: usize) -> Option<Cluster> {
+        let pairs: Vec<_> = votes.iter().map(|vote| vote.pair).collect();
+        geometry::best(&pairs, live, self.look.mirrored, fewest)
+    }
+
+    /// The maps that votes agree on, `first` among them, each with all pairs of features that follow it.
+    fn clusters(&self, seeds: &[Vote], first: Cluster) -> Vec<(Cluster, Vec<Vote>)> {
+        let mut live = all(seeds);
+        let mut found = Vec::new();
+        let mut next = Some(first);
+        for _ in 0..MOST_MAPS {
+            let Some(seed) = next else { break };
+            live.retain(|i| seed.pairs.binary_search(i).is_err());
+            next = self.seed(seeds, &live, FEWEST_MORE_SEEDS);
+            let votes = self.votes_along(&seed.map, STAYS);
+            if let Some(cluster) = follow(&votes, seed.map, self.look.mirrored) {
+                let followers = cluster.pairs.iter().map(|&i| votes[i]).collect();
+                found.push((cluster, followers));
+            }
+        }
+        found
+    }
+
+    /// All pairs of features that follow a map.
+    fn votes_along(&self, map: &Map, tolerance: Tolerance) -> Vec<Vote> {
+        guided::votes(self.probe, &self.reference.print, &self.block, map, self.look, tolerance)
+    }
+
+    /// The best evidence that a map that stays can give; `sure` that the reference is there by another one.
+    fn along_map(&self, cluster: &Cluster, votes: &[Vote], window: &Window, sure: bool) -> Evidence {
+        let stays = |map: Map| vec![Some(map); window.rows.len()];
+        let mut evidence = self.evidence(stays(cluster.map), votes, window, false);
+        // Votes from other moments blur the map: those at the moments that it found make a sharper one.
+        let sharper = evidence.line.and_then(|line| self.map_along(&line, votes, window));
+        if let Some(map) = sharper {
+            evidence = evidence.or_better(self.evidence(stays(map), votes, window, false));
+        }
+        if !sure && evidence.decades() < PLAIN && cluster.places >= WORTH_STEADYING {
+            let map = sharper.unwrap_or(cluster.map);
+            evidence = evidence.or_better(self.evidence(stays(map), votes, window, true));
+        }
+        evidence
+    }
+
+    /// The lines through the evidence, as segments.
+    fn pieces(&self, evidence: Evidence, window: &Window) -> Vec<Segment> {
+        let Evidence { motion, mut all, line: mut next, maps } = evidence;
+        let mut found = Vec::new();
+        while let Some(mut line) = next.filter(|line| line.decades >= LEAST && found.len() < MOST_LINES) {
+            let moved = motion.along(&line);
+            let elsewhere = all.runner_up(&line).max(motion.runner_up(&line)).max(0.0);
+            line.decades = moved + (line.decades - moved).min(ALL_FEATURES) - ELSEWHERE * elsewhere;
+            all.strike(&line);
+            next = all.best();
+            if line.decades >= LEAST {
+                let (query, matched) = spans(&line, window);
+                let map = maps[(line.from + line.to) / 2];
+                found.push(self.segment(query, matched, line.slope, f64::from(line.decades), map));
+            }
+        }
+        together(&mut found);
+        found
+    }
+
+    /// What speaks for each pair of moments of a window, the reference lying in the query by a map for each.
+    fn evidence(&self, maps: Vec<Option<Map>>, votes: &[Vote], window: &Window, steadied: bool) -> Evidence {
+        let mut motion = Matrix::new(window.rows.len(), window.columns.len());
+        let seen =
+            rectify(&self.probe.rasters[window.rows.clone()], self.reference.print.size, &maps, steadied);
+        let moments = moments(&self.reference.print.motion[window.columns.clone()]);
+        for (row, seen) in seen.iter().enumerate() {
+            for (cell, moment) in motion.cells[row * window.columns.len()..].iter_mut().zip(&moments) {
+                *cell = seen.against(moment, self.look.negative);
+            }
+        }
+        let mut all = motion.clone();
+        self.add_features(&mut all, votes, window);
+        let line = all.best();
+        Evidence { motion, all, line, maps }
+    }
+
+    /// The map that the votes at the moments of a line agree on.
+    fn map_along(&self, line: &Line, votes: &[Vote], window: &Window) -> Option<Map> {
+        let on = |vote: &&Vote| {
+            let row = self.query_tick(vote) as f64 - window.rows.start as f64;
+            let column = self.reference_tick(vote) as f64 - window.columns.start as f64;
+            (line.from as f64 - NEAR_LINE..=line.to as f64 + NEAR_LINE).contains(&row)
+                && (line.slope * row + line.start - column).abs() <= NEAR_LINE
+        };
+        let votes: Vec<Vote> = votes.iter().filter(on).copied().collect();
+        Some(self.seed(&votes, &all(&votes), FEWEST_PLACES)?.map)
+    }
+
+    fn segment(&self, query: Span, matched: Span, speed: f64, decades: f64, map: Option<Map>) -> Segment {
+        let placement = map.map(|map| map.placement(self.reference.print.size));
+        Segment {
+            reference: self.id,
+            query,
+            matched,
+            kind: Kind::Picture,
+            surprise: decades,
+            transform: Transform {
+                speed,
+                pitch: 0.0,
+                mirrored: self.look.mirrored,
+                negative: self.look.negative,
+                placement,
+            },
+        }
+    }
+
+    /// A single picture has no motion: places that follow the map are all there is to go by.
+    fn still(&self, cluster: &Cluster, votes: &[Vote]) -> Option<Segment> {
+        let decades = (cluster.places as f64 - STILL_FREE) * STILL_PLACE;
+        let query = votes.iter().map(|vote| self.query_tick(vote));
+        let reference = votes.iter().map(|vote| self.reference_tick(vote));
+        let query = Span { start: query.clone().min()? as f64 / RATE, end: query.max()? as f64 / RATE };
+        let matched =
+            Span { start: reference.clone().min()? as f64 / RATE, end: reference.max()? as f64 / RATE };
+        (decades > 0.0).then(|| self.segment(query, matched, 1.0, decades, Some(cluster.map)))
+    }
+
+    fn query_tick(&self, vote: &Vote) -> usize {
+        (f64::from(self.probe.keys[vote.query.0 as usize].time) * RATE / 1000.0) as usize
+    }
+
+    fn reference_tick(&self, vote: &Vote) -> usize {
+        (f64::from(self.reference.print.keys[vote.key as usize].time) * RATE / 1000.0) as usize
+    }
+
+    /// The moments of either side that are compared.
+    fn window(&self, votes: &[Vote]) -> Window {
+        let around = |ticks: &mut dyn Iterator<Item = usize>, end: usize| {
+            let (low, high) = ticks.fold((usize::MAX, 0), |(low, high), t| (low.min(t), high.max(t)));
+            low.saturating_sub(AROUND).min(end)..(high + AROUND).min(end)
+        };
+        let rows = around(&mut votes.iter().map(|v| self.query_tick(v)), self.probe.rasters.len());
+        let columns =
+            around(&mut votes.iter().map(|v| self.reference_tick(v)), self.reference.print.motion.len());
+        let most = MOST_PAIRS / rows.len().max(1);
+        let end = columns.end.min(columns.start + most);
+        Window { rows, columns: columns.start..end }
+    }
+
+    /// A feature that fits the reference at few of its moments tells where in time the query is; one that fits
+    /// at all of them tells nothing.
+    fn add_features(&self, matrix: &mut Matrix, votes: &[Vote], window: &Window) {
+        let mut moments: HashMap<(u32, u32), Vec<u32>> = HashMap::new();
+        for vote in votes {
+            let keys = moments.entry(vote.query).or_default();
+            if !keys.contains(&vote.key) {
+                keys.push(vote.key);
+            }
+        }
+        let all = self.block.reference.len() as f32;
+        let mut evidence: BTreeMap<(u32, u32), f32> = BTreeMap::new();
+        for ((key, _), keys) in &moments {
+            for &at in keys {
+                *evidence.entry((*key, at)).or_default() += SHARE * (all / keys.len() as f32).log10();
+            }
+        }
+        for (&(key, at), decades) in &evidence {
+            let vote = |tick: f64| (tick * RATE / 1000.0) as usize;
+            let row = vote(f64::from(self.probe.keys[key as usize].time)).wrapping_sub(window.rows.start);
+            let column = vote(f64::from(self.reference.print.keys[at as usize].time))
+                .wrapping_sub(window.columns.start);
+            // Key frames of the reference are four ticks apart: the nearest one counts.
+            for column in column.saturating_sub(2)..column.saturating_add(2) {
+                if let Some(cell) = matrix.at(row, column) {
+                    *cell += decades.min(FEATURES);
+                }
+            }
+        }
+    }
+}
+
+/// Seconds of a line: motion at a tick has been going on for the lag before it.
+fn spans(line: &Line, window: &Window) -> (Span, Span) {
+    let start = line.from.saturating_sub(LAG) as f64;
+    let (end, row) = (line.to as f64 + 1.0, window.rows.start as f64);
+    let column = |row: f64| ((line.slope * row + line.start + window.columns.start as f64) / RATE).max(0.0);
+    let query = Span { start: (start + row) / RATE, end: (end + row) / RATE };
+    (query, Span { start: column(start), end: column(end) })
+}
