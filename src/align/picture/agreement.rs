@@ -19,11 +19,11 @@ const STRONG: f32 = 7.0;
 /// a cell that moves in the query alone.
 ///
 /// The unit is a decade by measurement: of the best lines of unrelated films laid over each other, one in ten
-/// times fewer scores each 0.6 more; 1 is what we count.
-const AGREES: f32 = 0.09;
-const CONTRADICTS: f32 = -0.15;
-const STILL: f32 = -0.03;
-const EXTRA: f32 = -0.015;
+/// times fewer scores each 0.7 more; 1 is what we count.
+const AGREES: f32 = 0.11;
+const CONTRADICTS: f32 = -0.18;
+const STILL: f32 = -0.02;
+const EXTRA: f32 = -0.018;
 /// Cells that tell something of their own: what moves moves many cells at once.
 const INDEPENDENT: f32 = 12.0;
 /// What a cell counts whose motion goes on as before, of one that starts to move or turns round: slow motion is

@@ -31,7 +31,7 @@ const MOST_PAIRS: usize = 4_000_000;
 /// Decades of a line below which it is not reported.
 pub(super) const LEAST: f32 = 2.0;
 /// Decades that the features of one moment count for at most.
-const FEATURES: f32 = 0.5;
+const FEATURES: f32 = 0.7;
 /// Decades that the features of a segment count for at most: a scene may be seen again at another time.
 const ALL_FEATURES: f32 = 6.0;
 /// Share of what a feature seen at one moment of a reference, and no other, tells: features depend on each other.
@@ -44,7 +44,7 @@ const WORTH_STEADYING: usize = 6;
 const NEAR_LINE: f64 = 3.0;
 /// What counts against a segment of the evidence for another moment of the same reference: a conveyor belt looks
 /// like itself at any time.
-const ELSEWHERE: f32 = 0.85;
+const ELSEWHERE: f32 = 0.8;
 /// Decades for each place that a still picture follows, beyond the first ones.
 const STILL_PLACE: f64 = 0.5;
 /// Places that unrelated pictures may share.
@@ -287,15 +287,25 @@ impl Sight<'_> {
                 *evidence.entry((*key, at)).or_default() += SHARE * (all / keys.len() as f32).log10();
             }
         }
-        for (&(key, at), decades) in &evidence {
-            let vote = |tick: f64| (tick * RATE / 1000.0) as usize;
-            let row = vote(f64::from(self.probe.keys[key as usize].time)).wrapping_sub(window.rows.start);
-            let column = vote(f64::from(self.reference.print.keys[at as usize].time))
-                .wrapping_sub(window.columns.start);
+        let tick = |time: u32| (f64::from(time) * RATE / 1000.0) as usize;
+        let row = |key: u32| tick(self.probe.keys[key as usize].time).wrapping_sub(window.rows.start);
+        // What a moment has in common with all of the reference tells nothing either.
+        let mut common: BTreeMap<u32, f32> = BTreeMap::new();
+        for (&(key, at), decades) in &mut evidence {
+            *decades = decades.min(FEATURES);
+            *common.entry(key).or_default() += *decades / all;
+            let at = tick(self.reference.print.keys[at as usize].time).wrapping_sub(window.columns.start);
             // Key frames of the reference are four ticks apart: the nearest one counts.
-            for column in column.saturating_sub(2)..column.saturating_add(2) {
-                if let Some(cell) = matrix.at(row, column) {
-                    *cell += decades.min(FEATURES);
+            for column in at.saturating_sub(2)..at.saturating_add(2) {
+                if let Some(cell) = matrix.at(row(key), column) {
+                    *cell += *decades;
+                }
+            }
+        }
+        for (key, decades) in common {
+            for column in 0..window.columns.len() {
+                if let Some(cell) = matrix.at(row(key), column) {
+                    *cell -= decades;
                 }
             }
         }
