@@ -47,7 +47,7 @@ impl Bands {
     /// tables of offsets stay small beside the codes and few values have to be probed.
     pub(super) fn for_size(bits: u32, codes: usize) -> Self {
         let width = match codes {
-            0..65_536 => 10,
+            0..65_536 => 8,
             65_536..100_000 => 13,
             100_000..50_000_000 => 16,
             50_000_000..1_000_000_000 => 20,
