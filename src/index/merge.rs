@@ -1,7 +1,8 @@
 //! Keeps the parts of an index few and sorted, in the background.
 //!
 //! The parts grow as in a log-structured merge tree: the head becomes a small segment, and a segment takes in those
-//! smaller than it once they have come near to it in size, so that few lie beside each other. A part that is being merged is still searched; the merged one takes its place in one step.
+//! smaller than it once they have come near to it in size, so that few lie beside each other. A part that is being
+//! merged is still searched; the merged one takes its place in one step.
 
 use super::Code;
 use super::block::Block;
@@ -186,7 +187,9 @@ impl<const W: usize> Tender<W> {
         let base = parts.iter().max_by_key(|part| part.len());
         let base = base.filter(|part| part.is_whole());
         let base = base.and_then(|part| match &part.body {
-            Body::Segment(segment) if segment.grows_by(total - part.len()) => Some((part, segment)),
+            Body::Segment(segment) if segment.grows_by(total - part.len(), self.compact) => {
+                Some((part, segment))
+            }
             _ => None,
         });
         let mut rest = Block::with_capacity(total - base.map_or(0, |(part, _)| part.len()));

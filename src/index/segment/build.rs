@@ -34,10 +34,10 @@ impl<const W: usize> Segment<W> {
         (codes >= LEAST_INDEXED).then(|| Bands::for_size(64 * W as u32, codes))
     }
 
-    /// Whether [`grown`](Self::grown) can take over the tables if so many codes are added. Those of a file are not
-    /// trusted: it may be damaged, and what is made of it anew is not.
-    pub(in crate::index) fn grows_by(&self, codes: usize) -> bool {
-        let bands = self.counts.bands.is_some().then(|| Self::bands_for(self.len() + codes)).flatten();
+    /// Whether [`grown`](Self::grown) can take over the tables if so many codes are added, to a segment that has none
+    /// if it is `compact`. Those of a file are not trusted: it may be damaged, and what is made of it anew is not.
+    pub(in crate::index) fn grows_by(&self, codes: usize, compact: bool) -> bool {
+        let bands = if compact { None } else { Self::bands_for(self.len() + codes) };
         matches!(self.memory, Memory::Own(_)) && bands == self.counts.bands
     }
 
@@ -307,6 +307,7 @@ mod tests {
         let grown = base.grown(&codes[split..], &ids[split..]).unwrap();
         assert_eq!(grown.counts, whole.counts);
         assert!(grown.memory.bytes() == whole.memory.bytes());
+        assert!(base.grows_by(codes.len() - split, true) == bands.is_none());
     }
 
     proptest! {
