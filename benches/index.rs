@@ -75,7 +75,7 @@ fn build(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Each takes three seconds: the whole less than a minute.
+/// Shorter than the default, as there are many measurements.
 fn quick() -> Criterion {
     Criterion::default().warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(2))
 }

@@ -311,12 +311,12 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(ProptestConfig::with_cases(32))]
         #[test]
         fn a_grown_segment_is_the_one_that_is_built_of_all(
             pool in prop::collection::vec(prop::array::uniform4(prop_oneof![any::<u64>(), Just(0)]), 1..200),
             picks in prop::collection::vec(any::<prop::sample::Index>(), 0..300),
-            split: prop::sample::Index, distinct: bool, count in 11u32..=32,
+            split: prop::sample::Index, distinct: bool, count in 16u32..=32,
         ) {
             let codes: Vec<Code<4>> = if distinct {
                 (0..).zip(&pool).map(|(i, code)| [code[0] ^ i, code[1], code[2], i]).collect()
