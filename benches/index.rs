@@ -7,6 +7,7 @@ mod generate;
 use afterimage::index::{Batch, Index};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
+use std::time::Duration;
 
 const CODES: usize = 200_000;
 
@@ -74,5 +75,10 @@ fn build(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, search, build);
+/// Shorter than the default, as there are many measurements.
+fn quick() -> Criterion {
+    Criterion::default().warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(2))
+}
+
+criterion_group!(name = benches; config = quick(); targets = search, build);
 criterion_main!(benches);

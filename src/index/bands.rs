@@ -48,7 +48,8 @@ impl Bands {
     pub(super) fn for_size(bits: u32, codes: usize) -> Self {
         // Short codes are asked for within small radii, for which few values of a wide band have to be probed.
         let width = match (bits, codes) {
-            (_, 0..65_536) => 10,
+            (..=128, 0..65_536) => 10,
+            (_, 0..65_536) => 8,
             (_, 65_536..100_000) => 13,
             (..=128, 2_000_000..8_000_000) => 19,
             (..=128, 8_000_000..50_000_000) => 22,

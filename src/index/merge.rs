@@ -1,7 +1,8 @@
 //! Keeps the parts of an index few and sorted, in the background.
 //!
-//! The parts grow by tiers, as in a log-structured merge tree: the head becomes a small segment, and segments of like
-//! size become one. A part that is being merged is still searched; the merged one takes its place in one step.
+//! The parts grow as in a log-structured merge tree: the head becomes a small segment, and a segment takes in those
+//! smaller than it once they have come near to it in size, so that few lie beside each other. A part that is being
+//! merged is still searched; the merged one takes its place in one step.
 
 use super::Code;
 use super::block::Block;
@@ -9,6 +10,7 @@ use super::part::{Body, Part};
 use super::segment::Segment;
 use super::snapshot::State;
 use arc_swap::ArcSwap;
+use std::cmp::Reverse;
 use std::io;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -17,14 +19,12 @@ use std::thread;
 /// A head of so many codes is sorted, by the thread that fills it: that takes a few milliseconds.
 const HEAD: usize = 8192;
 
-/// Segments of one level differ in size by less than this factor, and fewer than so many lie beside each other.
+/// A part is merged with those smaller than it as soon as they have together more than one in so many of its codes.
 const FACTOR: usize = 4;
 
-/// Levels of size. Each has its own merges, so that the small do not wait for the large.
-const LEVELS: usize = 12;
-
-/// With so many parts the merges have fallen behind, and those who insert help them.
-const CROWD: usize = 16;
+/// Levels of size. Each has its own merges, so that the small do not wait for the large; those of the first are made
+/// by the thread that inserts.
+const LEVELS: usize = 8;
 
 /// The most codes of a merged segment.
 const MOST: usize = 1 << 31;
@@ -43,8 +43,8 @@ pub(super) struct Tender<const W: usize> {
 
 #[derive(Debug, Default)]
 struct Writer {
-    /// The merges at work, by kind.
-    jobs: [Option<Job>; LEVELS + 2],
+    /// The merges at work, by level, and that of everything.
+    jobs: [Option<Job>; LEVELS + 1],
 }
 
 #[derive(Debug, Default)]
@@ -53,25 +53,8 @@ struct Job {
     late: Vec<RangeInclusive<u64>>,
 }
 
-/// Which of the jobs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// What was inserted last.
-    Head,
-    /// Segments of one level, and of those above that it fills.
-    Level(usize),
-    All,
-}
-
-impl Kind {
-    fn slot(self) -> usize {
-        match self {
-            Self::Level(level) => level,
-            Self::Head => LEVELS,
-            Self::All => LEVELS + 1,
-        }
-    }
-}
+/// The job of merging everything.
+const ALL: usize = LEVELS;
 
 impl<const W: usize> Default for Tender<W> {
     fn default() -> Self {
@@ -120,26 +103,24 @@ impl<const W: usize> Tender<W> {
         });
     }
 
-    /// Starts what merges are due.
+    /// Makes the small merges that are due, and starts the others.
     pub(super) fn tend(tender: &Arc<Self>) {
-        if let Some((kind, parts)) = tender.claim(Kind::Head) {
-            tender.merge(kind, &parts);
-        }
-        for level in 0..LEVELS {
-            if let Some((kind, parts)) = tender.claim(Kind::Level(level)) {
-                let (shared, mut next) = (Arc::clone(tender), (kind, parts.clone()));
-                let work = move || {
-                    while shared.merge(next.0, &next.1) {
-                        let mut due = (0..LEVELS).map(|level| shared.claim(Kind::Level(level)));
-                        let Some(more) = due.find_map(|claimed| claimed) else { break };
-                        next = more;
-                    }
-                };
-                let spawned = thread::Builder::new().name("index merge".into()).spawn(work);
-                if spawned.is_err() {
-                    // Without a thread the parts stay as they are; the next change tries again.
-                    tender.release(kind, &parts);
+        while let Some((level, parts)) = tender.claim() {
+            if level == 0 {
+                if !tender.merge(level, &parts) {
+                    return;
                 }
+                continue;
+            }
+            let (shared, claimed) = (Arc::clone(tender), parts.clone());
+            let work = move || {
+                if shared.merge(level, &claimed) {
+                    Self::tend(&shared);
+                }
+            };
+            if thread::Builder::new().name("index merge".into()).spawn(work).is_err() {
+                // Without a thread the parts stay as they are; the next change tries again.
+                return tender.release(level, &parts);
             }
         }
     }
@@ -153,8 +134,7 @@ impl<const W: usize> Tender<W> {
         let mut claimed = Vec::new();
         self.change_locked(|state| {
             seal(state);
-            let is_done =
-                |part: &Part<W>| matches!(part.body, Body::Segment(_)) && part.len() == part.body.len();
+            let is_done = |part: &Part<W>| matches!(part.body, Body::Segment(_)) && part.is_whole();
             let single = matches!(&state.parts[..], [] | [_]) && state.parts.iter().all(is_done);
             if !single && state.len() < MOST {
                 state.parts.iter_mut().for_each(|part| part.claimed = true);
@@ -164,53 +144,72 @@ impl<const W: usize> Tender<W> {
         if claimed.is_empty() {
             return;
         }
-        writer.jobs[Kind::All.slot()] = Some(Job::default());
+        writer.jobs[ALL] = Some(Job::default());
         drop(writer);
-        self.merge(Kind::All, &claimed);
+        self.merge(ALL, &claimed);
     }
 
-    /// Chooses the parts of the next merge of a kind and marks them. A merge may turn out to be of a higher level.
-    fn claim(&self, kind: Kind) -> Option<(Kind, Vec<Part<W>>)> {
+    /// Chooses the parts of the next merge and its level, and marks them.
+    fn claim(&self) -> Option<(usize, Vec<Part<W>>)> {
         // Looked at without the lock first: most changes leave nothing to do.
-        if !is_due(&self.state.load(), kind) {
+        let state = self.state.load();
+        if state.head_len() < HEAD && choose(&state.parts, |_| true).is_none() {
             return None;
         }
+        drop(state);
         let mut writer = self.lock();
-        let idle = |kind: Kind| writer.jobs[kind.slot()].is_none();
-        if !idle(kind) || !idle(Kind::All) {
+        let idle = |level: usize| writer.jobs[level].is_none();
+        if !idle(ALL) || !idle(0) {
             return None;
         }
-        let (mut claimed, mut kind) = (Vec::new(), kind);
+        let mut claimed = None;
         self.change_locked(|state| {
-            if kind == Kind::Head && state.head_len() >= HEAD {
+            if state.head_len() >= HEAD {
                 seal(state);
             }
-            let (places, chosen) = choose(&state.parts, kind, |level| idle(Kind::Level(level)));
-            kind = chosen;
-            for place in places {
-                state.parts[place].claimed = true;
-                claimed.push(state.parts[place].clone());
-            }
+            claimed = choose(&state.parts, idle).map(|(level, places)| {
+                let parts = places.into_iter().map(|place| {
+                    state.parts[place].claimed = true;
+                    state.parts[place].clone()
+                });
+                (level, parts.collect::<Vec<_>>())
+            });
         });
-        if claimed.is_empty() {
-            return None;
+        if let Some((level, _)) = &claimed {
+            writer.jobs[*level] = Some(Job::default());
         }
-        writer.jobs[kind.slot()] = Some(Job::default());
-        Some((kind, claimed))
+        claimed
+    }
+
+    /// One segment of many parts. The tables of the largest are taken over where that is possible.
+    fn join(&self, parts: &[Part<W>]) -> io::Result<Segment<W>> {
+        let total: usize = parts.iter().map(Part::len).sum();
+        let base = parts.iter().max_by_key(|part| part.len());
+        let base = base.filter(|part| part.is_whole());
+        let base = base.and_then(|part| match &part.body {
+            Body::Segment(segment) if segment.grows_by(total - part.len(), self.compact) => {
+                Some((part, segment))
+            }
+            _ => None,
+        });
+        let mut rest = Block::with_capacity(total - base.map_or(0, |(part, _)| part.len()));
+        let others = parts.iter().filter(|part| base.is_none_or(|(base, _)| !base.body.is(&part.body)));
+        others.for_each(|part| part.copy_into(&mut rest));
+        match base {
+            Some((_, segment)) => segment.grown(&rest.codes, &rest.ids),
+            None => self.build(&rest.codes, &rest.ids),
+        }
     }
 
     /// Merges parts and puts the merged one in their place. `false` if there is no memory for it.
-    fn merge(&self, kind: Kind, parts: &[Part<W>]) -> bool {
-        let mut all = Block::with_capacity(parts.iter().map(Part::len).sum());
-        parts.iter().for_each(|part| part.copy_into(&mut all));
-        let Ok(segment) = self.build(&all.codes, &all.ids) else {
-            self.release(kind, parts);
+    fn merge(&self, level: usize, parts: &[Part<W>]) -> bool {
+        let Ok(segment) = self.join(parts) else {
+            self.release(level, parts);
             return false;
         };
-        drop(all);
         let mut merged = Part::new(Body::Segment(Arc::new(segment)));
         let mut writer = self.lock();
-        let late = writer.jobs[kind.slot()].take().unwrap_or_default().late;
+        let late = writer.jobs[level].take().unwrap_or_default().late;
         late.iter().for_each(|ids| merged.remove(ids));
         self.change_locked(|state| {
             state.parts.retain(|part| !parts.iter().any(|merged| merged.body.is(&part.body)));
@@ -224,9 +223,9 @@ impl<const W: usize> Tender<W> {
     }
 
     /// Gives parts back that could not be merged.
-    fn release(&self, kind: Kind, parts: &[Part<W>]) {
+    fn release(&self, level: usize, parts: &[Part<W>]) {
         let mut writer = self.lock();
-        writer.jobs[kind.slot()] = None;
+        writer.jobs[level] = None;
         self.change_locked(|state| {
             for part in &mut state.parts {
                 part.claimed &= !parts.iter().any(|released| released.body.is(&part.body));
@@ -250,51 +249,27 @@ fn seal<const W: usize>(state: &mut State<W>) {
     }
 }
 
-fn is_due<const W: usize>(state: &State<W>, kind: Kind) -> bool {
-    kind == Kind::Head && state.head_len() >= HEAD || !choose(&state.parts, kind, |_| true).0.is_empty()
-}
-
-/// Whether a part is a list that nobody sorts yet.
-fn waits<const W: usize>(part: &Part<W>) -> bool {
-    matches!(part.body, Body::Block(_)) && !part.claimed && part.len() < MOST
-}
-
-/// The level of a segment of so many codes.
+/// The level of a merge of so many codes.
 fn level_of(codes: usize) -> usize {
     ((codes / HEAD).max(1).ilog(FACTOR) as usize).min(LEVELS - 1)
 }
 
-/// The parts to merge next, and of what kind that is: a level that is full, with those above that this fills; or else a
-/// part that has lost half of its ids.
-fn choose<const W: usize>(parts: &[Part<W>], kind: Kind, idle: impl Fn(usize) -> bool) -> (Vec<usize>, Kind) {
-    let is_free = |part: &Part<W>| !part.claimed && !waits(part) && part.len() < MOST / (2 * FACTOR);
-    let of_level = |level: usize| -> Vec<usize> {
-        let is_of_level = |&place: &usize| is_free(&parts[place]) && level_of(parts[place].len()) == level;
-        (0..parts.len()).filter(is_of_level).collect()
-    };
-    let sum = |places: &[usize]| places.iter().map(|&place| parts[place].len()).sum::<usize>();
-    let Kind::Level(mut level) = kind else {
-        let mut waiting: Vec<usize> = (0..parts.len()).filter(|&place| waits(&parts[place])).collect();
-        // The smallest segments are merged on the way, as that costs hardly more and keeps them few.
-        let helped = if parts.len() > CROWD { 2 } else { 1 };
-        let small: Vec<usize> = (0..helped).flat_map(of_level).collect();
-        if !waiting.is_empty() && small.len() + 1 >= FACTOR {
-            waiting.extend(small);
+/// The parts to merge next, and the level of that: the largest part that those smaller than it have come near to, with
+/// all of these; or else a part that has lost half of its ids.
+fn choose<const W: usize>(parts: &[Part<W>], idle: impl Fn(usize) -> bool) -> Option<(usize, Vec<usize>)> {
+    let is_free = |&place: &usize| !parts[place].claimed && parts[place].len() < MOST / FACTOR;
+    let mut free: Vec<usize> = (0..parts.len()).filter(is_free).collect();
+    free.sort_by_key(|&place| Reverse(parts[place].len()));
+    let mut rest: usize = free.iter().map(|&place| parts[place].len()).sum();
+    for (first, &place) in free.iter().enumerate() {
+        let (part, level) = (&parts[place], level_of(rest));
+        rest -= part.len();
+        let is_list = matches!(part.body, Body::Block(_));
+        if (is_list || part.len() < FACTOR * rest) && idle(level) {
+            return Some((level, free.split_off(first)));
         }
-        return (waiting, kind);
-    };
-    let mut chosen = of_level(level);
-    if chosen.len() < FACTOR {
-        chosen.retain(|&place| 2 * parts[place].len() < parts[place].body.len());
-        return (chosen, kind);
     }
-    loop {
-        let next = level_of(sum(&chosen));
-        let above = of_level(next);
-        if next == level || above.len() + 1 < FACTOR || !idle(next) {
-            return (chosen, Kind::Level(level));
-        }
-        chosen.extend(above);
-        level = next;
-    }
+    let halved = |&place: &usize| 2 * parts[place].len() < parts[place].body.len();
+    let place = free.into_iter().find(|place| halved(place) && idle(level_of(parts[*place].len())))?;
+    Some((level_of(parts[place].len()), vec![place]))
 }

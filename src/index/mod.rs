@@ -25,8 +25,10 @@
 //! are left to the others, and where a scan is cheaper, the segment is scanned. The inner loops exist for AVX-512,
 //! AVX2 and any processor, and are chosen at run time.
 //!
-//! What is inserted goes to a short list that is scanned. Full lists become small segments, and segments of like size
-//! are merged in the background; removed ids are left out by the next merge. Readers take a [`Snapshot`], which costs
+//! What is inserted goes to a short list that is scanned. Full lists become small segments, and a segment takes in the
+//! smaller ones as soon as they have come near to it in size. Its own tables are taken over as they are, so that this is
+//! cheap; small merges are made by whoever inserts, large ones in the background. Removed ids are left out by the next
+//! merge. Readers take a [`Snapshot`], which costs
 //! one atomic load, and writers replace the state whole: neither waits for the other.
 //!
 //! A segment in memory has the layout of its file. [`Index::save`] writes what is new, [`Index::open`] maps it.

@@ -65,6 +65,11 @@ impl<const W: usize> Part<W> {
         self.live
     }
 
+    /// Nothing was taken out.
+    pub(super) fn is_whole(&self) -> bool {
+        self.live == self.body.len()
+    }
+
     pub(super) fn remove(&mut self, ids: &RangeInclusive<u64>) {
         if let Body::Segment(segment) = &self.body {
             let (least, greatest) = segment.span();

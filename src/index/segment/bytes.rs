@@ -48,13 +48,6 @@ pub(super) fn cast_mut<T: Plain>(bytes: &mut [u8]) -> &mut [T] {
     numbers
 }
 
-/// Numbers as bytes.
-#[allow(unsafe_code)]
-pub(super) fn bytes_of<T: Plain>(numbers: &[T]) -> &[u8] {
-    // SAFETY: `Plain` says that there is no padding; bytes have no alignment.
-    unsafe { std::slice::from_raw_parts(numbers.as_ptr().cast(), size_of_val(numbers)) }
-}
-
 /// Zeroed memory that asks for huge pages: searches read from all over it, and would miss the TLB with small ones.
 pub(super) fn allocate(length: usize) -> io::Result<MmapMut> {
     let memory = MmapMut::map_anon(length.max(1))?;

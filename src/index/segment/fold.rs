@@ -2,58 +2,123 @@
 
 use super::bytes::{allocate, cast_mut};
 use crate::index::{Code, kernel::prefetch};
+use memmap2::MmapMut;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 
 /// Codes hashed ahead of the one at work, so that the table's memory arrives in time.
 const GROUP: usize = 64;
 
-/// The different codes of a list.
+/// The different codes of a list, in which some codes of another list may appear.
 pub(super) struct Folded {
-    /// For each code its number among the different ones, which are counted in order of appearance.
+    /// For each code its number: its place in the other list, or behind that its place among the rest, which are
+    /// counted in order of appearance.
     pub(super) number_of: Vec<u32>,
-    /// For each different code where it appears first.
+    /// For each code of the rest where it appears first.
     pub(super) firsts: Vec<u32>,
 }
 
-/// Finds the different codes by a hash table with open addressing.
-pub(super) fn fold<const W: usize>(codes: &[Code<W>]) -> io::Result<Folded> {
-    let slots = (codes.len() + codes.len() / 2 + 1).next_power_of_two();
-    let mut memory = allocate(8 * slots)?;
-    // A slot is zero, or half a hash above one more than the number of the code.
-    let table = cast_mut::<u64>(&mut memory);
+/// Finds the different codes by a hash table with open addressing. Those of `before` are different from each other.
+pub(super) fn fold<const W: usize>(before: &[Code<W>], codes: &[Code<W>]) -> io::Result<Folded> {
+    let mut table = Table::new(codes)?;
     let mut number_of = Vec::with_capacity(codes.len());
     let mut firsts: Vec<u32> = Vec::with_capacity(codes.len());
-    // Nobody can prepare codes that all fall into one slot.
-    let seed = RandomState::new().hash_one(codes.len());
-    let mut hashes = [0; GROUP];
-    for (group, chunk) in codes.chunks(GROUP).enumerate() {
-        for (hash, code) in hashes.iter_mut().zip(chunk) {
-            *hash = hash_of(code, seed);
-            prefetch(table, *hash as usize & (slots - 1));
+    table.for_each(codes, |slots, place, hash| {
+        let number = match slots.find(&firsts, &codes[place], hash) {
+            Ok(number) => number,
+            Err(slot) => {
+                firsts.push(place as u32);
+                slots.memory[slot] = tag(hash) | firsts.len() as u64;
+                firsts.len() as u32 - 1
+            }
+        };
+        number_of.push(number);
+    });
+    if before.is_empty() {
+        return Ok(Folded { number_of, firsts });
+    }
+    // The table holds the further codes alone, which are few: it is the others that are looked up.
+    let mut numbers = vec![u32::MAX; firsts.len()];
+    table.for_each(before, |slots, place, hash| {
+        if let Ok(number) = slots.find(&firsts, &before[place], hash) {
+            numbers[number as usize] = place as u32;
         }
-        for (i, (code, hash)) in chunk.iter().zip(&hashes).enumerate() {
-            let tag = hash & !u64::from(u32::MAX);
-            let mut slot = *hash as usize & (slots - 1);
-            let number = loop {
-                let held = table[slot];
-                if held == 0 {
-                    firsts.push((group * GROUP + i) as u32);
-                    table[slot] = tag | firsts.len() as u64;
-                    break firsts.len() as u32 - 1;
-                }
-                if held & !u64::from(u32::MAX) == tag {
-                    let number = held as u32 - 1;
-                    if codes[firsts[number as usize] as usize] == *code {
-                        break number;
-                    }
-                }
-                slot = (slot + 1) & (slots - 1);
-            };
-            number_of.push(number);
+    });
+    let mut rest = Vec::with_capacity(firsts.len());
+    for (number, &first) in numbers.iter_mut().zip(&firsts) {
+        if *number == u32::MAX {
+            *number = (before.len() + rest.len()) as u32;
+            rest.push(first);
         }
     }
-    Ok(Folded { number_of, firsts })
+    number_of.iter_mut().for_each(|number| *number = numbers[*number as usize]);
+    Ok(Folded { number_of, firsts: rest })
+}
+
+/// The slots of a table of codes.
+struct Slots<'a, const W: usize> {
+    codes: &'a [Code<W>],
+    /// A slot is zero, or half a hash above one more than the number of the code.
+    memory: &'a mut [u64],
+}
+
+impl<const W: usize> Slots<'_, W> {
+    /// The number of a code, or the slot where it belongs.
+    #[inline(always)]
+    fn find(&self, firsts: &[u32], code: &Code<W>, hash: u64) -> Result<u32, usize> {
+        let mask = self.memory.len() - 1;
+        let mut slot = hash as usize & mask;
+        loop {
+            let held = self.memory[slot];
+            if held == 0 {
+                return Err(slot);
+            }
+            if tag(held) == tag(hash) {
+                let number = held as u32 - 1;
+                if self.codes[firsts[number as usize] as usize] == *code {
+                    return Ok(number);
+                }
+            }
+            slot = (slot + 1) & mask;
+        }
+    }
+}
+
+struct Table<'a, const W: usize> {
+    codes: &'a [Code<W>],
+    memory: MmapMut,
+    seed: u64,
+}
+
+impl<'a, const W: usize> Table<'a, W> {
+    fn new(codes: &'a [Code<W>]) -> io::Result<Self> {
+        let slots = (codes.len() + codes.len() / 2 + 1).next_power_of_two();
+        // Nobody can prepare codes that all fall into one slot.
+        let seed = RandomState::new().hash_one(codes.len());
+        Ok(Self { codes, memory: allocate(8 * slots)?, seed })
+    }
+
+    /// Hashes codes, and asks for the memory of a group of them before they are looked at.
+    #[inline(always)]
+    fn for_each(&mut self, codes: &[Code<W>], mut look: impl FnMut(&mut Slots<W>, usize, u64)) {
+        let mut slots = Slots { codes: self.codes, memory: cast_mut(&mut self.memory) };
+        let mask = slots.memory.len() - 1;
+        let mut hashes = [0; GROUP];
+        for (group, chunk) in codes.chunks(GROUP).enumerate() {
+            for (hash, code) in hashes.iter_mut().zip(chunk) {
+                *hash = hash_of(code, self.seed);
+                prefetch(slots.memory, *hash as usize & mask);
+            }
+            for (i, &hash) in hashes[..chunk.len()].iter().enumerate() {
+                look(&mut slots, group * GROUP + i, hash);
+            }
+        }
+    }
+}
+
+/// The half of a hash that a slot holds.
+fn tag(hash: u64) -> u64 {
+    hash & !u64::from(u32::MAX)
 }
 
 /// Multiplies and folds, as wyhash does.
