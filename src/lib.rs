@@ -69,6 +69,7 @@ pub mod decide;
 pub mod fingerprint;
 pub mod index;
 pub mod media;
+mod persistent;
 pub mod picture;
 pub mod sound;
 

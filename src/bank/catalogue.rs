@@ -5,7 +5,7 @@ use super::event::{About, Change, Event};
 use crate::align::RefId;
 use crate::decide::{InForce, Policies};
 use crate::fingerprint::Fingerprint;
-use std::collections::BTreeMap;
+use crate::persistent::Map;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -27,14 +27,14 @@ pub struct Reference {
     pub fingerprint: Arc<Fingerprint>,
 }
 
-/// All references and policies after the change `sequence`.
+/// All references and policies after the change `sequence`. Clones share what they have in common.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Catalogue {
     pub(super) sequence: u64,
     pub(super) policies: Policies,
     next: RefId,
-    ids: BTreeMap<String, RefId>,
-    references: BTreeMap<RefId, Arc<Reference>>,
+    ids: Map<Arc<str>, RefId>,
+    references: Map<RefId, Arc<Reference>>,
 }
 
 /// What a change means to those who search.
@@ -93,7 +93,7 @@ impl Catalogue {
     pub(super) fn apply(&mut self, event: &Event) -> Effect {
         self.sequence = event.sequence;
         match &event.change {
-            Change::Add { name, .. } if self.ids.contains_key(name) => {}
+            Change::Add { name, .. } if self.ids.contains(&**name) => {}
             Change::Add { name, about, fingerprint } => {
                 let id = self.next;
                 self.next += 1;
@@ -104,19 +104,20 @@ impl Catalogue {
                     sequence: event.sequence,
                     fingerprint: Arc::clone(fingerprint),
                 };
-                self.ids.insert(name.clone(), id);
+                self.ids.insert(name.as_str().into(), id);
                 self.references.insert(id, Arc::new(reference));
                 return Effect::Inserted(id);
             }
             Change::Remove { name } => {
-                if let Some(id) = self.ids.remove(name) {
+                if let Some(id) = self.ids.remove(&**name) {
                     self.references.remove(&id);
                     return Effect::Removed(id);
                 }
             }
             Change::Edit { name, about } => {
-                if let Some(reference) = self.ids.get(name).and_then(|id| self.references.get_mut(id)) {
-                    Arc::make_mut(reference).about.clone_from(about);
+                if let Some((id, known)) = self.find(name) {
+                    let reference = Reference { about: about.clone(), ..Reference::clone(known) };
+                    self.references.insert(id, Arc::new(reference));
                 }
             }
             Change::Policy { collection, policy } => {
@@ -130,13 +131,18 @@ impl Catalogue {
     /// The same with some of the references only.
     pub(super) fn only(&self, wanted: impl Fn(&Reference) -> bool) -> Self {
         let mut some = self.clone();
-        some.references.retain(|_, reference| wanted(reference));
-        some.ids.retain(|_, id| some.references.contains_key(id));
+        some.references = self.iter().filter(|(_, r)| wanted(r)).map(|(id, r)| (id, Arc::clone(r))).collect();
+        some.ids = some.iter().map(|(id, reference)| (reference.name.as_str().into(), id)).collect();
         some
     }
 
+    fn find(&self, name: &str) -> Option<(RefId, &Arc<Reference>)> {
+        let id = *self.ids.get(name)?;
+        Some((id, self.references.get(&id)?))
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&Arc<Reference>> {
-        self.references.get(self.ids.get(name)?)
+        self.find(name).map(|(_, reference)| reference)
     }
 
     pub(super) fn reference(&self, id: RefId) -> Option<&Arc<Reference>> {
@@ -150,7 +156,7 @@ impl Catalogue {
 
     /// All references by name.
     pub(super) fn list(&self) -> Vec<Arc<Reference>> {
-        self.ids.values().filter_map(|id| self.references.get(id)).cloned().collect()
+        self.ids.iter().filter_map(|(_, id)| self.references.get(id)).cloned().collect()
     }
 
     pub(super) fn len(&self) -> usize {

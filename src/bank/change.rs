@@ -40,7 +40,7 @@ impl Bank {
     ) -> Result<Added, ChangeError> {
         let mut home = self.home();
         let (name, mut about) = (name.to_owned(), about.into());
-        let known = self.live.read().get(&name).cloned();
+        let known = self.view().get(&name).cloned();
         let Some(known) = known.filter(|known| *known.fingerprint == fingerprint) else {
             self.make(&mut home, Change::Add { name, about, fingerprint: Arc::new(fingerprint) })?;
             return Ok(Added::New);
@@ -76,7 +76,7 @@ impl Bank {
     /// Says something else of a reference; no change where it was said already.
     fn edit(&self, name: &str, edit: impl FnOnce(&mut About)) -> Result<(), ChangeError> {
         let mut home = self.home();
-        let known = self.live.read().get(name).map(|known| known.about.clone());
+        let known = self.view().get(name).map(|known| known.about.clone());
         let known = known.ok_or_else(|| ChangeError::Unknown { name: name.to_owned() })?;
         let mut about = known.clone();
         edit(&mut about);
@@ -94,7 +94,7 @@ impl Bank {
             policy.expires = policy.expires.map(to_the_millisecond);
         }
         let mut home = self.home();
-        let own = self.live.read().policies.own(collection).map(|own| own.policy);
+        let own = self.view().policies.own(collection).map(|own| own.policy);
         if policy == own && !collection.is_empty() {
             return Ok(());
         }
@@ -113,7 +113,7 @@ impl Bank {
             Home::ReadOnly | Home::Reader(..) => return Err(ChangeError::ReadOnly),
             Home::Disk(log) => log,
         };
-        let inverse = undo::inverse(&self.live.read(), sequence, |each| log.events(each))?;
+        let inverse = undo::inverse(&self.view(), sequence, |each| log.events(each))?;
         self.write(&mut home, self.event(Some(sequence), inverse.clone()))?;
         Ok(inverse)
     }
@@ -154,7 +154,7 @@ impl Bank {
 
     /// Makes a change that is permitted: writes it down, then shows it.
     fn write(&self, home: &mut Home, event: Event) -> Result<(), ChangeError> {
-        let permitted = self.live.read().permits(&event.change);
+        let permitted = self.view().permits(&event.change);
         watch::change(&event.change, || {
             permitted?;
             match home {
@@ -163,15 +163,15 @@ impl Bank {
                 Home::Disk(log) => Ok(log.append(&event)?),
             }
         })?;
-        self.live.apply(vec![event]);
-        self.tell();
+        self.show(&[event]);
         Ok(())
     }
 
-    /// Tells those who watch what checks see.
-    pub(super) fn tell(&self) {
-        let view = self.live.read();
+    /// Makes changes visible, all at once, to every check that begins from now on. Nobody waits for anybody.
+    pub(super) fn show(&self, events: &[Event]) {
+        let view = self.view().after(events);
         watch::shown(view.sequence, view.len());
+        self.view.store(Arc::new(view));
     }
 }
 

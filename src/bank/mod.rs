@@ -10,7 +10,7 @@
 //! | `event`, `record` | the changes, and their bytes |
 //! | `disk`, `log` | what is asked of a file system, and the file of all changes |
 //! | `catalogue` | what all changes make, and which are permitted |
-//! | `view`, `live` | how it is searched, and read while it changes |
+//! | `view` | how it is searched, and changes while it is read |
 //! | `open`, `change`, `undo` | what a bank is asked to do |
 //! | `ring` | the fingerprints of past uploads |
 //! | `watch` | metrics and spans |
@@ -20,7 +20,6 @@ mod change;
 mod disk;
 mod error;
 mod event;
-mod live;
 mod log;
 mod open;
 mod record;
@@ -42,11 +41,12 @@ pub use ring::{KeepError, Upload, Uploads};
 use crate::align::Segment;
 use crate::decide::{Match, Policies, Verdict};
 use crate::fingerprint::{Probe, Spec};
+use arc_swap::ArcSwap;
 use disk::Folder;
-use live::Live;
 use log::{Log, Place};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
+use view::View;
 
 /// The banned references, searchable by what they show and sound like.
 ///
@@ -54,7 +54,8 @@ use std::time::SystemTime;
 /// writer; a change is seen by every check that begins after it returned.
 #[derive(Debug)]
 pub struct Bank {
-    live: Live,
+    /// The newest view. Only who holds `home` replaces it.
+    view: ArcSwap<View>,
     home: Mutex<Home>,
     torn: u64,
     actor: String,
@@ -72,19 +73,24 @@ enum Home {
 }
 
 impl Bank {
+    /// The bank as it is now. It stays so while it is held.
+    fn view(&self) -> Arc<View> {
+        self.view.load_full()
+    }
+
     /// All references, by name.
     pub fn list(&self) -> Vec<Arc<Reference>> {
-        self.live.read().list()
+        self.view().list()
     }
 
     /// The reference of a name.
     pub fn get(&self, name: &str) -> Option<Arc<Reference>> {
-        self.live.read().get(name).cloned()
+        self.view().get(name).cloned()
     }
 
     /// The number of references.
     pub fn len(&self) -> usize {
-        self.live.read().len()
+        self.view().len()
     }
 
     /// Whether there is no reference.
@@ -94,24 +100,24 @@ impl Bank {
 
     /// The number of the last change, 0 for a bank that never changed.
     pub fn sequence(&self) -> u64 {
-        self.live.read().sequence
+        self.view().sequence
     }
 
     /// The policies of all collections.
     pub fn policies(&self) -> Policies {
-        self.live.read().policies.clone()
+        self.view().policies.clone()
     }
 
     /// A bank in memory, to be read only, of some of the references, and all policies. It is at the same change.
     ///
     /// A sweep through past uploads asks it for the references that are new.
     pub fn only(&self, wanted: impl Fn(&Reference) -> bool) -> Self {
-        Self::new(self.live.read().only(wanted), Home::ReadOnly, 0)
+        Self::new(self.view().only(wanted), Home::ReadOnly, 0)
     }
 
     /// Gets ready to be searched, which the first check does otherwise. It takes the longer the larger the bank is.
     pub fn prepare(&self) {
-        self.live.read().prepare();
+        self.view().prepare();
     }
 
     /// Searches the bank for what `probe` shows and sounds like, and judges what is found by the policies as they are at
@@ -120,7 +126,7 @@ impl Bank {
     /// The verdict depends on the bank's content, the probe and the time, and on nothing else.
     pub fn check(&self, probe: &Probe, now: SystemTime) -> Verdict {
         watch::check(|| {
-            let view = self.live.read();
+            let view = self.view();
             let found = |segment: Segment| {
                 let reference = view.reference(segment.reference)?;
                 let About { label, collection, suspended } = reference.about.clone();

@@ -2,9 +2,9 @@
 
 use super::catalogue::Catalogue;
 use super::disk::{Bytes, Disk, Folder};
-use super::live::Live;
 use super::log::{self, Log, Place};
 use super::{Bank, Event, Home, OpenError};
+use arc_swap::ArcSwap;
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -76,8 +76,7 @@ impl Bank {
         *place = found.place;
         let count = events.len() as u64;
         if count > 0 {
-            self.live.apply(events);
-            self.tell();
+            self.show(&events);
         }
         Ok(count)
     }
@@ -145,8 +144,8 @@ impl Bank {
     }
 
     pub(super) fn new(catalogue: Catalogue, home: Home, torn: u64) -> Self {
-        let (live, home) = (Live::new(catalogue.into()), Mutex::new(home));
-        Self { live, home, torn, actor: String::new(), reason: String::new() }
+        let (view, home) = (ArcSwap::from_pointee(catalogue.into()), Mutex::new(home));
+        Self { view, home, torn, actor: String::new(), reason: String::new() }
     }
 
     /// Bytes of a change that was being written when power was lost and that was taken away by [`Bank::open`].

@@ -12,23 +12,16 @@ use std::sync::OnceLock;
 /// A catalogue that can be searched.
 ///
 /// What is needed for that is made by the first search: to look after a bank takes none of it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct View {
     catalogue: Catalogue,
     spaces: OnceLock<Spaces>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Spaces {
     picture: PictureSpace,
     sound: SoundSpace,
-}
-
-impl Spaces {
-    /// Spaces of the same content to be changed apart. Sound is small, and each has its own.
-    fn fork(&self, catalogue: &Catalogue) -> Self {
-        Self { picture: self.picture.fork(), sound: sound(catalogue) }
-    }
 }
 
 fn sound(catalogue: &Catalogue) -> SoundSpace {
@@ -52,14 +45,15 @@ impl From<Catalogue> for View {
 }
 
 impl View {
-    /// The same content to be changed apart, with search spaces where this one has any.
-    pub(super) fn fork(&self) -> Self {
-        let spaces = self.spaces.get().map(|spaces| OnceLock::from(spaces.fork(&self.catalogue)));
-        Self { catalogue: self.catalogue.clone(), spaces: spaces.unwrap_or_default() }
+    /// What it is after a change that was found to be possible; one that is not is passed over. All but what changes is
+    /// shared with this one, which stays as it is.
+    pub(super) fn after(&self, events: &[Event]) -> Self {
+        let mut next = self.clone();
+        events.iter().for_each(|event| next.apply(event));
+        next
     }
 
-    /// Makes a change that no fork of this one has seen. It was found to be possible; one that is not is passed over.
-    pub(super) fn lead(&mut self, event: &Event) {
+    fn apply(&mut self, event: &Event) {
         let effect = self.catalogue.apply(event);
         let Some(spaces) = self.spaces.get_mut() else { return };
         match effect {
@@ -70,39 +64,10 @@ impl View {
                 }
             }
             Effect::Removed(id) => {
-                spaces.picture.forget(id);
+                spaces.picture.remove(id);
                 spaces.sound.remove(id);
             }
             Effect::Nothing => {}
-        }
-    }
-
-    /// Makes changes that its fork has made already.
-    pub(super) fn follow(&mut self, events: &[Event], fork: &Self) {
-        let effects: Vec<Effect> = events.iter().map(|event| self.catalogue.apply(event)).collect();
-        let Some(theirs) = fork.spaces.get() else {
-            self.spaces = OnceLock::new();
-            return;
-        };
-        // Each may have been made searchable by itself, by its first search.
-        let Some(spaces) = self.spaces.get_mut().filter(|own| own.picture.shares(&theirs.picture)) else {
-            self.spaces = OnceLock::from(theirs.fork(&self.catalogue));
-            return;
-        };
-        for effect in effects {
-            match effect {
-                Effect::Inserted(id) => {
-                    if let Some(reference) = self.catalogue.reference(id) {
-                        spaces.picture.adopt(id, &theirs.picture);
-                        spaces.sound.insert(id, &reference.fingerprint.sound);
-                    }
-                }
-                Effect::Removed(id) => {
-                    spaces.picture.remove(id);
-                    spaces.sound.remove(id);
-                }
-                Effect::Nothing => {}
-            }
         }
     }
 

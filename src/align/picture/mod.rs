@@ -24,26 +24,46 @@ mod votes;
 
 use super::{RefId, Segment};
 use crate::index::Index;
+use crate::persistent::Map;
 use crate::picture::{Feature, Print, Probe};
 use geometry::Cluster;
 use sight::Sight;
 use std::cmp::Reverse;
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use votes::Vote;
 
 /// References looked at, beside one for every two key frames of the query.
 const MOST_SIGHTS: usize = 24;
 /// No evidence counts for more.
 const MOST: f64 = 60.0;
+/// The share of the references, one in so many, that may have gone while the index still holds them.
+const SWEPT: usize = 64;
 /// Different places that must agree on a map before it is looked at.
 const FEWEST_SEEDS: usize = 2;
 
 /// The pictures of many references, searchable.
-#[derive(Debug, Default)]
+///
+/// Clones share all memory but for what they differ in. The index they have in common: it may hold more than a clone
+/// has, but always all of that, as what a clone was made from may be searched while the clone changes.
+#[derive(Clone, Debug, Default)]
 pub struct PictureSpace {
-    index: Arc<Index<2>>,
-    references: HashMap<RefId, Arc<Reference>>,
+    index: Arc<Indexed>,
+    references: Map<RefId, Arc<Reference>>,
+    /// Of all references.
+    features: usize,
+}
+
+#[derive(Debug, Default)]
+struct Indexed {
+    codes: Index<2>,
+    /// References that no clone has any more.
+    gone: Mutex<Vec<RefId>>,
+}
+
+impl Indexed {
+    fn gone(&self) -> MutexGuard<'_, Vec<RefId>> {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[derive(Debug)]
@@ -51,6 +71,16 @@ struct Reference {
     print: Print,
     /// Ordinal of the first feature of each key frame.
     starts: Vec<u32>,
+    features: usize,
+    id: RefId,
+    index: Arc<Indexed>,
+}
+
+impl Drop for Reference {
+    /// The codes are taken out later: this may be a reader, who has no time.
+    fn drop(&mut self) {
+        self.index.gone().push(self.id);
+    }
 }
 
 impl Reference {
@@ -83,39 +113,34 @@ impl PictureSpace {
                 next += 1;
             }
         }
-        self.index.extend(pairs);
-        self.references.insert(reference, Arc::new(Reference { print: print.clone(), starts }));
-    }
-
-    /// A space with the same references that shares all memory with this one. It changes by itself, but for the index:
-    /// what was [inserted](Self::insert) into one is [taken over](Self::adopt) by the other, and what is left out of
-    /// the first of them is left out by [`forget`](Self::forget), of the last by [`remove`](Self::remove).
-    pub(crate) fn fork(&self) -> Self {
-        Self { index: Arc::clone(&self.index), references: self.references.clone() }
-    }
-
-    /// Whether the other one is a fork of this.
-    pub(crate) fn shares(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.index, &other.index)
-    }
-
-    /// Takes over a reference that was inserted into a fork.
-    pub(crate) fn adopt(&mut self, reference: RefId, from: &Self) {
-        if let Some(known) = from.references.get(&reference) {
-            self.references.insert(reference, Arc::clone(known));
-        }
-    }
-
-    /// Leaves a reference out that a fork may still have.
-    pub(crate) fn forget(&mut self, reference: RefId) {
-        self.references.remove(&reference);
+        self.sweep();
+        let features = pairs.len();
+        self.index.codes.extend(pairs);
+        let (print, index) = (print.clone(), Arc::clone(&self.index));
+        self.features += features;
+        self.references
+            .insert(reference, Arc::new(Reference { print, starts, features, id: reference, index }));
     }
 
     /// Takes a reference out.
     pub fn remove(&mut self, reference: RefId) {
-        let first = u64::from(reference) << 32;
-        self.index.remove(first..=first | u64::from(u32::MAX));
-        self.references.remove(&reference);
+        if let Some(known) = self.references.remove(&reference) {
+            self.features -= known.features;
+        }
+    }
+
+    /// Takes out of the index what no clone has, when that is worth a pass through the index.
+    fn sweep(&self) {
+        let mut gone = self.index.gone();
+        if gone.len() <= self.references.len() / SWEPT {
+            return;
+        }
+        let swept = std::mem::take(&mut *gone);
+        drop(gone);
+        for reference in swept {
+            let first = u64::from(reference) << 32;
+            self.index.codes.remove(first..=first | u64::from(u32::MAX));
+        }
     }
 
     /// All segments that `probe` shares with references, the surest first.

@@ -46,8 +46,8 @@ const NEGATIVE_EVERY: usize = 4;
 /// Asks the index for every feature of the probe, in every look.
 pub(super) fn collect(space: &PictureSpace, probe: &Probe) -> BTreeMap<(RefId, Look), Vec<Vote>> {
     let mut ballots: BTreeMap<(RefId, Look), Vec<Vote>> = BTreeMap::new();
-    let snapshot = space.index.snapshot();
-    let radius = if snapshot.len() < LARGE { RADIUS } else { RADIUS_IF_LARGE };
+    let snapshot = space.index.codes.snapshot();
+    let radius = if space.features < LARGE { RADIUS } else { RADIUS_IF_LARGE };
     for look in LOOKS {
         let every = if look.negative { NEGATIVE_EVERY } else { 1 };
         let asked: Vec<(u32, u32, &Feature)> = (0u32..)
@@ -61,7 +61,7 @@ pub(super) fn collect(space: &PictureSpace, probe: &Probe) -> BTreeMap<(RefId, L
             if !matches!(batch.outcome(i), Outcome::Complete) {
                 continue;
             }
-            // The index may hold references of a fork.
+            // The index may hold references of a clone.
             let ours = |id: u64| {
                 let (reference, ordinal) = split(id);
                 let (at, found) = space.references.get(&reference)?.feature(ordinal)?;

@@ -6,7 +6,8 @@
 
 use super::line;
 use super::null;
-use super::tracks::{GAP, Tracks};
+use super::parts::Parts;
+use super::tracks::GAP;
 use super::{Found, LEADING, RefId};
 use crate::sound::{Print, Probe};
 use std::collections::{HashMap, HashSet};
@@ -24,7 +25,7 @@ const MOST: usize = 64;
 const LEFT: f64 = 0.0;
 
 /// Takes the evidence in passages that many unrelated references share off what was found.
-pub(super) fn discount(found: &mut [Found], probe: &Probe, tracks: &Tracks, trials: f64) {
+pub(super) fn discount(found: &mut [Found], probe: &Probe, tracks: &Parts, trials: f64) {
     let mut sure: Vec<&Found> = found.iter().filter(|found| found.surprise >= LEADING).collect();
     if sure.iter().map(|found| found.reference).collect::<HashSet<_>>().len() < MANY {
         return;
@@ -46,7 +47,7 @@ pub(super) fn discount(found: &mut [Found], probe: &Probe, tracks: &Tracks, tria
 }
 
 /// Whether enough unrelated references have the moment `time` of the query.
-fn is_common(time: f64, sure: &[&Found], tracks: &Tracks, known: &mut HashMap<(RefId, RefId), bool>) -> bool {
+fn is_common(time: f64, sure: &[&Found], tracks: &Parts, known: &mut HashMap<(RefId, RefId), bool>) -> bool {
     let mut seen = HashSet::new();
     let there = sure.iter().filter(|found| {
         let (start, end) = found.fit.query();
@@ -70,7 +71,7 @@ fn is_common(time: f64, sure: &[&Found], tracks: &Tracks, known: &mut HashMap<(R
 }
 
 /// Whether two references that share the moment `time` of the query are alike for most of the shorter one.
-fn are_related(a: &Found, b: &Found, time: f64, tracks: &Tracks) -> bool {
+fn are_related(a: &Found, b: &Found, time: f64, tracks: &Parts) -> bool {
     /// The most that the speeds of two lines may differ by and still be one.
     const SPEED: f64 = 0.02;
     /// Words that two lines through the same moment may lie apart.

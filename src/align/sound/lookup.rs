@@ -9,8 +9,8 @@
 use super::RefId;
 use super::agreement::{BLOCK, Pair, Sketch, near, sketched};
 use super::line::{self, Line};
-use super::table::{ASIDE, KEYS, Run, Table, key, sketch};
-use super::tracks::Tracks;
+use super::parts::{Part, Parts};
+use super::table::{ASIDE, KEYS, Table, key, sketch};
 use crate::sound::{PITCHES, Print, Probe, Reading, UNSHIFTED, WEAKEST};
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -62,17 +62,19 @@ pub(super) struct Candidate<'a> {
 }
 
 /// Lines through the places found, each turned to the speed at which it agrees best.
-pub(super) fn candidates<'a>(probe: &Probe, tracks: &'a Tracks, table: &Table) -> Vec<Candidate<'a>> {
-    let mut hits = hits(probe, tracks.words(), table);
-    hits.sort_unstable_by_key(|hit| (hit.distance, hit.place, hit.query, hit.pitch));
+pub(super) fn candidates<'a>(probe: &Probe, parts: &'a Parts) -> Vec<Candidate<'a>> {
+    let parts = parts.parts();
+    let mut hits = hits(probe, parts);
+    hits.sort_unstable_by_key(|(part, hit)| (hit.distance, *part, hit.place, hit.query, hit.pitch));
     let mut found: Vec<(Candidate<'_>, Range<f64>)> = Vec::new();
     let mut taken: HashMap<u32, usize> = HashMap::new();
-    for hit in &hits {
+    for (part, hit) in &hits {
+        let part = &parts[*part];
         let taken = taken.entry(hit.query / SLOT).or_default();
         if *taken == MOST {
             continue;
         }
-        let Some((reference, span)) = tracks.owner(hit.place as usize) else { continue };
+        let Some((reference, span)) = part.owner(hit.place as usize) else { continue };
         let (query, time) =
             (f64::from(hit.query) * Probe::HOP, (hit.place as usize - span.start) as f64 * Print::HOP);
         let known = found.iter().any(|(other, reach)| {
@@ -82,7 +84,7 @@ pub(super) fn candidates<'a>(probe: &Probe, tracks: &'a Tracks, table: &Table) -
         });
         if !known {
             *taken += 1;
-            let track = &tracks.words()[span];
+            let track = &part.tracks().words()[span];
             let rough = Line { query, reference: time, speed: 1.0, pitch: hit.pitch as usize };
             let line = line::turned(probe, track, &rough);
             found.push((Candidate { reference, track, line }, query - line::REACH..query + line::REACH));
@@ -91,17 +93,20 @@ pub(super) fn candidates<'a>(probe: &Probe, tracks: &'a Tracks, table: &Table) -
     found.into_iter().map(|(candidate, _)| candidate).collect()
 }
 
-/// All places that sound like a moment of the query and like the second around it.
-fn hits(probe: &Probe, words: &[u32], table: &Table) -> Vec<Hit> {
-    let runs: Vec<&Run> = table.runs(words).collect();
-    let listed: usize = runs.iter().map(|run| run.places().len()).sum();
+/// All places that sound like a moment of the query and like the second around it, with the part each is in.
+fn hits(probe: &Probe, parts: &[Part]) -> Vec<(usize, Hit)> {
+    let listed: usize = parts.iter().map(|part| part.tracks().table().places().len()).sum();
     let query = Query::new(probe);
     let moments = probe.eventful().len();
-    let parts = (0..moments).step_by(PART).map(|start| start..moments.min(start + PART));
-    parts
-        .flat_map(|part| {
-            let asked = Asked::new(probe, part, listed);
-            runs.iter().flat_map(|run| asked.of(&query, run, words)).collect::<Vec<_>>()
+    let stretches = (0..moments).step_by(PART).map(|start| start..moments.min(start + PART));
+    stretches
+        .flat_map(|stretch| {
+            let asked = Asked::new(probe, stretch, listed);
+            let of = |(at, part): (usize, &Part)| {
+                let tracks = part.tracks();
+                asked.of(&query, tracks.table(), tracks.words()).into_iter().map(move |hit| (at, hit))
+            };
+            parts.iter().enumerate().flat_map(of).collect::<Vec<_>>()
         })
         .collect()
 }
@@ -205,8 +210,8 @@ impl Asked {
         Self { part, starts, moments }
     }
 
-    /// The places of a run that were asked for and sound alike.
-    fn of(&self, query: &Query, run: &Run, words: &[u32]) -> Vec<Hit> {
+    /// The places of a table that were asked for and sound alike.
+    fn of(&self, query: &Query, table: &Table, words: &[u32]) -> Vec<Hit> {
         /// Keys that one thread goes through at a time.
         const STRETCH: usize = KEYS / 32;
         /// Places that are looked at together.
@@ -219,7 +224,7 @@ impl Asked {
         let of = |first: usize| {
             let mut close: Vec<(u32, u16)> = Vec::new();
             for key in first..first + STRETCH {
-                let (entries, around) = run.of(key);
+                let (entries, around) = table.of(key);
                 let moments = &self.moments[self.starts[key] as usize..self.starts[key + 1] as usize];
                 for &moment in moments {
                     let sketch = &sketches[key >> 16][usize::from(moment)];
@@ -228,7 +233,7 @@ impl Asked {
                 }
             }
             // Apart from the comparisons, which would wait for this memory.
-            close.iter_mut().for_each(|(entry, _)| *entry = run.places()[*entry as usize]);
+            close.iter_mut().for_each(|(entry, _)| *entry = table.places()[*entry as usize]);
             close
         };
         let stretches: Vec<usize> = (0..KEYS).step_by(STRETCH).collect();

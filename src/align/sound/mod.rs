@@ -12,6 +12,7 @@ mod errors;
 mod line;
 mod lookup;
 mod null;
+mod parts;
 mod scan;
 mod table;
 mod tracks;
@@ -21,10 +22,11 @@ pub use errors::{BitErrors, bit_errors};
 use super::{Kind, RefId, Segment, Span, Transform};
 use crate::sound::{Print, Probe};
 use line::{Fit, Line};
+use parts::Parts;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
-use table::Table;
-use tracks::Tracks;
+use std::num::NonZeroU32;
+use tracks::GAP;
 
 /// Fits with a smaller surprise are not worth a word to anyone.
 const LEAST_SURPRISE: f64 = -2.0;
@@ -38,11 +40,10 @@ const MOST_OVERLAP: f64 = 0.3;
 /// Words of the query times words of the references up to which every offset is tried: 24 s against an hour.
 const EXHAUSTIVE: usize = 750 * 56_000;
 
-/// The soundtracks of many references, searchable.
-#[derive(Debug, Default)]
+/// The soundtracks of many references, searchable. Clones share all memory but for what they differ in.
+#[derive(Clone, Debug, Default)]
 pub struct SoundSpace {
-    tracks: Tracks,
-    table: Table,
+    tracks: Parts,
 }
 
 /// A fit to a reference, weighed.
@@ -67,11 +68,7 @@ impl SoundSpace {
     /// Adds a reference's sound; one of the same number is replaced.
     pub fn insert(&mut self, reference: RefId, print: &Print) {
         self.remove(reference);
-        self.tracks.insert(reference, print);
-        if self.table.grow(self.tracks.words()) {
-            self.tracks.compact();
-            self.table.sort(self.tracks.words());
-        }
+        self.tracks.insert(reference, print.words().iter().map(|word| word.map_or(GAP, NonZeroU32::get)));
     }
 
     /// Takes a reference out.
@@ -107,7 +104,7 @@ impl SoundSpace {
                     })
                     .collect()
             }
-            SoundPlan::Lookup => lookup::candidates(probe, &self.tracks, &self.table)
+            SoundPlan::Lookup => lookup::candidates(probe, &self.tracks)
                 .into_par_iter()
                 .filter_map(|found| Some((found.reference, line::fit(probe, found.track, found.line)?)))
                 .collect(),

@@ -1,67 +1,39 @@
-//! The words of all references, one after another.
+//! The words of many references, one after another.
 
 use super::RefId;
-use crate::sound::{Print, Word};
+use super::table::Table;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 /// Stands for a word that is not there.
 pub(super) const GAP: u32 = 0;
 
-/// Gaps between one reference and the next, so that a block never reaches into both.
+/// Gaps between one reference and the next, at least, so that a block never reaches into both.
 const MARGIN: usize = 8;
 
-/// All words, with the stretch that belongs to each reference.
+/// All words, with the stretch that belongs to each reference, and a table of them that the first look makes.
 #[derive(Debug, Default)]
 pub(super) struct Tracks {
     words: Vec<u32>,
     spans: BTreeMap<RefId, Range<usize>>,
     owners: BTreeMap<usize, RefId>,
-    alive: usize,
+    table: OnceLock<Table>,
 }
 
 impl Tracks {
-    /// Adds a reference that is not there yet.
-    pub(super) fn insert(&mut self, reference: RefId, print: &Print) {
-        self.words.extend([GAP; MARGIN]);
-        let start = self.words.len();
-        self.words.extend(print.words().iter().map(|word: &Word| word.map_or(GAP, |word| word.get())));
+    /// Adds a reference, or replaces it.
+    pub(super) fn insert(&mut self, reference: RefId, words: impl IntoIterator<Item = u32>) {
+        // What is listed of a reference does not depend on where it lies.
+        let start = (self.words.len() + MARGIN).next_multiple_of(Table::PERIOD);
+        self.words.resize(start, GAP);
+        self.words.extend(words);
         let span = start..self.words.len();
-        self.alive += span.len();
         if !span.is_empty() {
             self.owners.insert(start, reference);
         }
         self.spans.insert(reference, span);
-    }
-
-    /// Takes a reference out, if it is there. The others stay where they are.
-    pub(super) fn remove(&mut self, reference: RefId) {
-        if let Some(span) = self.spans.remove(&reference) {
-            self.owners.remove(&span.start);
-            self.alive -= span.len();
-            self.words[span].fill(GAP);
-        }
-    }
-
-    /// Moves all references together, so that what was taken out needs no room. Places change.
-    pub(super) fn compact(&mut self) {
-        let mut words = Vec::with_capacity(self.alive + MARGIN * self.spans.len());
-        self.owners.clear();
-        for (&reference, span) in &mut self.spans {
-            words.extend([GAP; MARGIN]);
-            let start = words.len();
-            words.extend_from_slice(&self.words[span.clone()]);
-            *span = start..words.len();
-            if words.len() > start {
-                self.owners.insert(start, reference);
-            }
-        }
-        self.words = words;
-    }
-
-    /// Words that belong to a reference.
-    pub(super) fn alive(&self) -> usize {
-        self.alive
+        self.table = OnceLock::new();
     }
 
     /// All words, those between references too.
@@ -69,9 +41,19 @@ impl Tracks {
         &self.words
     }
 
-    /// The words of one reference; none where it is not there.
-    pub(super) fn of(&self, reference: RefId) -> &[u32] {
-        self.spans.get(&reference).and_then(|span| self.words.get(span.clone())).unwrap_or_default()
+    /// The places of the words by their content.
+    pub(super) fn table(&self) -> &Table {
+        self.table.get_or_init(|| Table::new(&self.words))
+    }
+
+    /// Whether the table was made.
+    pub(super) fn is_sorted(&self) -> bool {
+        self.table.get().is_some()
+    }
+
+    /// The words of one reference.
+    pub(super) fn of(&self, reference: RefId) -> Option<&[u32]> {
+        self.words.get(self.spans.get(&reference)?.clone())
     }
 
     /// References with their words.
