@@ -43,8 +43,8 @@ pub(super) fn svg(scores: &Scores) -> String {
         }
         let _ = writeln!(
             out,
-            "<text x=\"{}\" y=\"{}\" fill=\"{colour}\">{} {name}, best score of each</text>",
-            MARGIN,
+            "<text x=\"{}\" y=\"{}\" fill=\"{colour}\" text-anchor=\"end\">{} {name}, best score of each</text>",
+            at(RANGE.1),
             floor - ROW - 6,
             scores.len()
         );
