@@ -46,13 +46,11 @@ impl Bands {
     /// The cut for so many codes: wide enough that a bucket holds few codes that do not match, narrow enough that the
     /// tables of offsets stay small beside the codes and few values have to be probed.
     pub(super) fn for_size(bits: u32, codes: usize) -> Self {
-        // Short codes are asked for within small radii, for which few values of a wide band have to be probed.
         let width = match (bits, codes) {
-            (..=128, 0..65_536) => 10,
             (_, 0..65_536) => 8,
+            // Those of short codes begin where words do, so that they serve a search by collision.
+            (..=128, _) => 16,
             (_, 65_536..100_000) => 13,
-            (..=128, 2_000_000..8_000_000) => 19,
-            (..=128, 8_000_000..50_000_000) => 22,
             (_, 100_000..50_000_000) => 16,
             (_, 50_000_000..1_000_000_000) => 20,
             _ => 24,

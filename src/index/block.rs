@@ -1,6 +1,7 @@
 //! A short list of codes that is scanned.
 
 use super::Code;
+use super::collision::{Asked, Limits};
 use super::kernel::{Found, Level};
 use std::ops::RangeInclusive;
 
@@ -37,14 +38,20 @@ impl<const W: usize> Block<W> {
         self.codes.iter().copied().zip(self.ids.iter().copied())
     }
 
-    /// Lists all codes within `radius` of each of `queries`, which are numbered.
-    pub(super) fn search_batch(&self, queries: &[Code<W>], radius: u32, found: &mut Vec<(u32, Found)>) {
+    /// Lists the codes that are asked for by each of `queries`, which are numbered.
+    pub(super) fn search_batch(&self, queries: &[Code<W>], asked: Asked, found: &mut Vec<(u32, Found)>) {
         found.clear();
+        let radius = match asked {
+            Asked::Within(radius) | Asked::Colliding(Limits { radius, .. }) => radius,
+        };
         let (level, mut one) = (Level::best(), Vec::new());
         for (chunk, codes) in self.codes.chunks(SCANNED).enumerate() {
             for (query, code) in queries.iter().enumerate() {
                 one.clear();
                 level.scan(codes, code, radius, (chunk * SCANNED) as u32, &mut one);
+                if let Asked::Colliding(limits) = asked {
+                    one.retain(|hit| limits.collide(&self.codes[hit.place as usize], code).is_some());
+                }
                 found.extend(one.iter().map(|hit| (query as u32, *hit)));
             }
         }

@@ -4,7 +4,8 @@
 //! 256 bits). An id is any 64-bit number; a caller packs his own meaning into it, such as an owner in the upper half
 //! and a place in the lower. The same code may be stored under many ids.
 //!
-//! Everything is exact: a search returns the ids and distances that a scan of all codes would return.
+//! Everything is exact: a search returns the ids and distances that a scan of all codes would return. Who can do with
+//! most of what is near has a [cheaper way](Snapshot::colliding_batch_into), whose results are as reproducible.
 //!
 //! ```
 //! use afterimage::index::Index;
@@ -36,6 +37,7 @@
 //! | room | subject |
 //! |---|---|
 //! | `bands` | cuts, thresholds, budgets: the mathematics |
+//! | `collision` | the cheaper way: which codes collide |
 //! | `kernel` | scan, filter and check, for each set of instructions |
 //! | `segment` | layout, building, planning, searching, batches, files |
 //! | `block`, `part`, `ranges` | lists, what a part holds, what was taken out |
@@ -44,6 +46,7 @@
 
 mod bands;
 mod block;
+mod collision;
 mod hits;
 mod kernel;
 mod live;

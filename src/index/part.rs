@@ -1,6 +1,7 @@
 //! A part of the index: codes that do not change, less those that were taken out since.
 
 use super::block::Block;
+use super::collision::Asked;
 use super::kernel::{Found, Level};
 use super::ranges::Ranges;
 use super::segment::{BatchScratch, Scratch, Segment};
@@ -155,16 +156,19 @@ impl<const W: usize> Part<W> {
     }
 
     /// Calls `hit` with the number of a query and its hit, for all of `queries`.
-    pub(super) fn within_batch(
+    pub(super) fn search_batch(
         &self,
         queries: &[Code<W>],
-        radius: u32,
+        asked: Asked,
         scratch: &mut BatchScratch,
         mut hit: impl FnMut(u32, Hit),
     ) {
-        match &self.body {
-            Body::Block(block) => block.search_batch(queries, radius, &mut scratch.found),
-            Body::Segment(segment) => segment.search_batch(queries, radius, scratch),
+        match (&self.body, asked) {
+            (Body::Block(block), _) => block.search_batch(queries, asked, &mut scratch.found),
+            (Body::Segment(segment), Asked::Within(radius)) => segment.search_batch(queries, radius, scratch),
+            (Body::Segment(segment), Asked::Colliding(limits)) => {
+                segment.collide_batch(queries, limits, scratch);
+            }
         }
         for (query, found) in &scratch.found {
             for id in self.live_ids(found.place as usize) {

@@ -1,6 +1,7 @@
 //! An immutable view, and the searches.
 
 use super::block::Block;
+use super::collision::{Asked, Limits};
 use super::hits::{Gather, Nearest};
 use super::kernel::{Found, Level};
 use super::part::Part;
@@ -124,6 +125,21 @@ impl<const W: usize> Snapshot<W> {
 
     /// As [`within_batch`](Self::within_batch), but at most `cap` hits a code, into a batch that is cleared first.
     pub fn within_batch_into(&self, codes: &[Code<W>], radius: u32, cap: usize, out: &mut Batch) {
+        self.batch_into(codes, Asked::Within(radius), cap, out);
+    }
+
+    /// For each of `codes` at most `cap` ids whose codes **collide** with it, into a batch that is cleared first.
+    ///
+    /// Two codes collide if they differ in at most `radius` bits and agree in a whole word of 16, and not more than
+    /// ¼ of `radius` lie in the word that follows it in the circle, nor ⅜ in the two that follow. Of codes whose bits
+    /// differ by chance, most that are within the radius collide, as long as it is no more than twice the number of
+    /// words; all do that differ in fewer bits than there are words, but for those limits. For large radii this costs a
+    /// small part of an exact search.
+    pub fn colliding_batch_into(&self, codes: &[Code<W>], radius: u32, cap: usize, out: &mut Batch) {
+        self.batch_into(codes, Asked::Colliding(Limits::new(radius)), cap, out);
+    }
+
+    fn batch_into(&self, codes: &[Code<W>], asked: Asked, cap: usize, out: &mut Batch) {
         out.clear();
         // Equal codes are searched once.
         let mut order: Vec<u32> = (0..codes.len() as u32).collect();
@@ -141,12 +157,12 @@ impl<const W: usize> Snapshot<W> {
             gather.start(queries.len(), cap);
             BATCH_SCRATCH.with_borrow_mut(|scratch| {
                 for part in &self.state.parts {
-                    part.within_batch(&queries, radius, scratch, |query, hit| gather.add(query, hit));
+                    part.search_batch(&queries, asked, scratch, |query, hit| gather.add(query, hit));
                 }
             });
             let mut found = Vec::new();
             for block in &self.state.head {
-                block.search_batch(&queries, radius, &mut found);
+                block.search_batch(&queries, asked, &mut found);
                 for &(query, Found { place, distance }) in &found {
                     gather.add(query, Hit { id: block.ids[place as usize], distance });
                 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 
 /// The oracle: every pair, compared bit by bit.
 #[derive(Default)]
@@ -20,6 +21,18 @@ impl<const W: usize> Naive<W> {
         hits.sort_by_key(Hit::order);
         hits
     }
+}
+
+/// Whether two codes of 16-bit words in a circle share one as a search by collision wants it.
+fn collide<const W: usize>(a: &Code<W>, b: &Code<W>, radius: u32) -> bool {
+    let words = |code: &Code<W>| -> Vec<u16> {
+        code.iter().flat_map(|word| (0..4).map(move |i| (word >> (16 * i)) as u16)).collect()
+    };
+    let apart: Vec<u32> = words(a).iter().zip(words(b)).map(|(x, y)| (x ^ y).count_ones()).collect();
+    let at = |i: usize| apart[i % apart.len()];
+    let shared =
+        |i: usize| at(i) == 0 && at(i + 1) <= radius / 4 && at(i + 1) + at(i + 2) <= radius * 3 / 8;
+    apart.iter().sum::<u32>() <= radius && (0..apart.len()).any(shared)
 }
 
 #[derive(Clone, Debug)]
@@ -74,6 +87,14 @@ fn check<const W: usize>(steps: Vec<Step<W>>, mut queries: Vec<Code<W>>, radius:
     let snapshot = index.snapshot();
     let batch = snapshot.within_batch(&queries, radius);
     assert_eq!(batch.len(), queries.len());
+    let mut colliding = Batch::default();
+    snapshot.colliding_batch_into(&queries, radius, usize::MAX, &mut colliding);
+    let codes = BTreeMap::from_iter(naive.0.iter().map(|(code, id)| (*id, *code)));
+    for (query, hits) in queries.iter().zip(colliding.iter()) {
+        let mut expected = naive.within(query, radius);
+        expected.retain(|hit| collide(&codes[&hit.id], query, radius));
+        assert_eq!(hits, expected);
+    }
     for (query, together) in queries.iter().zip(batch.iter()) {
         let expected = naive.within(query, radius);
         assert_eq!(snapshot.within(query, radius), expected);

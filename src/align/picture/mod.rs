@@ -49,8 +49,6 @@ const FEWEST_SEEDS: usize = 2;
 pub struct PictureSpace {
     index: Arc<Indexed>,
     references: Map<RefId, Arc<Reference>>,
-    /// Of all references.
-    features: usize,
 }
 
 #[derive(Debug, Default)]
@@ -71,7 +69,6 @@ struct Reference {
     print: Print,
     /// Ordinal of the first feature of each key frame.
     starts: Vec<u32>,
-    features: usize,
     id: RefId,
     index: Arc<Indexed>,
 }
@@ -114,19 +111,14 @@ impl PictureSpace {
             }
         }
         self.sweep();
-        let features = pairs.len();
         self.index.codes.extend(pairs);
         let (print, index) = (print.clone(), Arc::clone(&self.index));
-        self.features += features;
-        self.references
-            .insert(reference, Arc::new(Reference { print, starts, features, id: reference, index }));
+        self.references.insert(reference, Arc::new(Reference { print, starts, id: reference, index }));
     }
 
     /// Takes a reference out.
     pub fn remove(&mut self, reference: RefId) {
-        if let Some(known) = self.references.remove(&reference) {
-            self.features -= known.features;
-        }
+        self.references.remove(&reference);
     }
 
     /// Takes out of the index what no clone has, when that is worth a pass through the index.

@@ -3,17 +3,13 @@
 use super::geometry::Pair;
 use super::{PictureSpace, split};
 use crate::align::RefId;
-use crate::index::Outcome;
+use crate::index::Batch;
 use crate::picture::{Feature, Probe};
 use std::collections::BTreeMap;
 use std::f32::consts::PI;
 
-/// Hamming distance, of 128, up to which two features may be the same.
-const RADIUS: u32 = 12;
-/// The same in a large bank: chance brings more together there, and every bit doubles the cost.
-const RADIUS_IF_LARGE: u32 = 10;
-/// Features of a large bank: a thousand minutes.
-const LARGE: usize = 2_000_000;
+/// Hamming distance, of 128, up to which two features that collide may be the same.
+const RADIUS: u32 = 14;
 /// A feature of the query that hits more than this many of the bank's says nothing.
 const MOST_HITS: usize = 256;
 
@@ -40,27 +36,26 @@ const LOOKS: [Look; 4] = [
     Look { mirrored: false, negative: true },
     Look { mirrored: true, negative: true },
 ];
-/// Key frames from one that is asked for as a negative to the next: a rare look.
+/// Key frames from one that is asked for to the next: what lies between is looked at along the maps that are found.
+const EVERY: usize = 2;
+/// The same as a negative: a rare look.
 const NEGATIVE_EVERY: usize = 4;
 
 /// Asks the index for every feature of the probe, in every look.
 pub(super) fn collect(space: &PictureSpace, probe: &Probe) -> BTreeMap<(RefId, Look), Vec<Vote>> {
     let mut ballots: BTreeMap<(RefId, Look), Vec<Vote>> = BTreeMap::new();
     let snapshot = space.index.codes.snapshot();
-    let radius = if space.features < LARGE { RADIUS } else { RADIUS_IF_LARGE };
+    let mut batch = Batch::default();
     for look in LOOKS {
-        let every = if look.negative { NEGATIVE_EVERY } else { 1 };
+        let every = if look.negative { NEGATIVE_EVERY } else { EVERY };
         let asked: Vec<(u32, u32, &Feature)> = (0u32..)
             .zip(&probe.keys)
             .step_by(every)
             .flat_map(|(k, key)| (0u32..).zip(&key.features).map(move |(f, feature)| (k, f, feature)))
             .collect();
         let codes: Vec<_> = asked.iter().map(|(_, _, f)| f.seen(look.mirrored, look.negative)).collect();
-        let batch = snapshot.within_batch(&codes, radius);
+        snapshot.colliding_batch_into(&codes, RADIUS, usize::MAX, &mut batch);
         for (i, hits) in batch.iter().enumerate() {
-            if !matches!(batch.outcome(i), Outcome::Complete) {
-                continue;
-            }
             // The index may hold references of a clone.
             let ours = |id: u64| {
                 let (reference, ordinal) = split(id);

@@ -9,7 +9,7 @@ use super::batch_plan::{Plan, Way};
 use super::search::{Scratch, first_passed};
 use crate::index::Code;
 use crate::index::bands::{Bands, DEEPEST, Masks};
-use crate::index::kernel::{Bucket, Candidate, Found, Needle, prefetch, prefetch_run};
+use crate::index::kernel::{Bucket, Candidate, Found, Needle, Run, prefetch, prefetch_run};
 use std::ops::Range;
 
 /// Codes taken at once: enough to share, few enough that what they ask for stays in the caches.
@@ -34,10 +34,11 @@ pub(in crate::index) struct BatchScratch {
     plan: Plan,
     buckets: Vec<Bucket>,
     needles: Vec<Needle>,
-    candidates: Vec<Candidate>,
     passed: Vec<(usize, u32)>,
-    pairs: Vec<(u32, u32)>,
-    checked: Vec<(Found, u32)>,
+    pub(super) runs: Vec<Run>,
+    pub(super) candidates: Vec<Candidate>,
+    pub(super) pairs: Vec<(u32, u32)>,
+    pub(super) checked: Vec<(Found, u32)>,
     /// The codes within the radius, for each query by its number.
     pub(in crate::index) found: Vec<(u32, Found)>,
 }

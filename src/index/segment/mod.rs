@@ -4,6 +4,7 @@ mod batch;
 mod batch_plan;
 mod build;
 mod bytes;
+mod collide;
 mod file;
 mod fold;
 mod layout;
