@@ -86,22 +86,22 @@ impl Expected {
 }
 
 /// The features of a reference by the place that a map gives them in the query.
-struct Grid<'a> {
+struct Grid {
     cells: usize,
     /// Where the features of each cell begin, row by row.
     starts: Vec<u32>,
     /// Each with its key frame.
-    features: Vec<(u32, &'a Feature)>,
+    features: Vec<(u32, Feature)>,
 }
 
-impl<'a> Grid<'a> {
-    fn new(print: &'a Print, keys: &Range<usize>, map: &Map, near: f32) -> Self {
+impl Grid {
+    fn new(print: &Print, keys: &Range<usize>, map: &Map, near: f32) -> Self {
         let cells = ((1.0 / (near * map.scale()).max(1e-3)) as usize).clamp(1, MOST_CELLS);
-        let mut placed: Vec<(u32, u32, &Feature)> = Vec::new();
+        let mut placed: Vec<(u32, u32, Feature)> = Vec::new();
         for (k, key) in (0u32..).zip(&print.keys).take(keys.end).skip(keys.start) {
             for feature in &key.features {
                 if let Some(cell) = cell(map.apply(feature.place()), cells) {
-                    placed.push((cell, k, feature));
+                    placed.push((cell, k, *feature));
                 }
             }
         }
@@ -112,7 +112,7 @@ impl<'a> Grid<'a> {
     }
 
     /// The features of the cell of a place and of those around it.
-    fn near(&self, place: [f32; 2]) -> impl Iterator<Item = &(u32, &'a Feature)> {
+    fn near(&self, place: [f32; 2]) -> impl Iterator<Item = &(u32, Feature)> {
         let at = |v: f32| ((v * self.cells as f32) as usize).min(self.cells - 1);
         let [x, y] = place.map(at);
         let columns = x.saturating_sub(1)..(x + 2).min(self.cells);
