@@ -3,10 +3,12 @@
 mod draw;
 mod frames;
 mod page;
+mod strip;
 
 use super::banks::{At, at};
 use super::probe::{Probed, Reading, name};
 use super::{Failure, Status, warn};
+use afterimage::align::bit_errors;
 use afterimage::decide::Match;
 use clap::Args;
 use draw::Moment;
@@ -18,7 +20,7 @@ use std::time::SystemTime;
 /// Moments of a match that are shown.
 const MOMENTS: usize = 4;
 
-/// Write a page that shows why a file matches: paired frames, with the matched region drawn
+/// Write a page that shows why a file matches: paired frames, with the matched region drawn, and how much the sound differs
 #[derive(Args, Debug)]
 pub(super) struct Explain {
     /// The bank's folder
@@ -56,7 +58,16 @@ impl Explain {
                 self.picture(found, &self.out.join(&file))?;
                 pictures.push(file);
             }
-            parts.push(Part { found, pictures });
+            let sound = bank.get(&found.reference).map(|reference| {
+                let Match { query, matched, transform, .. } = found;
+                bit_errors(&probe.sound, &reference.fingerprint.sound, *query, *matched, transform)
+            });
+            let sound = sound.filter(|errors| !errors.is_empty());
+            parts.push(Part {
+                found,
+                pictures,
+                strip: sound.map(|errors| strip::svg(&errors, &found.query)),
+            });
         }
         let page = self.out.join("index.html");
         fs::write(&page, page::page(&name(&self.query), &parts)).map_err(|e| Failure::file(&page, e))?;

@@ -8,10 +8,13 @@ const HEAD: &str = "<!doctype html><meta charset=utf-8><title>afterimage</title>
 <style>body{font:15px/1.5 system-ui,sans-serif;margin:2em;max-width:1500px}img{max-width:100%}\
 td,th{padding:0 1em 0 0;text-align:left}h2{margin-top:2em}</style>\n";
 
-/// A match and the names of its pictures.
+/// A match and what it is shown by.
 pub(super) struct Part<'a> {
     pub(super) found: &'a Match,
+    /// The names of the picture files.
     pub(super) pictures: Vec<String>,
+    /// An SVG drawing of how much the sound differs, where both have any.
+    pub(super) strip: Option<String>,
 }
 
 /// The whole page, for the query of this name.
@@ -20,7 +23,7 @@ pub(super) fn page(query: &str, parts: &[Part<'_>]) -> String {
     if parts.is_empty() {
         page.push_str("<p>No match.</p>\n");
     }
-    for Part { found, pictures } in parts {
+    for Part { found, pictures, strip } in parts {
         let rows = [
             ("Label", found.label.clone()),
             ("Collection", found.collection.clone()),
@@ -38,6 +41,13 @@ pub(super) fn page(query: &str, parts: &[Part<'_>]) -> String {
         page.push_str("</table>\n");
         for picture in pictures {
             let _ = writeln!(page, "<p><img src=\"{}\">", escaped(picture));
+        }
+        if let Some(strip) = strip {
+            let _ = writeln!(
+                page,
+                "<p>Bits of the sound that differ: green none, full height half of them, as by chance"
+            );
+            let _ = writeln!(page, "<p>{strip}");
         }
     }
     page
