@@ -38,6 +38,9 @@ const MOST_SIGHTS: usize = 24;
 const MOST: f64 = 60.0;
 /// The share of the references, one in so many, that may have gone while the index still holds them.
 const SWEPT: usize = 64;
+/// Key frames of a reference from one whose features are indexed to the next. Those between are looked at along the maps
+/// that are found.
+const INDEXED_EVERY: usize = 2;
 /// Different places that must agree on a map before it is looked at.
 const FEWEST_SEEDS: usize = 2;
 
@@ -103,11 +106,12 @@ impl PictureSpace {
         let mut starts = Vec::with_capacity(print.keys.len());
         let mut next = 0u32;
         let mut pairs = Vec::new();
-        for key in &print.keys {
+        for (number, key) in print.keys.iter().enumerate() {
             starts.push(next);
-            for feature in &key.features {
-                pairs.push((feature.code, u64::from(reference) << 32 | u64::from(next)));
-                next += 1;
+            let ids = (u64::from(reference) << 32 | u64::from(next))..;
+            next += key.features.len() as u32;
+            if number % INDEXED_EVERY == 0 {
+                pairs.extend(key.features.iter().map(|feature| feature.code).zip(ids));
             }
         }
         self.sweep();

@@ -30,24 +30,21 @@ pub(super) struct Look {
     pub(super) negative: bool,
 }
 
-const LOOKS: [Look; 4] = [
-    Look { mirrored: false, negative: false },
-    Look { mirrored: true, negative: false },
-    Look { mirrored: false, negative: true },
-    Look { mirrored: true, negative: true },
+/// All looks, each with the key frames from one of the query that is asked for so to the next. What lies between is
+/// looked at along the maps that are found.
+const LOOKS: [(Look, usize); 4] = [
+    (Look { mirrored: false, negative: false }, 1),
+    (Look { mirrored: true, negative: false }, 2),
+    (Look { mirrored: false, negative: true }, 4),
+    (Look { mirrored: true, negative: true }, 4),
 ];
-/// Key frames from one that is asked for to the next: what lies between is looked at along the maps that are found.
-const EVERY: usize = 2;
-/// The same as a negative: a rare look.
-const NEGATIVE_EVERY: usize = 4;
 
-/// Asks the index for every feature of the probe, in every look.
+/// Asks the index for the features of the probe, in every look.
 pub(super) fn collect(space: &PictureSpace, probe: &Probe) -> BTreeMap<(RefId, Look), Vec<Vote>> {
     let mut ballots: BTreeMap<(RefId, Look), Vec<Vote>> = BTreeMap::new();
     let snapshot = space.index.codes.snapshot();
     let mut batch = Batch::default();
-    for look in LOOKS {
-        let every = if look.negative { NEGATIVE_EVERY } else { EVERY };
+    for (look, every) in LOOKS {
         let asked: Vec<(u32, u32, &Feature)> = (0u32..)
             .zip(&probe.keys)
             .step_by(every)
