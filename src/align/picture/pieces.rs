@@ -29,15 +29,21 @@ pub(super) fn undisputed(segments: Vec<Segment>) -> Vec<Segment> {
 }
 
 /// Pieces of a reference that lie in the query by one map, at one speed, speak for each other, each for what it
-/// has beyond the price of looking for one more.
-pub(super) fn together(pieces: &mut [Segment]) {
+/// has beyond the price of looking for one more. With each piece comes what features have a part in its surprise: for
+/// all together they count for no more than `most`, as they do for one.
+pub(super) fn together(mut pieces: Vec<(Segment, f64)>, most: f64) -> Vec<Segment> {
     let price = f64::from(LEAST);
-    let alone: Vec<(f64, f64)> = pieces.iter().map(|piece| (piece.transform.speed, piece.surprise)).collect();
-    for piece in pieces {
-        let alike = alone.iter().filter(|(speed, _)| (speed - piece.transform.speed).abs() <= SAME_SPEED);
-        let all = price + alike.map(|(_, surprise)| surprise - price).sum::<f64>();
+    let alone: Vec<_> =
+        pieces.iter().map(|(p, features)| (p.transform.speed, p.surprise, *features)).collect();
+    for (piece, _) in &mut pieces {
+        let alike = alone.iter().filter(|(speed, ..)| (speed - piece.transform.speed).abs() <= SAME_SPEED);
+        let (all, features) = alike.fold((price, 0.0), |(all, features), (_, surprise, more)| {
+            (all + surprise - price, features + more)
+        });
+        let all = all - (features - most).max(0.0);
         piece.surprise = all.min(piece.surprise + TOGETHER).max(piece.surprise);
     }
+    pieces.into_iter().map(|(piece, _)| piece).collect()
 }
 
 /// Segments of one reference that go on where another one ends, or lie over it on the same line, are one.
@@ -102,6 +108,19 @@ mod tests {
             segment([128.0, 150.0], [133.0, 155.0], 10.0),
         ];
         assert_eq!(joined(parts), [segment([0.0, 150.0], [5.0, 155.0], 30.0)]);
+    }
+
+    #[test]
+    fn features_do_not_add_up() {
+        let (a, b) = (segment([0.0, 4.0], [5.0, 9.0], 7.0), segment([4.0, 8.0], [0.0, 4.0], 5.0));
+        let surprises = |features: [f64; 2]| -> Vec<f64> {
+            let pieces = vec![(a.clone(), features[0]), (b.clone(), features[1])];
+            together(pieces, 6.0).iter().map(|piece| piece.surprise).collect()
+        };
+        // Both less the price of one more, 2.
+        assert_eq!(surprises([3.0, 3.0]), [10.0, 9.0]);
+        assert_eq!(surprises([4.0, 4.0]), [8.0, 8.0]);
+        assert_eq!(surprises([6.0, 5.0]), [7.0, 5.0]);
     }
 
     #[test]

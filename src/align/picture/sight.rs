@@ -177,17 +177,18 @@ impl Sight<'_> {
         while let Some(mut line) = next.filter(|line| line.decades >= LEAST && found.len() < MOST_LINES) {
             let moved = motion.along(&line);
             let elsewhere = all.runner_up(&line).max(motion.runner_up(&line)).max(0.0);
-            line.decades = moved + (line.decades - moved).min(ALL_FEATURES) - ELSEWHERE * elsewhere;
+            let features = (line.decades - moved).min(ALL_FEATURES);
+            line.decades = moved + features - ELSEWHERE * elsewhere;
             all.strike(&line);
             next = all.best();
             if line.decades >= LEAST {
                 let (query, matched) = spans(&line, window);
                 let map = maps[(line.from + line.to) / 2];
-                found.push(self.segment(query, matched, line.slope, f64::from(line.decades), map));
+                let segment = self.segment(query, matched, line.slope, f64::from(line.decades), map);
+                found.push((segment, f64::from(features.max(0.0))));
             }
         }
-        together(&mut found);
-        found
+        together(found, f64::from(ALL_FEATURES))
     }
 
     /// What speaks for each pair of moments of a window, the reference lying in the query by a map for each.
