@@ -68,6 +68,7 @@ pub mod bank;
 pub mod decide;
 pub mod fingerprint;
 pub mod index;
+mod key;
 pub mod media;
 mod persistent;
 pub mod picture;
@@ -76,6 +77,7 @@ pub mod sound;
 pub use bank::Bank;
 pub use decide::{Action, Match, Policy, Verdict};
 pub use fingerprint::{Fingerprint, Fingerprinter, Probe, Spec};
+pub use key::{Key, KeyId};
 pub use media::Sink;
 
 // One film for the tests of all rooms.

@@ -27,6 +27,7 @@
 use super::OpenError;
 use super::disk::{Disk, DiskFile, Folder};
 use crate::fingerprint::{Cursor, Fingerprint, Spec};
+use crate::key::KeyId;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -342,6 +343,6 @@ fn read_head(file: &dyn DiskFile) -> Result<(u64, u64), OpenError> {
     if !fits || version == 0 || most < LEAST || most % BLOCK != 0 {
         return Err(corrupt());
     }
-    Spec { picture, sound }.check()?;
+    Spec { picture, sound, key: KeyId(0) }.check()?;
     Ok((most, salt))
 }

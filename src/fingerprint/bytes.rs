@@ -9,7 +9,7 @@
 //! | 6 | 2 | flags; bit 0: a still |
 //! | 8 | 8 | length of the whole, checksum included |
 //! | 16 | 2 + 2 | spec: picture, sound |
-//! | 20 | 4 | zero |
+//! | 20 | 4 | the number of the key, or 0 |
 //! | 24 | 8 | duration in seconds, IEEE 754 |
 //! | 32 | 8 | length *p* of the picture print |
 //! | 40 | *p* | picture print |
@@ -17,6 +17,7 @@
 //! | 40 + *p* + *s* | 4 | CRC-32 (IEEE) of all bytes before |
 
 use super::{Fingerprint, FingerprintError, Spec, check_duration};
+use crate::key::KeyId;
 use crate::{picture, sound};
 
 const MAGIC: [u8; 4] = *b"AFPR";
@@ -68,7 +69,7 @@ impl Fingerprint {
         out.extend((length as u64).to_le_bytes());
         out.extend(self.spec.picture.to_le_bytes());
         out.extend(self.spec.sound.to_le_bytes());
-        out.extend([0; 4]);
+        out.extend(self.spec.key.0.to_le_bytes());
         out.extend(self.duration.to_le_bytes());
         out.extend((picture.len() as u64).to_le_bytes());
         out.extend(picture);
@@ -77,7 +78,8 @@ impl Fingerprint {
         out
     }
 
-    /// The inverse of [`Fingerprint::to_bytes`]. `bytes` must hold exactly one fingerprint of [`Spec::CURRENT`].
+    /// The inverse of [`Fingerprint::to_bytes`]. `bytes` must hold exactly one fingerprint, by the algorithms of
+    /// [`Spec::CURRENT`] and with whatever key.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, FingerprintError> {
         let mut head = Cursor(bytes);
         if head.array() != Some(MAGIC) {
@@ -107,14 +109,11 @@ impl Fingerprint {
 
     fn from_body(flags: u16, mut body: Cursor<'_>) -> Result<Self, FingerprintError> {
         let short = FingerprintError::Length;
-        let (Some(picture), Some(sound), Some(reserved)) = (body.u16(), body.u16(), body.u32()) else {
+        let (Some(picture), Some(sound), Some(key)) = (body.u16(), body.u16(), body.u32()) else {
             return Err(short);
         };
-        let spec = Spec { picture, sound };
+        let spec = Spec { picture, sound, key: KeyId(key) };
         spec.check()?;
-        if reserved != 0 {
-            return Err(FingerprintError::Flags);
-        }
         let (Some(duration), Some(length)) = (body.array().map(f64::from_le_bytes), body.u64()) else {
             return Err(short);
         };

@@ -1,6 +1,7 @@
 //! Frames and samples in, a probe out.
 
 use super::Probe;
+use crate::key::{Key, KeyId};
 use crate::media::{Frame, Samples, Sink};
 use crate::{picture, sound};
 
@@ -12,6 +13,7 @@ use crate::{picture, sound};
 pub struct Fingerprinter {
     picture: Option<picture::Extractor>,
     sound: Option<sound::Extractor>,
+    key: KeyId,
     frames: u64,
     last: f64,
     step: f64,
@@ -30,10 +32,21 @@ impl Fingerprinter {
         Self {
             picture: Some(picture::Extractor::default()),
             sound: Some(sound::Extractor::default()),
+            key: KeyId::default(),
             frames: 0,
             last: 0.0,
             step: 0.0,
             heard: 0.0,
+        }
+    }
+
+    /// Of picture and sound, for a bank with this key. What it makes can be compared with nothing that was made without.
+    pub fn keyed(key: &Key) -> Self {
+        Self {
+            picture: Some(picture::Extractor::keyed(key)),
+            sound: Some(sound::Extractor::keyed(key)),
+            key: key.id(),
+            ..Self::new()
         }
     }
 
@@ -51,6 +64,7 @@ impl Fingerprinter {
     pub fn finish(self) -> Probe {
         let seen = if self.frames > 0 { self.last + self.step } else { 0.0 };
         Probe {
+            key: self.key,
             duration: seen.max(self.heard),
             still: self.frames == 1 && self.heard == 0.0,
             picture: self.picture.map(picture::Extractor::finish).unwrap_or_default(),

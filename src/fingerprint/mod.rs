@@ -14,6 +14,7 @@ pub(crate) use bytes::Cursor;
 pub use digest::{Digest, NotADigest};
 pub use fingerprinter::Fingerprinter;
 
+use crate::key::KeyId;
 use crate::{picture, sound};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -28,21 +29,35 @@ pub struct Spec {
     pub picture: u16,
     /// The version of the sound algorithm.
     pub sound: u16,
+    /// The key that the codes depend on; 0 for none.
+    #[serde(default)]
+    pub key: KeyId,
 }
 
 impl Spec {
-    /// What this version of the crate makes, and the only spec that it compares.
-    pub const CURRENT: Self = Self { picture: 2, sound: 1 };
+    /// What this version of the crate makes without a key.
+    pub const CURRENT: Self = Self { picture: 2, sound: 1, key: KeyId(0) };
 
-    /// An error unless this is [`Spec::CURRENT`].
+    /// What this version of the crate makes with a key.
+    pub fn keyed(key: KeyId) -> Self {
+        Self { key, ..Self::CURRENT }
+    }
+
+    /// An error unless this version of the crate makes such codes, with whatever key.
     pub fn check(self) -> Result<(), SpecMismatch> {
-        if self == Self::CURRENT { Ok(()) } else { Err(SpecMismatch { expected: Self::CURRENT, got: self }) }
+        self.check_against(Self::keyed(self.key))
+    }
+
+    /// An error unless codes of both can be compared.
+    pub fn check_against(self, expected: Self) -> Result<(), SpecMismatch> {
+        if self == expected { Ok(()) } else { Err(SpecMismatch { expected, got: self }) }
     }
 }
 
 impl fmt::Display for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "picture {} and sound {}", self.picture, self.sound)
+        write!(f, "picture {} and sound {}", self.picture, self.sound)?;
+        if self.key == KeyId::default() { Ok(()) } else { write!(f, " with key {:08x}", self.key.0) }
     }
 }
 
@@ -100,6 +115,8 @@ fn check_duration(seconds: f64) -> Result<(), FingerprintError> {
 /// What a search needs of a film: the fingerprint and what it was made from.
 #[derive(Clone, Debug, Default)]
 pub struct Probe {
+    /// The key that the codes depend on; 0 for none.
+    pub key: KeyId,
     /// Seconds, 0 for a still.
     pub duration: f64,
     /// A single picture without sound.
@@ -114,7 +131,7 @@ impl Probe {
     /// The part that a bank keeps.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint {
-            spec: Spec::CURRENT,
+            spec: Spec::keyed(self.key),
             duration: self.duration,
             still: self.still,
             picture: self.picture.print().clone(),

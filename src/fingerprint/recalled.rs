@@ -21,6 +21,7 @@ impl Fingerprint {
     pub fn to_probe(&self) -> Probe {
         let print = self.picture.clone();
         Probe {
+            key: self.spec.key,
             duration: self.duration,
             still: self.still,
             picture: picture::Probe { keys: print.keys.clone(), rasters: rasters(&print), print },

@@ -1,9 +1,10 @@
 //! From frames to a probe, in one pass.
 
-use super::feature::{Feature, Features};
+use super::feature::{Feature, Features, secret_turns};
 use super::motion::{CELLS, COLUMNS, LAG, Motion, RATE, ROWS, changes};
 use super::plane::Plane;
 use super::print::{KeyFrame, MOST_FEATURES, Probe, Raster};
+use crate::key::{Key, Turns};
 use crate::media::{Frame, Luma};
 use std::collections::VecDeque;
 
@@ -42,6 +43,7 @@ pub struct Extractor {
     cells: VecDeque<[f32; CELLS]>,
     /// What the print keeps of the first frame if no other follows.
     still: Vec<Feature>,
+    turns: Option<Turns>,
 }
 
 /// A tick and the frames shown in it: their mean has less noise and less shake than any of them.
@@ -53,6 +55,11 @@ struct Tick {
 }
 
 impl Extractor {
+    /// Of codes that only those with the key can make.
+    pub fn keyed(key: &Key) -> Self {
+        Self { turns: Some(secret_turns(key)), ..Self::default() }
+    }
+
     /// Takes the next frame. Of the frames of a quarter of a second the first gives features, the mean gives motion.
     pub fn push(&mut self, frame: Frame<'_>) {
         let tick = (frame.time * RATE + 1e-6).floor();
@@ -105,11 +112,12 @@ impl Extractor {
         let coarse = PRINT_SIGMA * plane.width.max(plane.height) as f32;
         let features = Features::new(&plane);
         let stretches = if tick.is_multiple_of(STRETCH_EVERY) { &STRETCHES[..] } else { &STRETCHES[..1] };
-        let all = features.strongest(PROBE_FEATURES, 0.0, stretches);
+        let turns = self.turns.as_ref();
+        let all = features.strongest(PROBE_FEATURES, 0.0, stretches, turns);
         self.probe.keys.push(KeyFrame { time, features: all });
-        let kept = features.strongest(PRINT_FEATURES, coarse, &STRETCHES[..1]);
+        let kept = features.strongest(PRINT_FEATURES, coarse, &STRETCHES[..1], turns);
         if tick == 0 {
-            self.still = features.strongest(STILL_FEATURES, 0.0, &STRETCHES[..1]);
+            self.still = features.strongest(STILL_FEATURES, 0.0, &STRETCHES[..1], turns);
             self.still.truncate(MOST_FEATURES);
         }
         self.probe.print.keys.push(KeyFrame { time, features: kept });

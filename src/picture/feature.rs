@@ -6,6 +6,7 @@
 
 use super::keypoint::{Keypoint, ScaleSpace};
 use super::plane::Plane;
+use crate::key::{Key, Turns};
 use serde::{Deserialize, Serialize};
 use std::f32::consts::{PI, TAU};
 use std::sync::LazyLock;
@@ -77,7 +78,14 @@ impl Features {
 
     /// Those of at most `most` keypoints of at least `sigma` pixels, the strongest of each part of the picture
     /// first, described as they would look if the picture were wider for its height by each of `stretches`.
-    pub(crate) fn strongest(&self, most: usize, sigma: f32, stretches: &[f32]) -> Vec<Feature> {
+    /// The signs are those of coefficients that were turned by `turns`, if there are any.
+    pub(crate) fn strongest(
+        &self,
+        most: usize,
+        sigma: f32,
+        stretches: &[f32],
+        turns: Option<&Turns>,
+    ) -> Vec<Feature> {
         let large = self.keypoints.iter().filter(|k| k.sigma >= sigma).copied().collect();
         let mut found = Vec::with_capacity(stretches.len() * (most + most / 4));
         for keypoint in spread(large, self.longer, most) {
@@ -87,7 +95,7 @@ impl Features {
                     // Gradients grow where lengths shrink.
                     let (sin, cos) = angle.sin_cos();
                     let angle = (stretch * sin).atan2(cos);
-                    let code = signs(&patch(plane, pixel, &keypoint, angle, stretch));
+                    let code = signs(&patch(plane, pixel, &keypoint, angle, stretch), turns);
                     found.push(self.feature(&keypoint, angle, code));
                 }
             }
@@ -185,7 +193,7 @@ static NEGATIVE: LazyLock<[u64; 2]> = LazyLock::new(|| {
     mask
 });
 
-fn signs(patch: &[f32; SIDE * SIDE]) -> [u64; 2] {
+fn signs(patch: &[f32; SIDE * SIDE], turns: Option<&Turns>) -> [u64; 2] {
     static COSINES: LazyLock<[[f32; SIDE]; SIDE]> = LazyLock::new(|| {
         std::array::from_fn(|i| {
             std::array::from_fn(|j| (PI / SIDE as f32 * i as f32 * (j as f32 + 0.5)).cos())
@@ -199,12 +207,38 @@ fn signs(patch: &[f32; SIDE * SIDE]) -> [u64; 2] {
             }
         }
     }
+    let mut coefficients =
+        FREQUENCIES.map(|(u, v)| columns[v].iter().zip(&COSINES[u]).map(|(a, b)| a * b).sum::<f32>());
+    if let Some(turns) = turns {
+        for (coefficient, (u, v)) in coefficients.iter_mut().zip(*FREQUENCIES) {
+            // Pictures have about equal energy in each octave. Without this the stronger of two would decide both signs.
+            *coefficient *= ((u * u + v * v) as f32).sqrt();
+        }
+        turns.apply(&mut coefficients);
+    }
     let mut words = [0; 2];
-    for (k, &(u, v)) in FREQUENCIES.iter().enumerate() {
-        let coefficient: f32 = columns[v].iter().zip(&COSINES[u]).map(|(a, b)| a * b).sum();
+    for (k, coefficient) in coefficients.into_iter().enumerate() {
         words[k / 64] |= u64::from(coefficient > 0.0) << (k % 64);
     }
     words
+}
+
+/// The secret turns of a key: of each coefficient with its two neighbours in frequency among those that a mirror and a
+/// negative treat alike.
+pub(super) fn secret_turns(key: &Key) -> Turns {
+    let mut bits: Vec<usize> = (0..128).collect();
+    bits.sort_by_key(|&bit| {
+        let (u, v) = FREQUENCIES[bit];
+        (u & 1, v & 1, u * u + v * v, u)
+    });
+    let alike: Vec<&[usize]> = bits
+        .chunk_by(|&a, &b| {
+            let ((u, v), (w, z)) = (FREQUENCIES[a], FREQUENCIES[b]);
+            (u & 1, v & 1) == (w & 1, z & 1)
+        })
+        .collect();
+    let pairs = |from: usize| alike.iter().flat_map(move |bits| bits[from..].chunks_exact(2));
+    key.turns("picture", pairs(0).chain(pairs(1)).map(|pair| (pair[0], pair[1])))
 }
 
 /// Up to two main gradient directions around a keypoint, in radians (Lowe, section 5).
@@ -284,12 +318,15 @@ mod tests {
         });
         let flipped: [f32; SIDE * SIDE] =
             std::array::from_fn(|k| patch[(SIDE - 1 - k / SIDE) * SIDE + k % SIDE]);
-        let feature = Feature { code: signs(&patch), x: 0, y: 0, size: 0, angle: 0 };
-        assert_eq!(feature.seen(true, false), signs(&flipped));
-        assert_ne!(feature.code, signs(&flipped));
-        let negative: [f32; SIDE * SIDE] = std::array::from_fn(|k| -patch[SIDE * SIDE - 1 - k]);
-        assert_eq!(feature.seen(false, true), signs(&negative));
-        let both: [f32; SIDE * SIDE] = std::array::from_fn(|k| -flipped[SIDE * SIDE - 1 - k]);
-        assert_eq!(feature.seen(true, true), signs(&both));
+        let secret = secret_turns(&Key::new(b"secret"));
+        for turns in [None, Some(&secret)] {
+            let feature = Feature { code: signs(&patch, turns), x: 0, y: 0, size: 0, angle: 0 };
+            assert_eq!(feature.seen(true, false), signs(&flipped, turns));
+            assert_ne!(feature.code, signs(&flipped, turns));
+            let negative: [f32; SIDE * SIDE] = std::array::from_fn(|k| -patch[SIDE * SIDE - 1 - k]);
+            assert_eq!(feature.seen(false, true), signs(&negative, turns));
+            let both: [f32; SIDE * SIDE] = std::array::from_fn(|k| -flipped[SIDE * SIDE - 1 - k]);
+            assert_eq!(feature.seen(true, true), signs(&both, turns));
+        }
     }
 }

@@ -13,6 +13,7 @@ mod words;
 pub use print::{ALGORITHM, Print, PrintError};
 pub use words::{PITCHES, Reading, UNSHIFTED, WEAKEST, Word, semitones};
 
+use crate::key::{Key, Turns};
 use crate::media::Samples;
 use bands::{Analyser, SUB_BANDS};
 use resample::Resampler;
@@ -61,9 +62,15 @@ pub struct Extractor {
     /// The latest frames, as many as a word spans.
     recent: VecDeque<[f32; SUB_BANDS]>,
     probe: Probe,
+    turns: Option<Turns>,
 }
 
 impl Extractor {
+    /// Of words that only those with the key can make.
+    pub fn keyed(key: &Key) -> Self {
+        Self { turns: Some(words::secret_turns(key)), ..Self::default() }
+    }
+
     /// Takes the next block.
     pub fn push(&mut self, samples: Samples<'_>) {
         if *self.rate.get_or_insert(samples.rate) != samples.rate {
@@ -77,14 +84,14 @@ impl Extractor {
         for part in samples.mono.chunks(1 << 16) {
             self.samples.clear();
             resampler.push(part, &mut self.samples);
-            let (recent, probe) = (&mut self.recent, &mut self.probe);
+            let (recent, probe, turns) = (&mut self.recent, &mut self.probe, self.turns.as_ref());
             self.analyser.push(&self.samples, |frame| {
                 if recent.len() > words::LAG {
                     recent.pop_front();
                 }
                 recent.push_back(*frame);
                 if recent.len() > words::LAG {
-                    probe.extend(&recent[0], frame);
+                    probe.extend(&recent[0], frame, turns);
                 }
             });
         }
@@ -97,10 +104,10 @@ impl Extractor {
 }
 
 impl Probe {
-    fn extend(&mut self, early: &[f32; SUB_BANDS], late: &[f32; SUB_BANDS]) {
+    fn extend(&mut self, early: &[f32; SUB_BANDS], late: &[f32; SUB_BANDS], turns: Option<&Turns>) {
         let eventful = words::is_eventful(early, late);
         for (pitch, readings) in self.readings.iter_mut().enumerate() {
-            readings.push(words::read(early, late, pitch));
+            readings.push(words::read(early, late, pitch, turns));
         }
         if self.eventful.len().is_multiple_of(2) {
             let unshifted = self.readings[UNSHIFTED].last();

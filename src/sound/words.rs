@@ -4,6 +4,7 @@
 //! and Kalker, "A Highly Robust Audio Fingerprinting System", 2002, here with longer frames and a wider lag).
 
 use super::bands::{BANDS, PER_SEMITONE, REACH, STEP, SUB_BANDS};
+use crate::key::{Key, Turns};
 use std::num::NonZeroU32;
 
 /// Frames between the two that a word compares: 128 ms.
@@ -61,8 +62,13 @@ pub(super) fn is_eventful(early: &[f32; SUB_BANDS], late: &[f32; SUB_BANDS]) -> 
     loudness > 2.0 * SILENT * BANDS as f32 && change > STILL * loudness
 }
 
-/// The step between two frames, read at `pitch`.
-pub(super) fn read(early: &[f32; SUB_BANDS], late: &[f32; SUB_BANDS], pitch: usize) -> Reading {
+/// The step between two frames, read at `pitch`; its values turned by `turns`, if there are any.
+pub(super) fn read(
+    early: &[f32; SUB_BANDS],
+    late: &[f32; SUB_BANDS],
+    pitch: usize,
+    turns: Option<&Turns>,
+) -> Reading {
     let first = pitch * PITCH_STEP;
     let mut growth = [0.0f32; BANDS];
     for (b, growth) in growth.iter_mut().enumerate() {
@@ -70,11 +76,13 @@ pub(super) fn read(early: &[f32; SUB_BANDS], late: &[f32; SUB_BANDS], pitch: usi
         *growth = late[at] - early[at];
     }
     let mut values = [0.0f32; BANDS - 1];
-    let mut sum = 0.0;
     for (b, value) in values.iter_mut().enumerate() {
         *value = growth[b + 1] - growth[b];
-        sum += value.abs();
     }
+    if let Some(turns) = turns {
+        turns.apply(&mut values);
+    }
+    let sum: f32 = values.iter().map(|value| value.abs()).sum();
     let firm_from = 0.5 * sum / values.len() as f32;
     let mut reading = Reading { weakest: weakest(&values), ..Reading::default() };
     for (b, value) in values.iter().enumerate() {
@@ -82,6 +90,12 @@ pub(super) fn read(early: &[f32; SUB_BANDS], late: &[f32; SUB_BANDS], pitch: usi
         reading.firm |= u32::from(value.abs() > firm_from) << b;
     }
     reading
+}
+
+/// The secret turns of a key. Neighbouring differences have a band in common; pairs are of the next but one.
+pub(super) fn secret_turns(key: &Key) -> Turns {
+    let pairs = |from: usize| (from..BANDS - 3).step_by(4).flat_map(|b| [(b, b + 2), (b + 1, b + 3)]);
+    key.turns("sound", pairs(0).chain(pairs(2)))
 }
 
 /// The numbers of the values nearest to nought, of either half.
