@@ -12,7 +12,7 @@ pub struct Options {
     pub sound: bool,
     /// Pictures a second, whatever the file's own rate. Default 8, at least 1.
     pub frame_rate: u32,
-    /// Pixels of a picture's longer side; a larger one is averaged down to it, a smaller one stays. Default 640.
+    /// Pixels of a picture's longer side; a larger one is averaged down to it, a smaller one stays. Default 960.
     pub max_side: u32,
     /// Samples a second, whatever the file's own rate. Default 8000, at least 1000.
     pub sample_rate: u32,
@@ -33,7 +33,7 @@ impl Default for Options {
             picture: true,
             sound: true,
             frame_rate: 8,
-            max_side: 640,
+            max_side: 960,
             sample_rate: 8000,
             limits: Limits::default(),
             threads: 1,

@@ -35,39 +35,58 @@ const ABREAST: usize = 64;
 /// Down the columns into a row with a margin, then along it, row by row.
 #[inline(always)]
 fn convolve(plane: &Plane, taps: &[f32]) -> Plane {
-    let (width, height, radius) = (plane.width, plane.height, taps.len() - 1);
-    let padded = width.next_multiple_of(ABREAST);
-    let mut pixels = Vec::with_capacity(width * height);
-    // Rows lie in a buffer with slack behind each, so that whole blocks can be read everywhere.
-    let mut rows = Vec::with_capacity(padded * height);
-    for row in plane.pixels.chunks_exact(width) {
-        rows.extend_from_slice(row);
-        rows.resize(rows.len() + padded - width, 0.0);
+    if plane.width < ABREAST {
+        return cut(&convolve_wide(&widened(plane), taps), plane.width);
     }
-    let mut line = vec![0.0; padded + 2 * radius];
-    for y in 0..height {
-        let row = |y: usize| &rows[y * padded..(y + 1) * padded];
-        for x in (0..padded).step_by(ABREAST) {
+    convolve_wide(plane, taps)
+}
+
+#[inline(always)]
+fn convolve_wide(plane: &Plane, taps: &[f32]) -> Plane {
+    let (width, height, radius) = (plane.width, plane.height, taps.len() - 1);
+    let mut pixels = vec![0.0; width * height];
+    let mut line = vec![0.0; width + 2 * radius];
+    // The last block may lie over the one before: what both hold is the same.
+    let blocks = || (0..width).step_by(ABREAST).map(|x| x.min(width - ABREAST));
+    for (y, to) in pixels.chunks_exact_mut(width).enumerate() {
+        for x in blocks() {
             let mut sums = [0.0f32; ABREAST];
-            add(&mut sums, taps[0], &row(y)[x..]);
+            add(&mut sums, taps[0], &plane.row(y)[x..]);
             for (k, &tap) in taps.iter().enumerate().skip(1) {
-                add_two(&mut sums, tap, &row(y.saturating_sub(k))[x..], &row((y + k).min(height - 1))[x..]);
+                let (above, below) = (plane.row(y.saturating_sub(k)), plane.row((y + k).min(height - 1)));
+                add_two(&mut sums, tap, &above[x..], &below[x..]);
             }
             line[radius + x..radius + x + ABREAST].copy_from_slice(&sums);
         }
         let (first, last) = (line[radius], line[radius + width - 1]);
         line[..radius].fill(first);
         line[radius + width..].fill(last);
-        for x in (0..width).step_by(ABREAST) {
+        for x in blocks() {
             let mut sums = [0.0f32; ABREAST];
             add(&mut sums, taps[0], &line[x + radius..]);
             for (k, &tap) in taps.iter().enumerate().skip(1) {
                 add_two(&mut sums, tap, &line[x + radius - k..], &line[x + radius + k..]);
             }
-            pixels.extend_from_slice(&sums[..ABREAST.min(width - x)]);
+            to[x..x + ABREAST].copy_from_slice(&sums);
         }
     }
     Plane { width, height, pixels }
+}
+
+/// A narrow plane with its border going on until it is wide enough for a block.
+fn widened(plane: &Plane) -> Plane {
+    let mut pixels = Vec::with_capacity(ABREAST * plane.height);
+    for row in plane.pixels.chunks_exact(plane.width) {
+        pixels.extend_from_slice(row);
+        pixels.resize(pixels.len() + ABREAST - plane.width, row[plane.width - 1]);
+    }
+    Plane { width: ABREAST, height: plane.height, pixels }
+}
+
+/// The first `width` columns.
+fn cut(plane: &Plane, width: usize) -> Plane {
+    let pixels = plane.pixels.chunks_exact(plane.width).flat_map(|row| &row[..width]).copied().collect();
+    Plane { width, height: plane.height, pixels }
 }
 
 #[inline(always)]

@@ -10,10 +10,9 @@ use std::collections::VecDeque;
 
 /// Motion frames from one key frame to the next.
 const KEY_EVERY: u64 = 4;
-/// Longer side of the plane that features are found in, in pixels.
-const SIDE: usize = 320;
-/// The same at every other key frame, where fine features find a copy that is shown small.
-const FINE_SIDE: usize = 640;
+/// Longer side of the plane that features are found in, in pixels, key frame by key frame: fine features find a copy that
+/// is shown small, and coarse ones cost little. A smaller frame is taken as it is.
+const SIDES: [usize; 4] = [640, 320, 960, 640];
 /// Size from which the print keeps a feature, in longer sides: finer detail does not survive, and where a copy
 /// is shown small it is the coarse features of the reference that the fine ones of the probe look like.
 const PRINT_SIGMA: f32 = 3.0 / 640.0;
@@ -21,8 +20,13 @@ const PRINT_SIGMA: f32 = 3.0 / 640.0;
 const PRINT_FEATURES: usize = 25;
 /// Keypoints that the print keeps of a still: there is no second look.
 const STILL_FEATURES: usize = 200;
-/// Features that the probe keeps of a key frame.
+/// Keypoints that the probe keeps of a key frame.
 const PROBE_FEATURES: usize = 150;
+/// Size below which keypoints show on the largest plane only, in longer sides. They are many and unsure, and have a share
+/// of their own.
+const SMALL_SIGMA: f32 = 1.6 / 640.0;
+/// Keypoints below that size that the probe keeps of a key frame.
+const SMALL_FEATURES: usize = 60;
 /// Motion frames from one key frame to the next at which the probe looks for stretched copies as well.
 const STRETCH_EVERY: u64 = 16;
 /// Ratios of width to height, over the true one: as it is, and as wide and narrow screens show it.
@@ -107,17 +111,18 @@ impl Extractor {
 
     fn key_frame(&mut self, tick: u64, luma: &Luma<'_>) {
         let time = (tick * 1000 / RATE as u64) as u32;
-        let side = if tick.is_multiple_of(2 * KEY_EVERY) { FINE_SIDE } else { SIDE };
-        let plane = Plane::reduced(luma, side);
-        let coarse = PRINT_SIGMA * plane.width.max(plane.height) as f32;
+        let plane = Plane::reduced(luma, SIDES[(tick / KEY_EVERY % SIDES.len() as u64) as usize]);
+        let longer = plane.width.max(plane.height) as f32;
+        let (coarse, small) = (PRINT_SIGMA * longer, SMALL_SIGMA * longer);
         let features = Features::new(&plane);
         let stretches = if tick.is_multiple_of(STRETCH_EVERY) { &STRETCHES[..] } else { &STRETCHES[..1] };
         let turns = self.turns.as_ref();
-        let all = features.strongest(PROBE_FEATURES, 0.0, stretches, turns);
+        let mut all = features.strongest(PROBE_FEATURES, small.., stretches, turns);
+        all.extend(features.strongest(SMALL_FEATURES, ..small, stretches, turns));
         self.probe.keys.push(KeyFrame { time, features: all });
-        let kept = features.strongest(PRINT_FEATURES, coarse, &STRETCHES[..1], turns);
+        let kept = features.strongest(PRINT_FEATURES, coarse.., &STRETCHES[..1], turns);
         if tick == 0 {
-            self.still = features.strongest(STILL_FEATURES, 0.0, &STRETCHES[..1], turns);
+            self.still = features.strongest(STILL_FEATURES, .., &STRETCHES[..1], turns);
             self.still.truncate(MOST_FEATURES);
         }
         self.probe.print.keys.push(KeyFrame { time, features: kept });

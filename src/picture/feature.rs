@@ -9,6 +9,7 @@ use super::plane::Plane;
 use crate::key::{Key, Turns};
 use serde::{Deserialize, Serialize};
 use std::f32::consts::{PI, TAU};
+use std::ops::RangeBounds;
 use std::sync::LazyLock;
 
 /// Samples a side of a patch, one standard deviation of the keypoint apart.
@@ -76,17 +77,17 @@ impl Features {
         Self { space, keypoints, longer: base.width.max(base.height) as f32 }
     }
 
-    /// Those of at most `most` keypoints of at least `sigma` pixels, the strongest of each part of the picture
+    /// Those of at most `most` keypoints whose size lies in `sigmas`, in pixels, the strongest of each part of the picture
     /// first, described as they would look if the picture were wider for its height by each of `stretches`.
     /// The signs are those of coefficients that were turned by `turns`, if there are any.
     pub(crate) fn strongest(
         &self,
         most: usize,
-        sigma: f32,
+        sigmas: impl RangeBounds<f32>,
         stretches: &[f32],
         turns: Option<&Turns>,
     ) -> Vec<Feature> {
-        let large = self.keypoints.iter().filter(|k| k.sigma >= sigma).copied().collect();
+        let large = self.keypoints.iter().filter(|k| sigmas.contains(&k.sigma)).copied().collect();
         let mut found = Vec::with_capacity(stretches.len() * (most + most / 4));
         for keypoint in spread(large, self.longer, most) {
             let Some((plane, pixel)) = self.space.level(keypoint.sigma) else { continue };

@@ -21,7 +21,8 @@ impl Plane {
     /// `luma` area-averaged to `width` × `height`, neither larger than it is.
     pub(crate) fn resized(luma: &Luma<'_>, width: usize, height: usize) -> Self {
         if (width, height) == (luma.width(), luma.height()) {
-            let pixels = (0..height).flat_map(|y| luma.row(y)).map(|&p| f32::from(p)).collect();
+            let mut pixels = Vec::with_capacity(width * height);
+            (0..height).for_each(|y| pixels.extend(luma.row(y).iter().map(|&p| f32::from(p))));
             return Self { width, height, pixels };
         }
         let (columns, rows) = (weights(luma.width(), width), weights(luma.height(), height));
