@@ -48,6 +48,7 @@ pub struct Extractor {
     /// What the print keeps of the first frame if no other follows.
     still: Vec<Feature>,
     turns: Option<Turns>,
+    features: Features,
 }
 
 /// A tick and the frames shown in it: their mean has less noise and less shake than any of them.
@@ -114,7 +115,8 @@ impl Extractor {
         let plane = Plane::reduced(luma, SIDES[(tick / KEY_EVERY % SIDES.len() as u64) as usize]);
         let longer = plane.width.max(plane.height) as f32;
         let (coarse, small) = (PRINT_SIGMA * longer, SMALL_SIGMA * longer);
-        let features = Features::new(&plane);
+        self.features.take(&plane);
+        let features = &self.features;
         let stretches = if tick.is_multiple_of(STRETCH_EVERY) { &STRETCHES[..] } else { &STRETCHES[..1] };
         let turns = self.turns.as_ref();
         let mut all = features.strongest(PROBE_FEATURES, small.., stretches, turns);

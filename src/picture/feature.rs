@@ -63,7 +63,8 @@ impl Feature {
     }
 }
 
-/// The features of one picture.
+/// The features of one picture after another.
+#[derive(Debug, Default)]
 pub(crate) struct Features {
     space: ScaleSpace,
     keypoints: Vec<Keypoint>,
@@ -71,10 +72,11 @@ pub(crate) struct Features {
 }
 
 impl Features {
-    pub(crate) fn new(base: &Plane) -> Self {
-        let space = ScaleSpace::new(base);
-        let keypoints = space.keypoints();
-        Self { space, keypoints, longer: base.width.max(base.height) as f32 }
+    /// Goes over to another picture.
+    pub(crate) fn take(&mut self, base: &Plane) {
+        self.space.take(base);
+        self.keypoints = self.space.keypoints();
+        self.longer = base.width.max(base.height) as f32;
     }
 
     /// Those of at most `most` keypoints whose size lies in `sigmas`, in pixels, the strongest of each part of the picture

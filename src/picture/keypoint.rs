@@ -30,45 +30,65 @@ pub(crate) struct Keypoint {
     pub(crate) response: f32,
 }
 
-/// A picture blurred in steps of a third of an octave.
+/// A picture blurred in steps of a third of an octave. One is used again from picture to picture: its memory is large.
+#[derive(Debug, Default)]
 pub(crate) struct ScaleSpace {
-    octaves: Vec<Vec<Plane>>,
+    octaves: Vec<Octave>,
+    /// How many of them are those of the present picture.
+    used: usize,
+}
+
+#[derive(Debug, Default)]
+struct Octave {
+    levels: [Plane; STEPS + 3],
+    /// Each level less the one before.
+    differences: [Plane; STEPS + 2],
 }
 
 impl ScaleSpace {
-    pub(crate) fn new(base: &Plane) -> Self {
+    /// Goes over to another picture.
+    pub(crate) fn take(&mut self, base: &Plane) {
         let step = 2f32.powf(1.0 / STEPS as f32);
-        let mut octaves = Vec::new();
-        let mut first = gaussian(base, (FIRST_SIGMA * FIRST_SIGMA - OWN_SIGMA * OWN_SIGMA).sqrt());
-        while first.width.min(first.height) >= MIN_SIDE {
-            let mut levels = vec![first];
-            for k in 1..STEPS + 3 {
+        self.used = 0;
+        let mut side = base.width.min(base.height);
+        while side >= MIN_SIDE {
+            if self.octaves.len() == self.used {
+                self.octaves.push(Octave::default());
+            }
+            let (before, this) = self.octaves.split_at_mut(self.used);
+            let Octave { levels, differences } = &mut this[0];
+            match before.last() {
+                Some(before) => before.levels[STEPS].halve(&mut levels[0]),
+                None => {
+                    let sigma = (FIRST_SIGMA * FIRST_SIGMA - OWN_SIGMA * OWN_SIGMA).sqrt();
+                    gaussian(base, sigma, &mut levels[0]);
+                }
+            }
+            for k in 1..levels.len() {
                 let sigma = FIRST_SIGMA * step.powi(k as i32 - 1);
                 let more = sigma * (step * step - 1.0).sqrt();
-                let next = gaussian(&levels[k - 1], more);
-                levels.push(next);
+                let (before, this) = levels.split_at_mut(k);
+                gaussian(&before[k - 1], more, &mut this[0]);
+                subtract(&this[0], &before[k - 1], &mut differences[k - 1]);
             }
-            first = levels[STEPS].halved();
-            octaves.push(levels);
+            self.used += 1;
+            side /= 2;
         }
-        Self { octaves }
     }
 
     /// The plane whose blur is nearest to `sigma` base pixels from below or just above, and the size of its
     /// pixels in base pixels.
     pub(crate) fn level(&self, sigma: f32) -> Option<(&Plane, f32)> {
         let level = ((sigma / FIRST_SIGMA).log2() * STEPS as f32).round().max(0.0) as usize;
-        let octave = (level / STEPS).min(self.octaves.len().checked_sub(1)?);
+        let octave = (level / STEPS).min(self.used.checked_sub(1)?);
         let within = (level - octave * STEPS).min(STEPS + 2);
-        Some((&self.octaves[octave][within], (1 << octave) as f32))
+        Some((&self.octaves[octave].levels[within], (1 << octave) as f32))
     }
 
     /// All extrema, in no particular order, in base pixels.
     pub(crate) fn keypoints(&self) -> Vec<Keypoint> {
         let mut found = Vec::new();
-        for (octave, levels) in self.octaves.iter().enumerate() {
-            let differences: Vec<Plane> =
-                levels.windows(2).map(|pair| difference(&pair[1], &pair[0])).collect();
+        for (octave, Octave { differences, .. }) in self.octaves[..self.used].iter().enumerate() {
             for (k, three) in differences.windows(3).enumerate() {
                 extrema(three, k + 1, (1 << octave) as f32, &mut found);
             }
@@ -77,9 +97,12 @@ impl ScaleSpace {
     }
 }
 
-fn difference(a: &Plane, b: &Plane) -> Plane {
-    let pixels = a.pixels.iter().zip(&b.pixels).map(|(a, b)| a - b).collect();
-    Plane { width: a.width, height: a.height, pixels }
+/// `a` less `b`, in place of what `into` holds.
+fn subtract(a: &Plane, b: &Plane, into: &mut Plane) {
+    into.resize(a.width, a.height);
+    for (to, (a, b)) in into.pixels.iter_mut().zip(a.pixels.iter().zip(&b.pixels)) {
+        *to = a - b;
+    }
 }
 
 fn extrema(three: &[Plane], level: usize, pixel: f32, found: &mut Vec<Keypoint>) {

@@ -46,12 +46,20 @@ impl Plane {
         &self.pixels[y * self.width..(y + 1) * self.width]
     }
 
-    /// Every second pixel of every second row.
-    pub(crate) fn halved(&self) -> Self {
-        let (width, height) = (self.width / 2, self.height / 2);
-        let pixels =
-            (0..height).flat_map(|y| self.row(2 * y).iter().step_by(2).take(width).copied()).collect();
-        Self { width, height, pixels }
+    /// Takes another size; the pixels are then whatever they are.
+    pub(crate) fn resize(&mut self, width: usize, height: usize) {
+        (self.width, self.height) = (width, height);
+        self.pixels.resize(width * height, 0.0);
+    }
+
+    /// Every second pixel of every second row, in place of what `into` holds.
+    pub(crate) fn halve(&self, into: &mut Self) {
+        into.resize(self.width / 2, self.height / 2);
+        let (width, mut pixels) = (into.width, into.pixels.iter_mut());
+        for y in 0..into.height {
+            let row = self.row(2 * y).iter().step_by(2);
+            row.zip(pixels.by_ref().take(width)).for_each(|(from, to)| *to = *from);
+        }
     }
 
     /// Bilinear between pixel centres at whole coordinates; the border goes on for ever.
