@@ -25,7 +25,7 @@ impl Limits {
     /// Eight words share the bits that differ about evenly, so that one in which many differ is rare; such codes are left
     /// to the other words that they share.
     pub(super) fn new(radius: u32) -> Self {
-        Self { radius, near: radius / 4, far: radius * 3 / 8 }
+        Self { radius, near: radius / 5, far: radius / 3 }
     }
 
     /// The first word in which two codes collide; nothing if they do not.
@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn codes_collide_in_the_first_word_that_they_share() {
         let limits = Limits::new(16);
-        assert_eq!(limits, Limits { radius: 16, near: 4, far: 6 });
+        assert_eq!(limits, Limits { radius: 16, near: 3, far: 5 });
         let first = |bits: &[usize]| limits.collide(&[0; 2], &flipped(bits));
         assert_eq!(first(&[]), Some(0));
         assert_eq!(first(&[3]), Some(1));
@@ -76,8 +76,8 @@ mod tests {
         assert_eq!(first(&[0, 16, 32, 48, 64, 80, 96, 112]), None);
         assert_eq!(first(&[0, 16, 32, 48, 64, 80, 96]), Some(7));
         // Too many in the word that follows, or in the two.
-        assert_eq!(first(&[16, 17, 18, 19, 20]), Some(2));
-        assert_eq!(first(&[16, 17, 18, 19, 32, 33, 34]), Some(3));
+        assert_eq!(first(&[16, 17, 18, 19]), Some(2));
+        assert_eq!(first(&[16, 17, 18, 32, 33, 34]), Some(3));
         // Too many in all.
         assert_eq!(first(&Vec::from_iter(0..17)), None);
     }

@@ -131,7 +131,7 @@ impl<const W: usize> Snapshot<W> {
     /// For each of `codes` at most `cap` ids whose codes **collide** with it, into a batch that is cleared first.
     ///
     /// Two codes collide if they differ in at most `radius` bits and agree in a whole word of 16, and not more than
-    /// ¼ of `radius` lie in the word that follows it in the circle, nor ⅜ in the two that follow. Of codes whose bits
+    /// a fifth of `radius` lies in the word that follows it in the circle, nor a third in the two that follow. Of codes whose bits
     /// differ by chance, most that are within the radius collide, as long as it is no more than twice the number of
     /// words; all do that differ in fewer bits than there are words, but for those limits. For large radii this costs a
     /// small part of an exact search.

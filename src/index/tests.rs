@@ -30,7 +30,7 @@ fn collide<const W: usize>(a: &Code<W>, b: &Code<W>, radius: u32) -> bool {
     };
     let apart: Vec<u32> = words(a).iter().zip(words(b)).map(|(x, y)| (x ^ y).count_ones()).collect();
     let at = |i: usize| apart[i % apart.len()];
-    let shared = |i: usize| at(i) == 0 && at(i + 1) <= radius / 4 && at(i + 1) + at(i + 2) <= radius * 3 / 8;
+    let shared = |i: usize| at(i) == 0 && at(i + 1) <= radius / 5 && at(i + 1) + at(i + 2) <= radius / 3;
     apart.iter().sum::<u32>() <= radius && (0..apart.len()).any(shared)
 }
 

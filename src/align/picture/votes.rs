@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::f32::consts::PI;
 
 /// Hamming distance, of 128, up to which two features that collide may be the same.
-const RADIUS: u32 = 14;
+const RADIUS: u32 = 16;
 /// A feature of the query that hits more than this many of the bank's says nothing.
 const MOST_HITS: usize = 256;
 
@@ -34,7 +34,7 @@ pub(super) struct Look {
 /// looked at along the maps that are found.
 const LOOKS: [(Look, usize); 4] = [
     (Look { mirrored: false, negative: false }, 1),
-    (Look { mirrored: true, negative: false }, 2),
+    (Look { mirrored: true, negative: false }, 1),
     (Look { mirrored: false, negative: true }, 4),
     (Look { mirrored: true, negative: true }, 4),
 ];
