@@ -50,13 +50,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         bytes as f64 / minutes / 1e3
     );
 
-    let before = memory::resident();
+    let before = (memory::resident(), memory::own());
     let start = Instant::now();
     let bank = Bank::open(folder)?;
     let told = |what: &str, start: Instant| {
-        let more = memory::resident() - before;
-        let (seconds, each) = (start.elapsed().as_secs_f64(), more / minutes / 1e3);
-        println!("{what} in {seconds:.2} s, resident {:.0} MB more, {each:.1} kB a minute", more / 1e6);
+        let (all, own) = (memory::resident() - before.0, memory::own() - before.1);
+        let (seconds, each) = (start.elapsed().as_secs_f64(), own / minutes / 1e3);
+        println!(
+            "{what} in {seconds:.2} s, resident {:.0} MB more, without page cache {:.0} MB, {each:.1} kB a minute",
+            all / 1e6,
+            own / 1e6,
+        );
     };
     told("opened", start);
     let start = Instant::now();
@@ -72,7 +76,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     search(&bank, &searched);
     add(&bank, &films, &searched)?;
-    println!("resident {:.0} MB at the end, with what changes need", (memory::resident() - before) / 1e6);
+    let (all, own) = (memory::resident() - before.0, memory::own() - before.1);
+    println!("resident {:.0} MB at the end, without page cache {:.0} MB", all / 1e6, own / 1e6);
     Ok(())
 }
 

@@ -1,10 +1,11 @@
 //! What a bank holds after some change, apart from what is needed to search it.
 
 use super::error::ChangeError;
-use super::event::{About, Change, Event};
+use super::event::{About, Change};
+use super::log::Logged;
 use crate::align::RefId;
 use crate::decide::{InForce, Policies};
-use crate::fingerprint::Fingerprint;
+use crate::fingerprint::{Fingerprint, FingerprintError, Packed};
 use crate::persistent::Map;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -23,8 +24,27 @@ pub struct Reference {
     pub added: SystemTime,
     /// The number of the change that banked it.
     pub sequence: u64,
+    /// Seconds, 0 for a still.
+    pub duration: f64,
+    /// A single picture without sound.
+    pub still: bool,
     /// What is kept of it.
-    pub fingerprint: Arc<Fingerprint>,
+    pub(super) packed: Packed,
+}
+
+impl Reference {
+    /// What is kept of it, read from the bank's log.
+    ///
+    /// # Errors
+    /// If the log was changed since it was opened.
+    pub fn fingerprint(&self) -> Result<Fingerprint, FingerprintError> {
+        self.packed.unpack()
+    }
+
+    /// Bytes of its fingerprint.
+    pub fn bytes(&self) -> usize {
+        self.packed.bytes().len()
+    }
 }
 
 /// All references and policies after the change `sequence`. Clones share what they have in common.
@@ -90,7 +110,7 @@ impl Catalogue {
     }
 
     /// Makes a change that was found to be possible; one that is not is passed over.
-    pub(super) fn apply(&mut self, event: &Event) -> Effect {
+    pub(super) fn apply(&mut self, Logged { event, packed }: &Logged) -> Effect {
         self.sequence = event.sequence;
         match &event.change {
             Change::Add { name, .. } if self.ids.contains(&**name) => {}
@@ -102,7 +122,9 @@ impl Catalogue {
                     about: about.clone(),
                     added: event.time,
                     sequence: event.sequence,
-                    fingerprint: Arc::clone(fingerprint),
+                    duration: fingerprint.duration,
+                    still: fingerprint.still,
+                    packed: packed.clone().unwrap_or_else(|| Packed::from(&**fingerprint)),
                 };
                 self.ids.insert(name.as_str().into(), id);
                 self.references.insert(id, Arc::new(reference));

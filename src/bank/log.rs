@@ -15,8 +15,10 @@ use super::disk::{Disk, DiskFile};
 use super::error::{LogError, OpenError};
 use super::event::Event;
 use super::record;
-use crate::fingerprint::{Cursor, FingerprintError, Spec};
+use crate::fingerprint::{Cursor, FingerprintError, Packed, Spec};
+use crate::shared::Bytes;
 use std::io;
+use std::ops::Range;
 
 const NAME: &str = "changes.log";
 const UNFINISHED: &str = "changes.log.new";
@@ -66,6 +68,14 @@ pub(super) struct Found {
     slot: u64,
 }
 
+/// An event that was read.
+#[derive(Clone, Debug)]
+pub(super) struct Logged {
+    pub(super) event: Event,
+    /// The fingerprint of an addition, where it lies in a part of the log that will not change any more.
+    pub(super) packed: Option<Packed>,
+}
+
 /// What the slots tell.
 #[derive(Clone, Copy)]
 struct Acknowledged {
@@ -77,7 +87,7 @@ struct Acknowledged {
 
 impl Log {
     /// Opens the log of a folder for writing, makes both where they are missing, and tells all events.
-    pub(super) fn open(disk: &dyn Disk, each: impl FnMut(Event)) -> Result<(Self, Found), OpenError> {
+    pub(super) fn open(disk: &dyn Disk, each: impl FnMut(Logged)) -> Result<(Self, Found), OpenError> {
         let names = match disk.names() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 disk.make()?;
@@ -129,7 +139,7 @@ impl Log {
 
 impl Log {
     /// Tells all events once more.
-    pub(super) fn events(&self, each: impl FnMut(Event)) -> Result<(), OpenError> {
+    pub(super) fn events(&self, each: impl FnMut(Logged)) -> Result<(), OpenError> {
         read(&*self.file, Place::default(), each).map(|_| ())
     }
 }
@@ -145,7 +155,7 @@ impl Drop for Log {
 pub(super) fn read_only(
     disk: &dyn Disk,
     from: Place,
-    mut each: impl FnMut(Event),
+    mut each: impl FnMut(Logged),
 ) -> Result<Found, OpenError> {
     let file = disk.open(NAME, false).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => OpenError::Missing,
@@ -188,7 +198,7 @@ fn slot(end: u64, sequence: u64) -> Vec<u8> {
 pub(super) fn read(
     file: &dyn DiskFile,
     from: Place,
-    mut each: impl FnMut(Event),
+    mut each: impl FnMut(Logged),
 ) -> Result<Found, OpenError> {
     check_head(file)?;
     let acknowledged = slots(file)?;
@@ -198,6 +208,7 @@ pub(super) fn read(
         return Err(OpenError::Corrupt { offset: length, cause: "the file was cut off".to_owned() });
     }
     let Place { end: mut at, mut sequence } = from;
+    let mapped = if acknowledged.end > from.end { file.map(acknowledged.end)? } else { Bytes::default() };
     let mut buffer = Vec::new();
     while at < length {
         let Some((number, content)) = whole_record(file, at, length, &mut buffer)? else {
@@ -212,19 +223,25 @@ pub(super) fn read(
             let cause = format!("change {number} follows change {sequence}");
             return Err(OpenError::Corrupt { offset: at, cause });
         }
-        let event = record::decode(number, content).map_err(|error| match error {
+        let (event, packed) = record::decode(number, content).map_err(|error| match error {
             super::EventError::Fingerprint(FingerprintError::Spec(mismatch)) => OpenError::Spec(mismatch),
             error => OpenError::Corrupt { offset: at, cause: format!("change {number}: {error}") },
         })?;
-        each(event);
+        let end = at + (record::HEAD + content.len()) as u64;
+        let packed = mapped_part(&mapped, end - packed as u64..end).filter(|_| packed > 0).map(Packed::new);
+        each(Logged { event, packed });
         sequence = number;
-        at += (record::HEAD + content.len() + record::TAIL) as u64;
+        at = end + record::TAIL as u64;
     }
     if at < acknowledged.end || sequence < acknowledged.sequence {
         return Err(OpenError::Corrupt { offset: at, cause: "changes are missing".to_owned() });
     }
     let place = Place { end: at, sequence };
     Ok(Found { place, torn: length - at, bad_slots: acknowledged.bad, slot: acknowledged.next_slot })
+}
+
+fn mapped_part(mapped: &Bytes, range: Range<u64>) -> Option<Bytes> {
+    mapped.slice(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?)
 }
 
 fn check_head(file: &dyn DiskFile) -> Result<(), OpenError> {

@@ -130,7 +130,7 @@ impl Bank {
             let found = |segment: Segment| {
                 let reference = view.reference(segment.reference)?;
                 let About { label, collection, suspended } = reference.about.clone();
-                let reference_seconds = reference.fingerprint.duration;
+                let reference_seconds = reference.duration;
                 let found = Match::new(&reference.name, &segment);
                 Some(Match { label, collection, suspended, reference_seconds, ..found })
             };

@@ -1,9 +1,10 @@
 //! How a bank is opened, as it is or as it was.
 
 use super::catalogue::Catalogue;
-use super::disk::{Bytes, Disk, Folder};
-use super::log::{self, Log, Place};
+use super::disk::{Disk, Folder, InMemory};
+use super::log::{self, Log, Logged, Place};
 use super::{Bank, Event, Home, OpenError};
+use crate::shared::Bytes;
 use arc_swap::ArcSwap;
 use std::path::Path;
 use std::sync::Mutex;
@@ -44,8 +45,8 @@ impl Bank {
 
     pub(super) fn open_on(disk: &dyn Disk) -> Result<Self, OpenError> {
         let mut catalogue = Catalogue::default();
-        let apply = |event: Event| {
-            catalogue.apply(&event);
+        let apply = |logged: Logged| {
+            catalogue.apply(&logged);
         };
         let (log, found) = Log::open(disk, apply)?;
         Ok(Self::new(catalogue, Home::Disk(log), found.torn))
@@ -70,7 +71,7 @@ impl Bank {
         let Home::Reader(folder, place) = &mut *home else { return Ok(0) };
         let (found, events) = retried(|| {
             let mut events = Vec::new();
-            let found = log::read_only(folder, *place, |event| events.push(event))?;
+            let found = log::read_only(folder, *place, |logged| events.push(logged))?;
             Ok((found, events))
         })?;
         *place = found.place;
@@ -109,7 +110,7 @@ impl Bank {
         // A record that somebody is writing is read again, and told once.
         let mut told = 0;
         retried(|| {
-            log::read_only(&Folder(dir.as_ref().to_owned()), Place::default(), |event| {
+            log::read_only(&Folder(dir.as_ref().to_owned()), Place::default(), |Logged { event, .. }| {
                 if event.sequence > told {
                     told = event.sequence;
                     each(event);
@@ -122,10 +123,10 @@ impl Bank {
     /// The bank that the bytes of a log tell, in memory and to be read only. A copy of a bank elsewhere is kept so.
     pub fn from_log(bytes: Vec<u8>) -> Result<Self, OpenError> {
         let mut catalogue = Catalogue::default();
-        let apply = |event: Event| {
-            catalogue.apply(&event);
+        let apply = |logged: Logged| {
+            catalogue.apply(&logged);
         };
-        log::read(&Bytes(bytes), Place::default(), apply)?;
+        log::read(&InMemory(Bytes::new(bytes)), Place::default(), apply)?;
         Ok(Self::new(catalogue, Home::ReadOnly, 0))
     }
 
@@ -133,9 +134,9 @@ impl Bank {
     pub(super) fn read(disk: &dyn Disk, last: u64) -> Result<(Self, log::Found), OpenError> {
         retried(|| {
             let mut catalogue = Catalogue::default();
-            let apply = |event: Event| {
-                if event.sequence <= last {
-                    catalogue.apply(&event);
+            let apply = |logged: Logged| {
+                if logged.event.sequence <= last {
+                    catalogue.apply(&logged);
                 }
             };
             let found = log::read_only(disk, Place::default(), apply)?;

@@ -163,16 +163,18 @@ pub(super) fn content(record: &[u8]) -> Option<&[u8]> {
     (crc32fast::hash(body) == u32::from_le_bytes(*sum)).then(|| body.get(HEAD..))?
 }
 
-/// The event that a record's content tells.
-pub(super) fn decode(sequence: u64, content: &[u8]) -> Result<Event, EventError> {
+/// The event that a record's content tells, and how many bytes at its end are a fingerprint.
+pub(super) fn decode(sequence: u64, content: &[u8]) -> Result<(Event, usize), EventError> {
     let mut rest = Cursor(content);
     let kind = byte(&mut rest)?;
     let time = moment(rest.u64().ok_or(EventError::Length)?)?;
     let undoes = Some(rest.u64().ok_or(EventError::Length)?).filter(|number| *number > 0);
     let (actor, reason, name) = (text(&mut rest)?, text(&mut rest)?, text(&mut rest)?);
+    let mut packed = 0;
     let change = match kind {
         ADD => {
             let about = about(&mut rest)?;
+            packed = rest.0.len();
             let fingerprint = Arc::new(Fingerprint::from_bytes(std::mem::take(&mut rest.0))?);
             Change::Add { name, about, fingerprint }
         }
@@ -184,7 +186,7 @@ pub(super) fn decode(sequence: u64, content: &[u8]) -> Result<Event, EventError>
     if !rest.0.is_empty() {
         return Err(EventError::Length);
     }
-    Ok(Event { sequence, time, actor, reason, undoes, change })
+    Ok((Event { sequence, time, actor, reason, undoes, change }, packed))
 }
 
 fn byte(rest: &mut Cursor<'_>) -> Result<u8, EventError> {

@@ -1,7 +1,7 @@
 //! A bank's content as it is after some change: what can be asked of it.
 
 use super::catalogue::{Catalogue, Effect};
-use super::event::Event;
+use super::log::Logged;
 use super::watch;
 use crate::align::{PictureSpace, Segment, SoundSpace};
 use crate::decide::fuse;
@@ -24,10 +24,22 @@ struct Spaces {
     sound: SoundSpace,
 }
 
-fn sound(catalogue: &Catalogue) -> SoundSpace {
-    let mut sound = SoundSpace::default();
-    catalogue.iter().for_each(|(id, r)| sound.insert(id, &r.fingerprint.sound));
-    sound
+impl Spaces {
+    fn of(catalogue: &Catalogue) -> Self {
+        let mut spaces = Self::default();
+        let Self { picture, sound } = &mut spaces;
+        // On a thread of its own: those of a pool, all of which may wait for this, must have no part in it.
+        let done = std::thread::scope(|scope| {
+            let by_sound = scope.spawn(|| {
+                let prints = catalogue.iter().filter_map(|(id, r)| Some((id, r.packed.sound().ok()?)));
+                prints.for_each(|(id, print)| sound.insert(id, &print));
+            });
+            picture.extend(catalogue.iter().filter_map(|(id, r)| Some((id, r.packed.picture().ok()?))));
+            by_sound.join()
+        });
+        done.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        spaces
+    }
 }
 
 impl Deref for View {
@@ -47,20 +59,21 @@ impl From<Catalogue> for View {
 impl View {
     /// What it is after a change that was found to be possible; one that is not is passed over. All but what changes is
     /// shared with this one, which stays as it is.
-    pub(super) fn after(&self, events: &[Event]) -> Self {
+    pub(super) fn after(&self, events: &[Logged]) -> Self {
         let mut next = self.clone();
         events.iter().for_each(|event| next.apply(event));
         next
     }
 
-    fn apply(&mut self, event: &Event) {
+    fn apply(&mut self, event: &Logged) {
         let effect = self.catalogue.apply(event);
         let Some(spaces) = self.spaces.get_mut() else { return };
         match effect {
             Effect::Inserted(id) => {
-                if let Some(reference) = self.catalogue.reference(id) {
-                    spaces.picture.insert(id, &reference.fingerprint.picture);
-                    spaces.sound.insert(id, &reference.fingerprint.sound);
+                let packed = self.catalogue.reference(id).map(|reference| &reference.packed);
+                spaces.picture.extend(packed.and_then(|packed| Some((id, packed.picture().ok()?))));
+                if let Some(print) = packed.and_then(|packed| packed.sound().ok()) {
+                    spaces.sound.insert(id, &print);
                 }
             }
             Effect::Removed(id) => {
@@ -73,16 +86,7 @@ impl View {
 
     /// What is searched, made where it is missing.
     fn spaces(&self) -> &Spaces {
-        self.spaces.get_or_init(|| {
-            let mut picture = PictureSpace::default();
-            // On a thread of its own: those of a pool, all of which may wait for this, must have no part in it.
-            let sound = std::thread::scope(|scope| {
-                let sound = scope.spawn(|| sound(self));
-                self.iter().for_each(|(id, r)| picture.insert(id, &r.fingerprint.picture));
-                sound.join()
-            });
-            Spaces { picture, sound: sound.unwrap_or_else(|panic| std::panic::resume_unwind(panic)) }
-        })
+        self.spaces.get_or_init(|| Spaces::of(self))
     }
 
     /// Gets ready to be searched at once.

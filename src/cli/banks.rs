@@ -178,7 +178,7 @@ impl List {
         for reference in bank.list() {
             let (name, about) = (&reference.name, &reference.about);
             let (label, collection) = (&about.label, &about.collection);
-            let (seconds, still) = (reference.fingerprint.duration, reference.fingerprint.still);
+            let (seconds, still) = (reference.duration, reference.still);
             let (added, sequence) = (unix_seconds(reference.added), reference.sequence);
             match self.format {
                 ListFormat::Text => {
@@ -207,9 +207,9 @@ impl Info {
     pub(super) fn run(&self) -> Result<Status, Failure> {
         let bank = at(&self.bank, self.at.at)?;
         let references = bank.list();
-        let seconds: f64 = references.iter().map(|r| r.fingerprint.duration).sum();
-        let stills = references.iter().filter(|r| r.fingerprint.still).count();
-        let bytes: usize = references.iter().map(|r| r.fingerprint.to_bytes().len()).sum();
+        let seconds: f64 = references.iter().map(|r| r.duration).sum();
+        let stills = references.iter().filter(|r| r.still).count();
+        let bytes: usize = references.iter().map(|r| r.bytes()).sum();
         let mut out = io::stdout().lock();
         writeln!(out, "references   {} ({stills} stills)", references.len())?;
         writeln!(out, "media        {:.1} minutes", seconds / 60.0)?;

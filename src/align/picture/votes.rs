@@ -1,7 +1,7 @@
 //! Feature hits from the index, sorted by the reference they speak for.
 
 use super::geometry::Pair;
-use super::{PictureSpace, split};
+use super::references::{References, split};
 use crate::align::RefId;
 use crate::index::Outcome;
 use crate::picture::{Feature, Probe};
@@ -44,10 +44,10 @@ const LOOKS: [Look; 4] = [
 const NEGATIVE_EVERY: usize = 4;
 
 /// Asks the index for every feature of the probe, in every look.
-pub(super) fn collect(space: &PictureSpace, probe: &Probe) -> BTreeMap<(RefId, Look), Vec<Vote>> {
+pub(super) fn collect(references: &References, probe: &Probe) -> BTreeMap<(RefId, Look), Vec<Vote>> {
     let mut ballots: BTreeMap<(RefId, Look), Vec<Vote>> = BTreeMap::new();
-    let snapshot = space.index.codes.snapshot();
-    let radius = if space.features < LARGE { RADIUS } else { RADIUS_IF_LARGE };
+    let snapshot = references.codes().snapshot();
+    let radius = if references.features() < LARGE { RADIUS } else { RADIUS_IF_LARGE };
     for look in LOOKS {
         let every = if look.negative { NEGATIVE_EVERY } else { 1 };
         let asked: Vec<(u32, u32, &Feature)> = (0u32..)
@@ -64,7 +64,7 @@ pub(super) fn collect(space: &PictureSpace, probe: &Probe) -> BTreeMap<(RefId, L
             // The index may hold references of a clone.
             let ours = |id: u64| {
                 let (reference, ordinal) = split(id);
-                let (at, found) = space.references.get(&reference)?.feature(ordinal)?;
+                let (at, found) = references.get(reference)?.feature(ordinal)?;
                 Some((reference, at, found))
             };
             let hits: Vec<_> = hits.iter().filter_map(|hit| ours(hit.id)).take(MOST_HITS + 1).collect();
@@ -73,7 +73,7 @@ pub(super) fn collect(space: &PictureSpace, probe: &Probe) -> BTreeMap<(RefId, L
             }
             let (key, place, feature) = asked[i];
             for (reference, at, found) in hits {
-                let vote = Vote { pair: pair(feature, found, look), query: (key, place), key: at };
+                let vote = Vote { pair: pair(feature, &found, look), query: (key, place), key: at };
                 ballots.entry((reference, look)).or_default().push(vote);
             }
         }

@@ -3,6 +3,7 @@
 //! What was written and not synced may come out of a loss of power in any part and in any order of whole sectors.
 
 use crate::bank::disk::{Disk, DiskFile};
+use crate::shared::Bytes;
 use crate::synthetic::Random;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -257,6 +258,12 @@ impl DiskFile for SimFile {
         let from = state.files[self.1].now.get(at..at + into.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
         into.copy_from_slice(from);
         Ok(())
+    }
+
+    fn map(&self, length: u64) -> io::Result<Bytes> {
+        let mut bytes = vec![0; length as usize];
+        self.read_at(0, &mut bytes)?;
+        Ok(Bytes::new(bytes))
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
