@@ -71,6 +71,7 @@ pub mod index;
 pub mod media;
 mod persistent;
 pub mod picture;
+mod plain;
 mod shared;
 pub mod sound;
 

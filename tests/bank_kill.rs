@@ -55,6 +55,9 @@ fn change_for_ever(dir: &Path) {
             }
             (false, name) => bank.remove(&name).expect("a known name"),
         }
+        if number % 5 == 0 {
+            bank.checkpoint().expect("a checkpoint can be written");
+        }
         if writeln!(out, "{number}").and_then(|()| out.flush()).is_err() {
             return;
         }

@@ -28,6 +28,8 @@ pub struct Reference {
     pub duration: f64,
     /// A single picture without sound.
     pub still: bool,
+    /// Where in the log its fingerprint is; 0 in a bank that has none.
+    pub(super) place: u64,
     /// What is kept of it.
     pub(super) packed: Packed,
 }
@@ -66,7 +68,32 @@ pub(super) enum Effect {
     Nothing,
 }
 
+impl PartialEq for Catalogue {
+    fn eq(&self, other: &Self) -> bool {
+        (self.sequence, self.next, &self.policies) == (other.sequence, other.next, &other.policies)
+            && self.iter().eq(other.iter())
+    }
+}
+
 impl Catalogue {
+    /// What a checkpoint holds.
+    pub(super) fn resumed(
+        sequence: u64,
+        policies: Policies,
+        next: RefId,
+        references: Vec<(RefId, Reference)>,
+    ) -> Self {
+        let references: Map<RefId, Arc<Reference>> =
+            references.into_iter().map(|(id, reference)| (id, Arc::new(reference))).collect();
+        let ids = references.iter().map(|(id, reference)| (reference.name.as_str().into(), *id)).collect();
+        Self { sequence, policies, next, ids, references }
+    }
+
+    /// The number that the next reference gets.
+    pub(super) fn next(&self) -> RefId {
+        self.next
+    }
+
     /// Whether a change can be made.
     pub(super) fn permits(&self, change: &Change) -> Result<(), ChangeError> {
         match change {
@@ -110,13 +137,14 @@ impl Catalogue {
     }
 
     /// Makes a change that was found to be possible; one that is not is passed over.
-    pub(super) fn apply(&mut self, Logged { event, packed }: &Logged) -> Effect {
+    pub(super) fn apply(&mut self, Logged { event, end, packed }: &Logged) -> Effect {
         self.sequence = event.sequence;
         match &event.change {
             Change::Add { name, .. } if self.ids.contains(&**name) => {}
             Change::Add { name, about, fingerprint } => {
                 let id = self.next;
                 self.next += 1;
+                let packed = packed.clone().unwrap_or_else(|| Packed::from(&**fingerprint));
                 let reference = Reference {
                     name: name.clone(),
                     about: about.clone(),
@@ -124,7 +152,8 @@ impl Catalogue {
                     sequence: event.sequence,
                     duration: fingerprint.duration,
                     still: fingerprint.still,
-                    packed: packed.clone().unwrap_or_else(|| Packed::from(&**fingerprint)),
+                    place: end.saturating_sub(packed.bytes().len() as u64),
+                    packed,
                 };
                 self.ids.insert(name.as_str().into(), id);
                 self.references.insert(id, Arc::new(reference));

@@ -156,15 +156,16 @@ impl Bank {
     /// Makes a change that is permitted: writes it down, then shows it.
     fn write(&self, home: &mut Home, event: Event) -> Result<(), ChangeError> {
         let permitted = self.view().permits(&event.change);
-        watch::change(&event.change, || {
+        let end = watch::change(&event.change, || {
             permitted?;
             match home {
-                Home::Memory => Ok(()),
+                Home::Memory => Ok(0),
                 Home::ReadOnly | Home::Reader(..) => Err(ChangeError::ReadOnly),
                 Home::Disk(log) => Ok(log.append(&event)?),
             }
         })?;
-        self.show(&[Logged { event, packed: None }]);
+        self.show(&[Logged { event, end, packed: None }]);
+        self.checkpoint_if_due(home);
         Ok(())
     }
 

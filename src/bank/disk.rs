@@ -9,7 +9,7 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// A folder.
-pub(super) trait Disk: Debug + Send {
+pub(super) trait Disk: Debug + Send + Sync {
     /// The names in the folder; [`io::ErrorKind::NotFound`] where there is no folder.
     fn names(&self) -> io::Result<Vec<String>>;
     /// Makes the folder, durably.
@@ -20,6 +20,8 @@ pub(super) trait Disk: Debug + Send {
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>>;
     /// Gives a file another name, in the place of one that has it.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    /// Takes a file's name away. Who has it open or mapped keeps it.
+    fn remove(&self, name: &str) -> io::Result<()>;
     /// Makes the names durable.
     fn sync(&self) -> io::Result<()>;
     /// Locks a file of the folder until the lock is dropped; `None` where somebody else holds it.
@@ -87,6 +89,10 @@ impl Disk for Folder {
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         fs::rename(self.0.join(from), self.0.join(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.0.join(name))
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -63,6 +63,18 @@ impl OpenError {
     }
 }
 
+/// Why a checkpoint was not written. The bank is as it was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// The operating system refused.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// The bank is in memory only, or was opened to be read.
+    #[error("the bank is not open for changes on a disk")]
+    NoLog,
+}
+
 /// Why a change was not written down.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -3,11 +3,12 @@
 use super::catalogue::{Catalogue, Effect};
 use super::log::Logged;
 use super::watch;
-use crate::align::{PictureSpace, Segment, SoundSpace};
+use crate::align::{PictureSpace, RefId, Segment, SoundSpace};
 use crate::decide::fuse;
 use crate::fingerprint::Probe;
+use arc_swap::ArcSwapOption;
 use std::ops::Deref;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// A catalogue that can be searched.
 ///
@@ -15,30 +16,52 @@ use std::sync::OnceLock;
 #[derive(Clone, Debug, Default)]
 pub(super) struct View {
     catalogue: Catalogue,
+    /// Where to begin from to make `spaces`. All views of a bank have it together, until one of them has begun.
+    base: Arc<ArcSwapOption<Base>>,
     spaces: OnceLock<Spaces>,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Spaces {
-    picture: PictureSpace,
-    sound: SoundSpace,
+pub(super) struct Spaces {
+    pub(super) picture: PictureSpace,
+    pub(super) sound: SoundSpace,
+}
+
+/// What was searched after an earlier change.
+#[derive(Debug)]
+struct Base {
+    spaces: Spaces,
+    /// The number of that change.
+    sequence: u64,
+    /// The number of the first reference after it.
+    next: RefId,
 }
 
 impl Spaces {
-    fn of(catalogue: &Catalogue) -> Self {
-        let mut spaces = Self::default();
+    fn of(catalogue: &Catalogue, base: Option<&Base>) -> Self {
+        let (mut spaces, next) = base.map_or_else(Default::default, |base| (base.spaces.clone(), base.next));
+        let before = base.into_iter().flat_map(|base| base.spaces.picture.prints());
+        for (id, _) in before.filter(|(id, _)| catalogue.reference(*id).is_none()) {
+            spaces.remove(id);
+        }
+        let new = || catalogue.iter().filter(|(id, _)| *id >= next);
         let Self { picture, sound } = &mut spaces;
         // On a thread of its own: those of a pool, all of which may wait for this, must have no part in it.
         let done = std::thread::scope(|scope| {
             let by_sound = scope.spawn(|| {
-                let prints = catalogue.iter().filter_map(|(id, r)| Some((id, r.packed.sound().ok()?)));
+                let prints = new().filter_map(|(id, r)| Some((id, r.packed.sound().ok()?)));
                 prints.for_each(|(id, print)| sound.insert(id, &print));
             });
-            picture.extend(catalogue.iter().filter_map(|(id, r)| Some((id, r.packed.picture().ok()?))));
+            picture.extend(new().filter_map(|(id, r)| Some((id, r.packed.picture().ok()?))));
             by_sound.join()
         });
         done.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         spaces
+    }
+
+    fn remove(&mut self, id: RefId) {
+        self.picture.remove(id);
+        self.sound.remove(id);
     }
 }
 
@@ -52,11 +75,29 @@ impl Deref for View {
 
 impl From<Catalogue> for View {
     fn from(catalogue: Catalogue) -> Self {
-        Self { catalogue, spaces: OnceLock::new() }
+        Self { catalogue, ..Self::default() }
     }
 }
 
 impl View {
+    /// A catalogue that was searched by `spaces`, to be changed before it is searched again.
+    pub(super) fn resumed(catalogue: Catalogue, spaces: Spaces) -> Self {
+        let view = Self::from(catalogue);
+        view.begin_from(spaces);
+        view
+    }
+
+    /// Lets this view and those after it begin from what is searched now, until one of them has.
+    pub(super) fn begin_from(&self, spaces: Spaces) {
+        let Catalogue { sequence, .. } = self.catalogue;
+        self.base.store(Some(Arc::new(Base { spaces, sequence, next: self.catalogue.next() })));
+    }
+
+    /// The same with another catalogue.
+    pub(super) fn with(self, catalogue: Catalogue) -> Self {
+        Self { catalogue, ..self }
+    }
+
     /// What it is after a change that was found to be possible; one that is not is passed over. All but what changes is
     /// shared with this one, which stays as it is.
     pub(super) fn after(&self, events: &[Logged]) -> Self {
@@ -77,16 +118,28 @@ impl View {
                 }
             }
             Effect::Removed(id) => {
-                spaces.picture.remove(id);
-                spaces.sound.remove(id);
+                spaces.remove(id);
             }
             Effect::Nothing => {}
         }
     }
 
     /// What is searched, made where it is missing.
-    fn spaces(&self) -> &Spaces {
-        self.spaces.get_or_init(|| Spaces::of(self))
+    pub(super) fn spaces(&self) -> &Spaces {
+        self.spaces.get_or_init(|| {
+            let base = self.base.load_full().filter(|base| base.sequence <= self.catalogue.sequence);
+            let spaces = Spaces::of(self, base.as_deref());
+            if base.is_some() {
+                // It would keep what is removed from now on.
+                self.base.store(None);
+            }
+            spaces
+        })
+    }
+
+    /// Whether it can be searched at once.
+    pub(super) fn is_ready(&self) -> bool {
+        self.spaces.get().is_some()
     }
 
     /// Gets ready to be searched at once.

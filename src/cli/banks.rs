@@ -2,7 +2,7 @@
 
 use super::probe::{Probed, Reading, name};
 use super::{Failure, Status, complain, csv, jobs, one_line, warn};
-use afterimage::bank::{About, Added, Bank};
+use afterimage::bank::{About, Added, Bank, Checkpoint};
 use afterimage::decide::DEFAULT;
 use afterimage::fingerprint::Spec;
 use clap::{Args, ValueEnum};
@@ -90,6 +90,13 @@ pub(super) struct At {
 /// Read all of a bank and check every checksum
 #[derive(Args, Debug)]
 pub(super) struct Verify {
+    /// The bank's folder
+    bank: PathBuf,
+}
+
+/// Keep what a bank is now beside its log, so that it opens at once (done by itself when much was changed)
+#[derive(Args, Debug)]
+pub(super) struct CheckpointCommand {
     /// The bank's folder
     bank: PathBuf,
 }
@@ -223,6 +230,17 @@ impl Info {
     }
 }
 
+impl CheckpointCommand {
+    pub(super) fn run(&self) -> Result<Status, Failure> {
+        // Opening to change would make a bank where there is none.
+        to_read(&self.bank)?;
+        let bank = to_change(&self.bank, "")?;
+        let sequence = bank.checkpoint().map_err(|e| Failure::file(&self.bank, e))?;
+        eprintln!("{}: checkpoint after change {sequence}", self.bank.display());
+        Ok(Status::NoMatch)
+    }
+}
+
 impl Verify {
     pub(super) fn run(&self) -> Result<Status, Failure> {
         let found = Bank::verify(&self.bank).map_err(|e| Failure::file(&self.bank, e))?;
@@ -238,6 +256,16 @@ impl Verify {
         }
         if found.bad_slots > 0 {
             writeln!(out, "one of the two marks of the log's end cannot be read, as after a loss of power")?;
+        }
+        match found.checkpoint {
+            Checkpoint::Sound { sequence } => writeln!(out, "checkpoint after change {sequence}: sound")?,
+            Checkpoint::Damaged => {
+                writeln!(
+                    out,
+                    "the checkpoint is damaged or of another version: `checkpoint` makes a new one"
+                )?;
+            }
+            _ => {}
         }
         Ok(Status::NoMatch)
     }

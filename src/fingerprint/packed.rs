@@ -29,9 +29,13 @@ impl Packed {
 
     /// The picture. The checksum of the whole is not looked at.
     pub(crate) fn picture(&self) -> Result<picture::Packed, FingerprintError> {
-        let length = self.picture_length()?;
-        let picture = self.0.slice(HEAD..HEAD + length).ok_or(FingerprintError::Length)?;
-        Ok(picture::Packed::new(picture)?)
+        let picture = self.picture_bytes(self.picture_length()?);
+        Ok(picture::Packed::new(picture.ok_or(FingerprintError::Length)?)?)
+    }
+
+    /// The bytes of the picture, which are so many. Nothing is read.
+    pub(crate) fn picture_bytes(&self, length: usize) -> Option<Bytes> {
+        self.0.slice(HEAD..HEAD.checked_add(length)?)
     }
 
     /// The sound, which has a checksum of its own.

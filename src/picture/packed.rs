@@ -40,6 +40,26 @@ impl Packed {
         Ok(Self { bytes, starts: starts.into(), checksum })
     }
 
+    /// Bytes of which [`starts`](Self::starts) and [`checksum`](Self::checksum) are known, so that they are not read.
+    pub(crate) fn known(bytes: Bytes, starts: Vec<u32>, checksum: u32) -> Self {
+        Self { bytes, starts: starts.into(), checksum }
+    }
+
+    /// The ordinal of the first feature of each key frame, and the number of features.
+    pub(crate) fn starts(&self) -> &[u32] {
+        &self.starts
+    }
+
+    /// The number of bytes.
+    pub(crate) fn length(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// CRC-32 of the bytes.
+    pub(crate) fn checksum(&self) -> u32 {
+        self.checksum
+    }
+
     /// The number of features.
     pub(crate) fn features(&self) -> usize {
         self.starts.last().map_or(0, |&end| end as usize)

@@ -24,12 +24,14 @@ mod track;
 mod votes;
 
 use super::{RefId, Segment};
+use crate::index::{self, Stored};
 use crate::picture::{Packed, Print, Probe};
 use geometry::Cluster;
 use references::References;
 use sight::Sight;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 use votes::Vote;
 
@@ -55,6 +57,32 @@ impl PictureSpace {
     /// Adds the pictures of many references, which is much cheaper than one by one; the numbers must be new.
     pub(crate) fn extend(&mut self, prints: impl IntoIterator<Item = (RefId, Packed)>) {
         self.references.extend(prints);
+    }
+
+    /// The space whose features were stored. The prints are those of all its references.
+    pub(crate) fn from_stored(
+        parts: impl IntoIterator<Item = Stored<2>>,
+        prints: impl IntoIterator<Item = (RefId, Packed)>,
+    ) -> Self {
+        Self { references: References::from_stored(parts, prints) }
+    }
+
+    /// What is to be stored to make the same space of it, beside the prints.
+    ///
+    /// # Errors
+    /// If there is no memory to sort what was added last.
+    pub(crate) fn stored(&self) -> io::Result<Vec<Stored<2>>> {
+        self.references.stored()
+    }
+
+    /// Puts a segment in the place of one with the same content.
+    pub(crate) fn replace(&self, segment: &Arc<index::Segment<2>>, same: &Arc<index::Segment<2>>) {
+        self.references.replace(segment, same);
+    }
+
+    /// The numbers and prints of all references.
+    pub(crate) fn prints(&self) -> impl Iterator<Item = (RefId, &Packed)> {
+        self.references.iter()
     }
 
     /// Takes a reference out.

@@ -1,16 +1,17 @@
 //! The references of a picture space, and the index of their features.
 
 use super::RefId;
-use crate::index::{Code, Index};
+use crate::index::{Code, Index, Segment, Stored};
 use crate::persistent::Map;
 use crate::picture::{Feature, Packed, Print};
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The share of the references, one in so many, that may have gone while the index still holds them.
 const SWEPT: usize = 64;
 
-/// Features that are sorted together where many references are added at once: a few gigabytes at a time.
-const TOGETHER: usize = 1 << 25;
+/// Features that are sorted together where many references are added at once: in two gigabytes.
+const TOGETHER: usize = 1 << 24;
 
 /// References that clones share, all but those in which they differ.
 ///
@@ -78,6 +79,36 @@ fn pairs(reference: RefId, print: &Packed) -> impl Iterator<Item = (Code<2>, u64
 }
 
 impl References {
+    /// References whose features were stored.
+    pub(super) fn from_stored(
+        parts: impl IntoIterator<Item = Stored<2>>,
+        prints: impl IntoIterator<Item = (RefId, Packed)>,
+    ) -> Self {
+        let index = Arc::new(Indexed { codes: Index::from_stored(parts), gone: Mutex::default() });
+        let mut all = Self { index: Arc::clone(&index), ..Self::default() };
+        for (id, print) in prints {
+            all.features += print.features();
+            all.known.insert(id, Arc::new(Reference { print, id, index: Arc::clone(&index) }));
+        }
+        all
+    }
+
+    /// The index's segments, without what no clone has.
+    pub(super) fn stored(&self) -> io::Result<Vec<Stored<2>>> {
+        self.sweep_to(0);
+        self.index.codes.stored()
+    }
+
+    /// Puts a segment in the place of one with the same content.
+    pub(super) fn replace(&self, segment: &Arc<Segment<2>>, same: &Arc<Segment<2>>) {
+        self.index.codes.replace(segment, same);
+    }
+
+    /// The numbers and prints of all references.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (RefId, &Packed)> {
+        self.known.iter().map(|(id, reference)| (*id, &reference.print))
+    }
+
     /// Adds references whose numbers are new, and sorts the features of all of them together.
     pub(super) fn extend(&mut self, prints: impl IntoIterator<Item = (RefId, Packed)>) {
         self.sweep();
@@ -102,8 +133,13 @@ impl References {
 
     /// Takes out of the index what no clone has, when that is worth a pass through the index.
     fn sweep(&self) {
+        self.sweep_to(self.known.len() / SWEPT);
+    }
+
+    /// Takes out of the index what no clone has, if that is more than so many references.
+    fn sweep_to(&self, most: usize) {
         let mut gone = self.index.gone();
-        if gone.len() <= self.known.len() / SWEPT {
+        if gone.len() <= most {
             return;
         }
         let swept = std::mem::take(&mut *gone);

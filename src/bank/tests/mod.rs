@@ -1,5 +1,6 @@
 //! The bank as its users see it, on a real folder.
 
+mod checkpoint;
 mod crash;
 mod damage;
 mod events;

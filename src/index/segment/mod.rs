@@ -3,7 +3,6 @@
 mod batch;
 mod batch_plan;
 mod build;
-mod bytes;
 mod file;
 mod fold;
 mod layout;
@@ -15,7 +14,8 @@ pub(super) use search::Scratch;
 
 use super::Code;
 use super::kernel::{Level, Prints};
-use bytes::cast;
+use crate::plain::cast;
+use crate::shared::Bytes;
 use layout::{Counts, Layout};
 use memmap2::{Mmap, MmapMut};
 use std::path::{Path, PathBuf};
@@ -35,6 +35,8 @@ pub struct Segment<const W: usize> {
 enum Memory {
     Own(MmapMut),
     File(Mmap),
+    /// A file that somebody else mapped.
+    Shared(Bytes),
 }
 
 impl Memory {
@@ -42,6 +44,7 @@ impl Memory {
         match self {
             Self::Own(memory) => memory,
             Self::File(file) => file,
+            Self::Shared(bytes) => bytes,
         }
     }
 }
