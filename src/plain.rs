@@ -22,7 +22,7 @@ pub(crate) const ALIGN: usize = 64;
 pub(crate) unsafe trait Plain: Copy {}
 
 #[allow(unsafe_code)]
-mod plain {
+mod numbers {
     use super::Plain;
     // SAFETY: a number without padding.
     unsafe impl Plain for u16 {}

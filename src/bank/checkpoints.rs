@@ -4,7 +4,7 @@ use super::checkpoint::{self, Files};
 use super::disk::Disk;
 use super::log::Mark;
 use super::view::View;
-use super::{Bank, CheckpointError, Home};
+use super::{Bank, CheckpointError, Home, watch};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +23,13 @@ pub(super) struct Checkpoints {
     worker: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// A bank as it is where its log ends.
+pub(super) struct Content {
+    disk: Arc<dyn Disk>,
+    mark: Mark,
+    view: Arc<View>,
+}
+
 impl Checkpoints {
     pub(super) fn new(files: Files) -> Self {
         let due = AtomicU64::new(files.place.end + DUE);
@@ -39,16 +46,15 @@ impl Bank {
     pub fn checkpoint(&self) -> Result<u64, CheckpointError> {
         // Whoever comes second comes with the newer bank.
         let mut files = self.checkpoints.files.lock().unwrap_or_else(PoisonError::into_inner);
-        let (disk, mark, view) = self.marked(&self.home())?;
-        write(&*disk, mark, &view, &mut files)?;
-        self.checkpoints.due.store(mark.place.end + DUE, Ordering::Relaxed);
-        Ok(mark.place.sequence)
+        let now = self.content(&self.home())?;
+        now.write(&mut files)?;
+        self.checkpoints.due.store(now.mark.place.end + DUE, Ordering::Relaxed);
+        Ok(now.mark.place.sequence)
     }
 
-    /// The bank as it is where its log ends.
-    fn marked(&self, home: &Home) -> Result<(Arc<dyn Disk>, Mark, Arc<View>), CheckpointError> {
+    pub(super) fn content(&self, home: &Home) -> Result<Content, CheckpointError> {
         let Home::Disk(log) = home else { return Err(CheckpointError::NoLog) };
-        Ok((Arc::clone(log.disk()), log.mark()?, self.view()))
+        Ok(Content { disk: Arc::clone(log.disk()), mark: log.mark()?, view: self.view() })
     }
 
     /// Starts to write a checkpoint in the background, if one is due and none is being written.
@@ -62,29 +68,26 @@ impl Bank {
         if worker.as_ref().is_some_and(|worker| !worker.is_finished()) {
             return;
         }
-        let Ok((disk, mark, view)) = self.marked(home) else { return };
+        let Ok(now) = self.content(home) else { return };
         // Where it fails, the bank is as good as before; it is tried again when as much was changed once more.
-        due.store(mark.place.end + DUE, Ordering::Relaxed);
+        due.store(now.mark.place.end + DUE, Ordering::Relaxed);
         let files = Arc::clone(files);
         let work = move || {
             let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);
-            super::watch::checkpoint(|| write(&*disk, mark, &view, &mut files));
+            watch::checkpoint(|| now.write(&mut files));
         };
         *worker = thread::Builder::new().name("checkpoint".into()).spawn(work).ok();
     }
 }
 
-fn write(disk: &dyn Disk, mark: Mark, view: &View, files: &mut Files) -> io::Result<()> {
-    if files.place.sequence >= mark.place.sequence {
-        return Ok(());
+impl Content {
+    pub(super) fn write(&self, files: &mut Files) -> io::Result<()> {
+        let Self { disk, mark, view } = self;
+        if files.place.sequence >= mark.place.sequence {
+            return Ok(());
+        }
+        checkpoint::write(&**disk, view, view.spaces(), *mark, files)
     }
-    let was_ready = view.is_ready();
-    checkpoint::write(disk, view, view.spaces(), mark, files)?;
-    if !was_ready {
-        // Nobody has searched yet: who does, or writes the next checkpoint, begins from here.
-        view.begin_from(view.spaces().clone());
-    }
-    Ok(())
 }
 
 impl Drop for Checkpoints {

@@ -6,9 +6,8 @@ use super::watch;
 use crate::align::{PictureSpace, RefId, Segment, SoundSpace};
 use crate::decide::fuse;
 use crate::fingerprint::Probe;
-use arc_swap::ArcSwapOption;
 use std::ops::Deref;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// A catalogue that can be searched.
 ///
@@ -16,8 +15,9 @@ use std::sync::{Arc, OnceLock};
 #[derive(Clone, Debug, Default)]
 pub(super) struct View {
     catalogue: Catalogue,
-    /// Where to begin from to make `spaces`. All views of a bank have it together, until one of them has begun.
-    base: Arc<ArcSwapOption<Base>>,
+    /// Where to begin from to make `spaces`: what a checkpoint held, or another view of the same bank has made. Views
+    /// share an index, so that no two of them may begin to add the same references to it.
+    base: Arc<Mutex<Option<Base>>>,
     spaces: OnceLock<Spaces>,
 }
 
@@ -80,17 +80,10 @@ impl From<Catalogue> for View {
 }
 
 impl View {
-    /// A catalogue that was searched by `spaces`, to be changed before it is searched again.
+    /// A catalogue that is searched by `spaces`, to be changed before it is searched.
     pub(super) fn resumed(catalogue: Catalogue, spaces: Spaces) -> Self {
-        let view = Self::from(catalogue);
-        view.begin_from(spaces);
-        view
-    }
-
-    /// Lets this view and those after it begin from what is searched now, until one of them has.
-    pub(super) fn begin_from(&self, spaces: Spaces) {
-        let Catalogue { sequence, .. } = self.catalogue;
-        self.base.store(Some(Arc::new(Base { spaces, sequence, next: self.catalogue.next() })));
+        let base = Base { spaces, sequence: catalogue.sequence, next: catalogue.next() };
+        Self { catalogue, base: Arc::new(Mutex::new(Some(base))), spaces: OnceLock::new() }
     }
 
     /// The same with another catalogue.
@@ -103,6 +96,10 @@ impl View {
     pub(super) fn after(&self, events: &[Logged]) -> Self {
         let mut next = self.clone();
         events.iter().for_each(|event| next.apply(event));
+        if let (true, Ok(mut base)) = (self.spaces.get().is_some(), self.base.try_lock()) {
+            // Nobody begins from there any more, and it would keep what is removed.
+            *base = None;
+        }
         next
     }
 
@@ -127,19 +124,15 @@ impl View {
     /// What is searched, made where it is missing.
     pub(super) fn spaces(&self) -> &Spaces {
         self.spaces.get_or_init(|| {
-            let base = self.base.load_full().filter(|base| base.sequence <= self.catalogue.sequence);
-            let spaces = Spaces::of(self, base.as_deref());
-            if base.is_some() {
-                // It would keep what is removed from now on.
-                self.base.store(None);
+            let mut base = self.base.lock().unwrap_or_else(PoisonError::into_inner);
+            let sequence = self.catalogue.sequence;
+            let is_later = base.as_ref().is_some_and(|base| base.sequence > sequence);
+            let spaces = Spaces::of(self, base.as_ref().filter(|_| !is_later));
+            if !is_later {
+                *base = Some(Base { spaces: spaces.clone(), sequence, next: self.catalogue.next() });
             }
             spaces
         })
-    }
-
-    /// Whether it can be searched at once.
-    pub(super) fn is_ready(&self) -> bool {
-        self.spaces.get().is_some()
     }
 
     /// Gets ready to be searched at once.

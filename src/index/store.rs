@@ -113,10 +113,14 @@ impl<const W: usize> Index<W> {
         Ok(stored)
     }
 
-    /// The index of what was [stored](Self::stored).
-    pub(crate) fn from_stored(parts: impl IntoIterator<Item = Stored<W>>) -> Self {
+    /// The index of what was [stored](Self::stored), less the ids from `end` on.
+    pub(crate) fn from_stored(parts: impl IntoIterator<Item = Stored<W>>, end: u64) -> Self {
         let index = Self::default();
-        parts.into_iter().for_each(|part| index.attach(Part::less(part.segment, &part.removed, part.live)));
+        for Stored { segment, removed, live } in parts {
+            let mut part = Part::less(segment, &removed, live);
+            part.remove(&(end..=u64::MAX));
+            index.attach(part);
+        }
         index
     }
 

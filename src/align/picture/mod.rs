@@ -59,12 +59,13 @@ impl PictureSpace {
         self.references.extend(prints);
     }
 
-    /// The space whose features were stored. The prints are those of all its references.
+    /// The space whose features were stored. The prints are those of all its references, the next of which is to be `next`.
     pub(crate) fn from_stored(
         parts: impl IntoIterator<Item = Stored<2>>,
         prints: impl IntoIterator<Item = (RefId, Packed)>,
+        next: RefId,
     ) -> Self {
-        Self { references: References::from_stored(parts, prints) }
+        Self { references: References::from_stored(parts, prints, next) }
     }
 
     /// What is to be stored to make the same space of it, beside the prints.

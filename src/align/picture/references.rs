@@ -79,12 +79,14 @@ fn pairs(reference: RefId, print: &Packed) -> impl Iterator<Item = (Code<2>, u64
 }
 
 impl References {
-    /// References whose features were stored.
+    /// References whose features were stored, perhaps among those of others with numbers from `next` on.
     pub(super) fn from_stored(
         parts: impl IntoIterator<Item = Stored<2>>,
         prints: impl IntoIterator<Item = (RefId, Packed)>,
+        next: RefId,
     ) -> Self {
-        let index = Arc::new(Indexed { codes: Index::from_stored(parts), gone: Mutex::default() });
+        let codes = Index::from_stored(parts, u64::from(next) << 32);
+        let index = Arc::new(Indexed { codes, gone: Mutex::default() });
         let mut all = Self { index: Arc::clone(&index), ..Self::default() };
         for (id, print) in prints {
             all.features += print.features();
@@ -93,7 +95,7 @@ impl References {
         all
     }
 
-    /// The index's segments, without what no clone has.
+    /// The index's segments, without what no clone has. There may be more in them than this clone has.
     pub(super) fn stored(&self) -> io::Result<Vec<Stored<2>>> {
         self.sweep_to(0);
         self.index.codes.stored()

@@ -17,6 +17,9 @@ const FULL: usize = 1 << 16;
 /// Times that a part is at least as long as the next.
 const SHORTER: usize = 8;
 
+/// Words of a part that is merged no more, so that upkeep takes bounded memory: 300 hours.
+const LARGE: usize = 1 << 24;
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Parts {
     parts: Vec<Part>,
@@ -147,9 +150,8 @@ impl Parts {
             return;
         }
         let (mut start, mut sum) = (self.parts.len(), 0);
-        while let Some(part) =
-            self.parts[..start].last().filter(|part| part.len() < SHORTER * sum || sum == 0)
-        {
+        let is_short = |part: &Part, sum| part.len() < LARGE && (part.len() < SHORTER * sum || sum == 0);
+        while let Some(part) = self.parts[..start].last().filter(|part| is_short(part, sum)) {
             sum += part.len();
             start -= 1;
         }

@@ -53,9 +53,10 @@ impl Tracks {
     ) -> Option<Self> {
         let used = spans.iter().filter(|(_, span)| !span.range.is_empty());
         let owners: BTreeMap<usize, RefId> = used.clone().map(|(id, span)| (span.range.start, *id)).collect();
-        let ends = owners.values().map(|id| spans[id].range.end);
+        let mut ends = owners.values().map(|id| spans[id].range.end);
         let are_apart = owners.keys().skip(1).zip(ends.clone()).all(|(&next, end)| end <= next);
-        let is_whole = owners.len() == used.count() && are_apart && ends.last().unwrap_or(0) <= words.len();
+        let is_whole =
+            owners.len() == used.count() && are_apart && ends.next_back().unwrap_or(0) <= words.len();
         let table = table.map_or_else(OnceLock::new, OnceLock::from);
         is_whole.then(|| Self { words, spans, owners, table })
     }

@@ -232,7 +232,7 @@ fn resume(disk: &dyn Disk, file: &dyn DiskFile, log: &dyn DiskFile) -> io::Resul
         files.segments.push((Arc::clone(&segment), entry.name));
         stored.push(Stored { segment, removed, live });
     }
-    let picture = PictureSpace::from_stored(stored, prints);
+    let picture = PictureSpace::from_stored(stored, prints, catalogue.next());
     let mut stored = Vec::new();
     for (entry, gone) in tracks {
         let Some(tracks) = Tracks::from_bytes(&open(disk, &entry)?) else { return Ok(None) };

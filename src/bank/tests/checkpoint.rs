@@ -1,6 +1,7 @@
 //! Opening from a checkpoint gives the bank that the log makes; a checkpoint that is none is passed over.
 
 use super::{NOW, content, fingerprint_of, probes};
+use crate::bank::checkpoint::Files;
 use crate::bank::{Added, Bank, ChangeError, Checkpoint, CheckpointError, OpenError};
 use crate::decide::Verdict;
 use std::fs;
@@ -119,6 +120,41 @@ fn a_bank_that_nobody_searched_goes_on_from_its_checkpoint_as_well() {
     bank.remove("four").unwrap();
     assert_eq!(verdicts(&bank), verdicts(&without_checkpoint(folder.path())));
     assert_eq!(checkpoint(folder.path()), Checkpoint::Sound { sequence: 6 });
+}
+
+#[test]
+fn what_is_added_while_a_checkpoint_is_written_is_there_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let bank = bank(folder.path());
+    bank.prepare();
+    bank.add("four", "", fingerprint_of(4)).unwrap();
+    let then = bank.content(&bank.home()).unwrap();
+    bank.add("two", "", fingerprint_of(2)).unwrap();
+    bank.remove("one").unwrap();
+    then.write(&mut Files::default()).unwrap();
+    let verdicts_then = verdicts(&bank);
+    drop((then, bank));
+    assert_eq!(checkpoint(folder.path()), Checkpoint::Sound { sequence: 5 });
+    let bank = Bank::open(folder.path()).unwrap();
+    assert_eq!(bank.sequence(), 7);
+    assert_eq!(verdicts(&bank), verdicts_then);
+    assert_eq!(verdicts(&bank), verdicts(&without_checkpoint(folder.path())));
+}
+
+#[test]
+fn views_that_begin_from_one_checkpoint_do_not_disturb_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(bank(folder.path()));
+    let bank = Bank::open(folder.path()).unwrap();
+    bank.add("four", "", fingerprint_of(4)).unwrap();
+    let early = bank.view();
+    bank.remove("one").unwrap();
+    let late = bank.view();
+    assert!(!early.search(&probes()[0]).is_empty());
+    drop(early);
+    assert!(late.search(&probes()[0]).is_empty());
+    bank.add("two", "", fingerprint_of(2)).unwrap();
+    assert_eq!(verdicts(&bank), verdicts(&without_checkpoint(folder.path())));
 }
 
 #[test]
