@@ -96,7 +96,7 @@ impl View {
     pub(super) fn after(&self, events: &[Logged]) -> Self {
         let mut next = self.clone();
         events.iter().for_each(|event| next.apply(event));
-        if let (true, Ok(mut base)) = (self.spaces.get().is_some(), self.base.try_lock()) {
+        if let (Some(_), Ok(mut base)) = (next.spaces.get(), self.base.try_lock()) {
             // Nobody begins from there any more, and it would keep what is removed.
             *base = None;
         }
