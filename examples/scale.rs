@@ -50,16 +50,21 @@ fn main() -> Result<(), Box<dyn Error>> {
         bytes as f64 / minutes / 1e3
     );
 
-    let before = memory::resident();
-    let start = Instant::now();
+    let before = (memory::resident(), memory::own());
+    let start = (Instant::now(), cpu_time());
     let bank = Bank::open(folder)?;
-    let told = |what: &str, start: Instant| {
-        let more = memory::resident() - before;
-        let (seconds, each) = (start.elapsed().as_secs_f64(), more / minutes / 1e3);
-        println!("{what} in {seconds:.2} s, resident {:.0} MB more, {each:.1} kB a minute", more / 1e6);
+    let told = |what: &str, (start, cpu): (Instant, Duration)| {
+        let cpu = (cpu_time() - cpu).as_secs_f64();
+        let (all, own) = (memory::resident() - before.0, memory::own() - before.1);
+        let (seconds, each) = (start.elapsed().as_secs_f64(), own / minutes / 1e3);
+        println!(
+            "{what} in {seconds:.2} s (CPU {cpu:.2}), resident {:.0} MB more, without page cache {:.0} MB, {each:.1} kB a minute",
+            all / 1e6,
+            own / 1e6,
+        );
     };
     told("opened", start);
-    let start = Instant::now();
+    let start = (Instant::now(), cpu_time());
     bank.prepare();
     told("ready to be searched", start);
 
@@ -72,7 +77,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     search(&bank, &searched);
     add(&bank, &films, &searched)?;
-    println!("resident {:.0} MB at the end, with what changes need", (memory::resident() - before) / 1e6);
+    let (all, own) = (memory::resident() - before.0, memory::own() - before.1);
+    println!("resident {:.0} MB at the end, without page cache {:.0} MB", all / 1e6, own / 1e6);
     Ok(())
 }
 
@@ -92,7 +98,9 @@ fn make(films: &Films, clips: &[String], count: u64, folder: &str) -> Result<(),
     for number in 0..count {
         bank.add(&format!("film {number}"), "", films.film(number, SECONDS))?;
     }
-    println!("made in {:.1} s", start.elapsed().as_secs_f64());
+    let (made, start) = (start.elapsed().as_secs_f64(), Instant::now());
+    bank.checkpoint()?;
+    println!("made in {made:.1} s, checkpoint in {:.1} s", start.elapsed().as_secs_f64());
     Ok(())
 }
 

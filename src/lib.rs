@@ -72,6 +72,8 @@ mod key;
 pub mod media;
 mod persistent;
 pub mod picture;
+mod plain;
+mod shared;
 pub mod sound;
 
 pub use bank::Bank;

@@ -13,8 +13,7 @@ type State = (Vec<(String, About, f64, u64)>, Policies, u64);
 
 fn state(bank: &Bank) -> State {
     let references = bank.list();
-    let told =
-        references.iter().map(|r| (r.name.clone(), r.about.clone(), r.fingerprint.duration, r.sequence));
+    let told = references.iter().map(|r| (r.name.clone(), r.about.clone(), r.duration, r.sequence));
     (told.collect(), bank.policies(), bank.sequence())
 }
 

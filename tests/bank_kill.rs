@@ -55,6 +55,9 @@ fn change_for_ever(dir: &Path) {
             }
             (false, name) => bank.remove(&name).expect("a known name"),
         }
+        if number % 5 == 0 {
+            bank.checkpoint().expect("a checkpoint can be written");
+        }
         if writeln!(out, "{number}").and_then(|()| out.flush()).is_err() {
             return;
         }
@@ -95,7 +98,7 @@ fn kill_once(dir: &Path, model: &mut Model, round: u64) -> u64 {
         apply(model, number);
     }
     let bank = Bank::open(dir).expect("a bank opens after every kill");
-    let found: Model = bank.list().iter().map(|r| (r.name.clone(), r.fingerprint.duration as u64)).collect();
+    let found: Model = bank.list().iter().map(|r| (r.name.clone(), r.duration as u64)).collect();
     if found != *model {
         // One change may have been made and killed before it was told.
         let next = bank.sequence() - 1;

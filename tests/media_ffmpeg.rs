@@ -176,10 +176,10 @@ fn rotation_is_honoured() {
 fn pixels_become_square_and_pictures_small() {
     let bench = Bench::new();
     for (input, want) in [
-        ("testsrc2=size=1280x720:rate=8:duration=0.5", (640, 360)),
+        ("testsrc2=size=1280x720:rate=8:duration=0.5", (960, 540)),
         ("testsrc2=size=200x300:rate=8:duration=0.5,setsar=1/2", (100, 300)),
-        ("testsrc2=size=720x576:rate=8:duration=0.5,setsar=64/45", (640, 360)),
-        ("testsrc2=size=1000x10:rate=8:duration=0.5", (640, 6)),
+        ("testsrc2=size=720x576:rate=8:duration=0.5,setsar=64/45", (720, 405)),
+        ("testsrc2=size=1000x10:rate=8:duration=0.5", (960, 10)),
     ] {
         let (_, seen) =
             read(&bench.encode("clip.mkv", &format!("-f lavfi -i {input} -c:v ffv1 -pix_fmt yuv420p")));
@@ -253,7 +253,7 @@ fn the_stream_that_players_show_is_read() {
     assert_eq!(summary.warnings, [Warning::OneStreamOf { index: 0, of: 2, kind: "picture" }]);
     let (_, seen) =
         read(&bench.encode("second.mkv", &streams.replace("v:1 0", "v:0 0 -disposition:v:1 default")));
-    assert_eq!(seen.frames[0].width, 640);
+    assert_eq!(seen.frames[0].width, 960);
 }
 
 #[test]

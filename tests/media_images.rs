@@ -79,7 +79,7 @@ fn what_is_transparent_is_white() {
 #[test]
 fn large_images_are_shrunk() {
     let (_, seen) = read("a.png", &encoded(gradient(2000, 1000), image::ImageFormat::Png)).unwrap();
-    assert_eq!((seen.0[0].0, seen.0[0].1), (640, 320));
+    assert_eq!((seen.0[0].0, seen.0[0].1), (960, 480));
 }
 
 #[test]

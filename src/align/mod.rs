@@ -5,6 +5,7 @@ mod sound;
 
 pub use picture::PictureSpace;
 pub use sound::{BitErrors, SoundPlan, SoundSpace, bit_errors};
+pub(crate) use sound::{Stored as StoredTracks, Tracks};
 
 /// A stretch of time in seconds, `start <= end`.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]

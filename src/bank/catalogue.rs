@@ -1,10 +1,11 @@
 //! What a bank holds after some change, apart from what is needed to search it.
 
 use super::error::ChangeError;
-use super::event::{About, Change, Event};
+use super::event::{About, Change};
+use super::log::Logged;
 use crate::align::RefId;
 use crate::decide::{InForce, Policies};
-use crate::fingerprint::Fingerprint;
+use crate::fingerprint::{Fingerprint, FingerprintError, Packed, Spec};
 use crate::persistent::Map;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -23,8 +24,29 @@ pub struct Reference {
     pub added: SystemTime,
     /// The number of the change that banked it.
     pub sequence: u64,
+    /// Seconds, 0 for a still.
+    pub duration: f64,
+    /// A single picture without sound.
+    pub still: bool,
+    /// Where in the log its fingerprint is; 0 in a bank that has none.
+    pub(super) place: u64,
     /// What is kept of it.
-    pub fingerprint: Arc<Fingerprint>,
+    pub(super) packed: Packed,
+}
+
+impl Reference {
+    /// What is kept of it, read from the bank's log.
+    ///
+    /// # Errors
+    /// If the log was changed since it was opened.
+    pub fn fingerprint(&self) -> Result<Fingerprint, FingerprintError> {
+        self.packed.unpack()
+    }
+
+    /// Bytes of its fingerprint.
+    pub fn bytes(&self) -> usize {
+        self.packed.bytes().len()
+    }
 }
 
 /// All references and policies after the change `sequence`. Clones share what they have in common.
@@ -46,14 +68,39 @@ pub(super) enum Effect {
     Nothing,
 }
 
+impl PartialEq for Catalogue {
+    fn eq(&self, other: &Self) -> bool {
+        (self.sequence, self.next, &self.policies) == (other.sequence, other.next, &other.policies)
+            && self.iter().eq(other.iter())
+    }
+}
+
 impl Catalogue {
+    /// What a checkpoint holds.
+    pub(super) fn resumed(
+        sequence: u64,
+        policies: Policies,
+        next: RefId,
+        references: Vec<(RefId, Reference)>,
+    ) -> Self {
+        let references: Map<RefId, Arc<Reference>> =
+            references.into_iter().map(|(id, reference)| (id, Arc::new(reference))).collect();
+        let ids = references.iter().map(|(id, reference)| (reference.name.as_str().into(), *id)).collect();
+        Self { sequence, policies, next, ids, references }
+    }
+
+    /// The number that the next reference gets.
+    pub(super) fn next(&self) -> RefId {
+        self.next
+    }
+
     /// Whether a change can be made.
     pub(super) fn permits(&self, change: &Change) -> Result<(), ChangeError> {
         match change {
             Change::Add { name, about, fingerprint } => {
                 check_name("the name", name)?;
                 check_about(about)?;
-                fingerprint.spec.check()?;
+                fingerprint.spec.check_against(Spec::CURRENT)?;
                 match self.get(name) {
                     Some(_) => Err(ChangeError::NameTaken { name: name.clone() }),
                     None => Ok(()),
@@ -90,19 +137,23 @@ impl Catalogue {
     }
 
     /// Makes a change that was found to be possible; one that is not is passed over.
-    pub(super) fn apply(&mut self, event: &Event) -> Effect {
+    pub(super) fn apply(&mut self, Logged { event, end, packed }: &Logged) -> Effect {
         self.sequence = event.sequence;
         match &event.change {
             Change::Add { name, .. } if self.ids.contains(&**name) => {}
             Change::Add { name, about, fingerprint } => {
                 let id = self.next;
                 self.next += 1;
+                let packed = packed.clone().unwrap_or_else(|| Packed::from(&**fingerprint));
                 let reference = Reference {
                     name: name.clone(),
                     about: about.clone(),
                     added: event.time,
                     sequence: event.sequence,
-                    fingerprint: Arc::clone(fingerprint),
+                    duration: fingerprint.duration,
+                    still: fingerprint.still,
+                    place: end.saturating_sub(packed.bytes().len() as u64),
+                    packed,
                 };
                 self.ids.insert(name.as_str().into(), id);
                 self.references.insert(id, Arc::new(reference));

@@ -2,9 +2,10 @@
 
 use super::catalogue::check_text;
 use super::event::{About, Change, Event};
+use super::log::Logged;
 use super::{Bank, ChangeError, Home, undo, watch};
 use crate::decide::Policy;
-use crate::fingerprint::Fingerprint;
+use crate::fingerprint::{Fingerprint, Packed};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -41,7 +42,7 @@ impl Bank {
         let mut home = self.home();
         let (name, mut about) = (name.to_owned(), about.into());
         let known = self.view().get(&name).cloned();
-        let Some(known) = known.filter(|known| *known.fingerprint == fingerprint) else {
+        let Some(known) = known.filter(|known| known.packed == Packed::from(&fingerprint)) else {
             self.make(&mut home, Change::Add { name, about, fingerprint: Arc::new(fingerprint) })?;
             return Ok(Added::New);
         };
@@ -113,7 +114,7 @@ impl Bank {
             Home::ReadOnly | Home::Reader(..) => return Err(ChangeError::ReadOnly),
             Home::Disk(log) => log,
         };
-        let inverse = undo::inverse(&self.view(), sequence, |each| log.events(each))?;
+        let inverse = undo::inverse(&self.view(), sequence, |each| log.events(|logged| each(logged.event)))?;
         self.write(&mut home, self.event(Some(sequence), inverse.clone()))?;
         Ok(inverse)
     }
@@ -155,20 +156,21 @@ impl Bank {
     /// Makes a change that is permitted: writes it down, then shows it.
     fn write(&self, home: &mut Home, event: Event) -> Result<(), ChangeError> {
         let permitted = self.view().permits(&event.change);
-        watch::change(&event.change, || {
+        let end = watch::change(&event.change, || {
             permitted?;
             match home {
-                Home::Memory => Ok(()),
+                Home::Memory => Ok(0),
                 Home::ReadOnly | Home::Reader(..) => Err(ChangeError::ReadOnly),
                 Home::Disk(log) => Ok(log.append(&event)?),
             }
         })?;
-        self.show(&[event]);
+        self.show(&[Logged { event, end, packed: None }]);
+        self.checkpoint_if_due(home);
         Ok(())
     }
 
     /// Makes changes visible, all at once, to every check that begins from now on. Nobody waits for anybody.
-    pub(super) fn show(&self, events: &[Event]) {
+    pub(super) fn show(&self, events: &[Logged]) {
         let view = self.view().after(events);
         watch::shown(view.sequence, view.len());
         self.view.store(Arc::new(view));

@@ -1,12 +1,15 @@
 //! What a bank asks of the file system: little enough that tests can put one in its place that fails and loses power.
 
+use crate::shared::Bytes;
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+#[cfg(not(unix))]
+use std::io::Read;
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// A folder.
-pub(super) trait Disk: Debug + Send {
+pub(super) trait Disk: Debug + Send + Sync {
     /// The names in the folder; [`io::ErrorKind::NotFound`] where there is no folder.
     fn names(&self) -> io::Result<Vec<String>>;
     /// Makes the folder, durably.
@@ -17,6 +20,8 @@ pub(super) trait Disk: Debug + Send {
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>>;
     /// Gives a file another name, in the place of one that has it.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    /// Takes a file's name away. Who has it open or mapped keeps it.
+    fn remove(&self, name: &str) -> io::Result<()>;
     /// Makes the names durable.
     fn sync(&self) -> io::Result<()>;
     /// Locks a file of the folder until the lock is dropped; `None` where somebody else holds it.
@@ -35,6 +40,8 @@ pub(super) trait DiskFile: Debug + Send + Sync {
     fn set_len(&self, length: u64) -> io::Result<()>;
     /// Makes all that was written durable.
     fn sync(&self) -> io::Result<()>;
+    /// The first `length` bytes, which nobody changes any more. Where they can be mapped, they are not read.
+    fn map(&self, length: u64) -> io::Result<Bytes>;
 }
 
 /// A folder of the operating system. What is made in it is for its owner alone.
@@ -84,6 +91,10 @@ impl Disk for Folder {
         fs::rename(self.0.join(from), self.0.join(to))
     }
 
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.0.join(name))
+    }
+
     fn sync(&self) -> io::Result<()> {
         sync_folder(&self.0)
     }
@@ -109,9 +120,14 @@ impl DiskFile for File {
     }
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
-        let mut file = self;
-        file.seek(SeekFrom::Start(offset))?;
-        file.read_exact(into)
+        #[cfg(unix)]
+        return std::os::unix::fs::FileExt::read_exact_at(self, into, offset);
+        #[cfg(not(unix))]
+        {
+            let mut file = self;
+            file.seek(SeekFrom::Start(offset))?;
+            file.read_exact(into)
+        }
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
@@ -127,13 +143,34 @@ impl DiskFile for File {
     fn sync(&self) -> io::Result<()> {
         self.sync_all()
     }
+
+    fn map(&self, length: u64) -> io::Result<Bytes> {
+        mapped::map(self, usize::try_from(length).map_err(|_| io::ErrorKind::OutOfMemory)?)
+    }
+}
+
+mod mapped {
+    use super::{Bytes, File, io};
+    use memmap2::MmapOptions;
+
+    /// Maps the first bytes of a file for reading.
+    #[allow(unsafe_code)]
+    pub(super) fn map(file: &File, length: usize) -> io::Result<Bytes> {
+        if length == 0 {
+            return Ok(Bytes::default());
+        }
+        // SAFETY: what is mapped was acknowledged, or is a file that is written once: this crate neither changes nor cuts
+        // off either. Who does so from outside breaks the contract that the documentation of `Bank::open` states.
+        let mapped = unsafe { MmapOptions::new().len(length).map(file)? };
+        Ok(Bytes::new(mapped))
+    }
 }
 
 /// A file that is only read and lies in memory.
 #[derive(Debug)]
-pub(super) struct Bytes(pub(super) Vec<u8>);
+pub(super) struct InMemory(pub(super) Bytes);
 
-impl DiskFile for Bytes {
+impl DiskFile for InMemory {
     fn len(&self) -> io::Result<u64> {
         Ok(self.0.len() as u64)
     }
@@ -154,5 +191,10 @@ impl DiskFile for Bytes {
 
     fn sync(&self) -> io::Result<()> {
         Ok(())
+    }
+
+    fn map(&self, length: u64) -> io::Result<Bytes> {
+        let part = usize::try_from(length).ok().and_then(|length| self.0.slice(0..length));
+        part.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 }

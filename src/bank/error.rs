@@ -1,6 +1,6 @@
 //! What can go wrong with a bank.
 
-use crate::fingerprint::SpecMismatch;
+use crate::fingerprint::{FingerprintError, SpecMismatch};
 use std::io;
 
 /// Why a bank was not opened.
@@ -46,6 +46,33 @@ pub enum OpenError {
         /// What is wrong there.
         cause: String,
     },
+    /// A reference's fingerprint was changed since the bank was opened.
+    #[error("the fingerprint of {name:?} cannot be read any more: {cause}")]
+    Unreadable {
+        /// The reference.
+        name: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+}
+
+impl OpenError {
+    /// A fingerprint of the log that could be read before.
+    pub(super) fn unreadable(name: &str, cause: &FingerprintError) -> Self {
+        Self::Unreadable { name: name.to_owned(), cause: cause.to_string() }
+    }
+}
+
+/// Why a checkpoint was not written. The bank is as it was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// The operating system refused.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// The bank is in memory only, or was opened to be read.
+    #[error("the bank is not open for changes on a disk")]
+    NoLog,
 }
 
 /// Why a change was not written down.

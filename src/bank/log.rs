@@ -15,9 +15,12 @@ use super::disk::{Disk, DiskFile};
 use super::error::{LogError, OpenError};
 use super::event::Event;
 use super::record;
-use crate::fingerprint::{Cursor, FingerprintError, Spec};
+use crate::fingerprint::{Cursor, FingerprintError, Packed, Spec};
 use crate::key::KeyId;
+use crate::shared::Bytes;
 use std::io;
+use std::ops::Range;
+use std::sync::Arc;
 
 const NAME: &str = "changes.log";
 const UNFINISHED: &str = "changes.log.new";
@@ -31,9 +34,10 @@ const START: u64 = 3 * PAGE;
 /// A log that can be written, locked against a second writer.
 #[derive(Debug)]
 pub(super) struct Log {
+    disk: Arc<dyn Disk>,
     file: Box<dyn DiskFile>,
     _lock: Box<dyn std::fmt::Debug + Send + Sync>,
-    end: u64,
+    place: Place,
     slot: u64,
     broken: bool,
 }
@@ -54,6 +58,41 @@ impl Default for Place {
     }
 }
 
+/// A place, and by what it is known to be one of this log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) place: Place,
+    /// The checksum of the record before it, which covers the record's number; 0 before the first one.
+    pub(super) checksum: u32,
+}
+
+impl Mark {
+    pub(super) fn read(log: &dyn DiskFile, place: Place) -> io::Result<Self> {
+        let mut sum = [0; record::TAIL];
+        if place != Place::default() {
+            let at = place.end.checked_sub(record::TAIL as u64).filter(|&at| at >= START);
+            log.read_at(at.ok_or(io::ErrorKind::InvalidData)?, &mut sum)?;
+        }
+        Ok(Self { place, checksum: u32::from_le_bytes(sum) })
+    }
+}
+
+/// Where to begin to read a log, and what to do with its events.
+pub(super) trait Replay {
+    /// Told once, before all events.
+    fn begin(&mut self, _disk: &dyn Disk, _log: &dyn DiskFile) -> Place {
+        Place::default()
+    }
+
+    fn each(&mut self, logged: Logged);
+}
+
+impl<F: FnMut(Logged)> Replay for F {
+    fn each(&mut self, logged: Logged) {
+        self(logged);
+    }
+}
+
 /// What was found in a log, apart from its events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
@@ -67,6 +106,16 @@ pub(super) struct Found {
     slot: u64,
 }
 
+/// An event that was read.
+#[derive(Clone, Debug)]
+pub(super) struct Logged {
+    pub(super) event: Event,
+    /// Behind the content of its record, at the end of which a fingerprint is; 0 without a log.
+    pub(super) end: u64,
+    /// The fingerprint of an addition, where it lies in a part of the log that will not change any more.
+    pub(super) packed: Option<Packed>,
+}
+
 /// What the slots tell.
 #[derive(Clone, Copy)]
 struct Acknowledged {
@@ -78,7 +127,7 @@ struct Acknowledged {
 
 impl Log {
     /// Opens the log of a folder for writing, makes both where they are missing, and tells all events.
-    pub(super) fn open(disk: &dyn Disk, each: impl FnMut(Event)) -> Result<(Self, Found), OpenError> {
+    pub(super) fn open(disk: Arc<dyn Disk>, replay: &mut impl Replay) -> Result<(Self, Found), OpenError> {
         let names = match disk.names() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 disk.make()?;
@@ -93,44 +142,59 @@ impl Log {
         let lock = disk.lock(LOCK)?.ok_or(OpenError::Busy)?;
         // Another process may have made it before this one got the lock.
         if !disk.names()?.iter().any(|name| name == NAME) {
-            create(disk)?;
+            create(&*disk)?;
         }
         let file = disk.open(NAME, true)?;
-        let found = read(&*file, Place::default(), each)?;
+        let from = replay.begin(&*disk, &*file);
+        let found = read(&*file, from, |logged| replay.each(logged))?;
         if found.torn > 0 {
             file.set_len(found.place.end)?;
             file.sync()?;
         }
-        Ok((Self { file, _lock: lock, end: found.place.end, slot: found.slot, broken: false }, found))
+        Ok((Self { disk, file, _lock: lock, place: found.place, slot: found.slot, broken: false }, found))
     }
 
     /// Writes an event down. When this returns `Ok` no loss of power can take it back; when it returns an error the
-    /// event is not in the log.
-    pub(super) fn append(&mut self, event: &Event) -> Result<(), LogError> {
+    /// event is not in the log. Gives the byte behind the record's content.
+    pub(super) fn append(&mut self, event: &Event) -> Result<u64, LogError> {
         if self.broken {
             return Err(LogError::Broken);
         }
         let bytes = record::encode(event).ok_or(LogError::TooLarge)?;
-        let end = self.end + bytes.len() as u64;
-        if let Err(error) = self.file.write_at(self.end, &bytes).and_then(|()| self.file.sync()) {
+        let start = self.place.end;
+        let end = start + bytes.len() as u64;
+        if let Err(error) = self.file.write_at(start, &bytes).and_then(|()| self.file.sync()) {
             // After a failed sync nobody knows what is on the disk, so what was written has to go, durably. Where that
             // fails as well, the next to open the log will see what is left of it.
-            self.broken = self.file.set_len(self.end).and_then(|()| self.file.sync()).is_err();
+            self.broken = self.file.set_len(start).and_then(|()| self.file.sync()).is_err();
             return Err(LogError::Io(error));
         }
-        self.end = end;
+        self.place = Place { end, sequence: event.sequence };
         // It stays unsynced, and it is no error where it fails: an older end only makes a torn tail and corruption of the
         // last records harder to tell apart. A slot that was half written is tried again before the other is touched.
         if self.file.write_at(self.slot, &slot(end, event.sequence)).is_ok() {
             self.slot = 3 * PAGE - self.slot;
         }
-        Ok(())
+        Ok(end - record::TAIL as u64)
     }
-}
 
-impl Log {
+    /// The folder that it is in.
+    pub(super) fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
+    }
+
+    /// Its end.
+    pub(super) fn place(&self) -> Place {
+        self.place
+    }
+
+    /// Its end, to be known again.
+    pub(super) fn mark(&self) -> io::Result<Mark> {
+        Mark::read(&*self.file, self.place)
+    }
+
     /// Tells all events once more.
-    pub(super) fn events(&self, each: impl FnMut(Event)) -> Result<(), OpenError> {
+    pub(super) fn events(&self, each: impl FnMut(Logged)) -> Result<(), OpenError> {
         read(&*self.file, Place::default(), each).map(|_| ())
     }
 }
@@ -142,17 +206,18 @@ impl Drop for Log {
     }
 }
 
-/// Tells all events of a folder's log from a place on. Somebody else may be writing it.
-pub(super) fn read_only(
-    disk: &dyn Disk,
-    from: Place,
-    mut each: impl FnMut(Event),
-) -> Result<Found, OpenError> {
-    let file = disk.open(NAME, false).map_err(|error| match error.kind() {
+/// Tells all events of a folder's log. Somebody else may be writing it.
+pub(super) fn read_only(disk: &dyn Disk, replay: &mut impl Replay) -> Result<Found, OpenError> {
+    let file = open_read_only(disk)?;
+    let from = replay.begin(disk, &*file);
+    read(&*file, from, |logged| replay.each(logged))
+}
+
+pub(super) fn open_read_only(disk: &dyn Disk) -> Result<Box<dyn DiskFile>, OpenError> {
+    disk.open(NAME, false).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => OpenError::Missing,
         _ => OpenError::Io(error),
-    })?;
-    read(&*file, from, &mut each)
+    })
 }
 
 /// Makes an empty log that is either whole or not there.
@@ -189,7 +254,7 @@ fn slot(end: u64, sequence: u64) -> Vec<u8> {
 pub(super) fn read(
     file: &dyn DiskFile,
     from: Place,
-    mut each: impl FnMut(Event),
+    mut each: impl FnMut(Logged),
 ) -> Result<Found, OpenError> {
     check_head(file)?;
     let acknowledged = slots(file)?;
@@ -199,6 +264,7 @@ pub(super) fn read(
         return Err(OpenError::Corrupt { offset: length, cause: "the file was cut off".to_owned() });
     }
     let Place { end: mut at, mut sequence } = from;
+    let mapped = if acknowledged.end > from.end { file.map(acknowledged.end)? } else { Bytes::default() };
     let mut buffer = Vec::new();
     while at < length {
         let Some((number, content)) = whole_record(file, at, length, &mut buffer)? else {
@@ -213,19 +279,25 @@ pub(super) fn read(
             let cause = format!("change {number} follows change {sequence}");
             return Err(OpenError::Corrupt { offset: at, cause });
         }
-        let event = record::decode(number, content).map_err(|error| match error {
+        let (event, packed) = record::decode(number, content).map_err(|error| match error {
             super::EventError::Fingerprint(FingerprintError::Spec(mismatch)) => OpenError::Spec(mismatch),
             error => OpenError::Corrupt { offset: at, cause: format!("change {number}: {error}") },
         })?;
-        each(event);
+        let end = at + (record::HEAD + content.len()) as u64;
+        let packed = mapped_part(&mapped, end - packed as u64..end).filter(|_| packed > 0).map(Packed::new);
+        each(Logged { event, end, packed });
         sequence = number;
-        at += (record::HEAD + content.len() + record::TAIL) as u64;
+        at = end + record::TAIL as u64;
     }
     if at < acknowledged.end || sequence < acknowledged.sequence {
         return Err(OpenError::Corrupt { offset: at, cause: "changes are missing".to_owned() });
     }
     let place = Place { end: at, sequence };
     Ok(Found { place, torn: length - at, bad_slots: acknowledged.bad, slot: acknowledged.next_slot })
+}
+
+fn mapped_part(mapped: &Bytes, range: Range<u64>) -> Option<Bytes> {
+    mapped.slice(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?)
 }
 
 fn check_head(file: &dyn DiskFile) -> Result<(), OpenError> {

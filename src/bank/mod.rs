@@ -3,7 +3,8 @@
 //! A bank is the log of its changes. Each is on the disk before it is acknowledged, and all of them replayed give the bank
 //! again: here ([`Bank::open`]), as it was ([`Bank::open_at`]), or elsewhere ([`Bank::replicate`]). One process may change
 //! a bank; any number may read it, and [catch up](Bank::refresh) with it. The bytes of the log, version 2, are told at the
-//! head of `log.rs` and `record.rs`.
+//! head of `log.rs` and `record.rs`. A [checkpoint](Bank::checkpoint) beside it holds what the log made so far: it is mapped
+//! when the bank is opened, so that a bank may be far larger than memory.
 //!
 //! | room | subject |
 //! |---|---|
@@ -11,12 +12,15 @@
 //! | `disk`, `log` | what is asked of a file system, and the file of all changes |
 //! | `catalogue` | what all changes make, and which are permitted |
 //! | `view` | how it is searched, and changes while it is read |
+//! | `checkpoint`, `checkpoints` | what is kept beside the log to open it faster, and when |
 //! | `open`, `change`, `undo` | what a bank is asked to do |
 //! | `ring` | the fingerprints of past uploads |
 //! | `watch` | metrics and spans |
 
 mod catalogue;
 mod change;
+mod checkpoint;
+mod checkpoints;
 mod disk;
 mod error;
 mod event;
@@ -32,9 +36,9 @@ mod watch;
 
 pub use catalogue::Reference;
 pub use change::Added;
-pub use error::{ChangeError, LogError, OpenError};
+pub use error::{ChangeError, CheckpointError, LogError, OpenError};
 pub use event::{About, Change, Event};
-pub use open::Verified;
+pub use open::{Checkpoint, Verified};
 pub use record::EventError;
 pub use ring::{KeepError, Upload, Uploads};
 
@@ -42,6 +46,7 @@ use crate::align::Segment;
 use crate::decide::{Match, Policies, Verdict};
 use crate::fingerprint::{Probe, Spec};
 use arc_swap::ArcSwap;
+use checkpoints::Checkpoints;
 use disk::Folder;
 use log::{Log, Place};
 use std::sync::{Arc, Mutex};
@@ -54,6 +59,8 @@ use view::View;
 /// writer; a change is seen by every check that begins after it returned.
 #[derive(Debug)]
 pub struct Bank {
+    /// Dropped first, which waits for a checkpoint that is being written: `home` has the lock.
+    checkpoints: Checkpoints,
     /// The newest view. Only who holds `home` replaces it.
     view: ArcSwap<View>,
     home: Mutex<Home>,
@@ -112,7 +119,7 @@ impl Bank {
     ///
     /// A sweep through past uploads asks it for the references that are new.
     pub fn only(&self, wanted: impl Fn(&Reference) -> bool) -> Self {
-        Self::new(self.view().only(wanted), Home::ReadOnly, 0)
+        Self::new(self.view().only(wanted).into(), Home::ReadOnly)
     }
 
     /// Gets ready to be searched, which the first check does otherwise. It takes the longer the larger the bank is.
@@ -130,7 +137,7 @@ impl Bank {
             let found = |segment: Segment| {
                 let reference = view.reference(segment.reference)?;
                 let About { label, collection, suspended } = reference.about.clone();
-                let reference_seconds = reference.fingerprint.duration;
+                let reference_seconds = reference.duration;
                 let found = Match::new(&reference.name, &segment);
                 Some(Match { label, collection, suspended, reference_seconds, ..found })
             };

@@ -1,12 +1,15 @@
 //! How a bank is opened, as it is or as it was.
 
 use super::catalogue::Catalogue;
-use super::disk::{Bytes, Disk, Folder};
-use super::log::{self, Log, Place};
-use super::{Bank, Event, Home, OpenError};
+use super::checkpoint::{self, Files, Unusable};
+use super::disk::{Disk, DiskFile, Folder, InMemory};
+use super::log::{self, Log, Logged, Place, Replay};
+use super::view::View;
+use super::{Bank, Event, Home, OpenError, checkpoints::Checkpoints};
+use crate::shared::Bytes;
 use arc_swap::ArcSwap;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// What [`Bank::verify`] found in a bank that can be read.
@@ -22,12 +25,84 @@ pub struct Verified {
     pub torn: u64,
     /// Of the two places that tell how far the log was acknowledged, how many cannot be read: one after a loss of power.
     pub bad_slots: u8,
+    /// What is kept to open the bank faster.
+    pub checkpoint: Checkpoint,
+}
+
+/// What is kept beside a bank's log, to open it faster. [`Bank::checkpoint`] makes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Checkpoint {
+    /// There is none.
+    Missing,
+    /// It holds what the log makes.
+    Sound {
+        /// After the change of this number.
+        sequence: u64,
+    },
+    /// It is torn, damaged, or not of this log or version. Searches may miss what it should have held, until the next one
+    /// takes its place; opening passes over it where it tells.
+    Damaged,
+}
+
+/// Reads larger than this, in bytes, are worth a map of their own.
+const WORTH_MAPPING: u64 = 16 << 20;
+
+/// What the changes of a log make, from a checkpoint on where there is one.
+#[derive(Default)]
+struct Replayed {
+    catalogue: Catalogue,
+    base: View,
+    files: Files,
+    /// The last change that is wanted.
+    last: u64,
+}
+
+impl Replayed {
+    fn until(last: u64) -> Self {
+        Self { last, ..Self::default() }
+    }
+
+    fn view(self) -> (View, Files) {
+        (self.base.with(self.catalogue), self.files)
+    }
+}
+
+impl Replay for Replayed {
+    fn begin(&mut self, disk: &dyn Disk, log: &dyn DiskFile) -> Place {
+        let loaded = checkpoint::load(disk, log).ok();
+        let Some(loaded) = loaded.filter(|loaded| loaded.catalogue.sequence <= self.last) else {
+            return Place::default();
+        };
+        self.base = View::resumed(loaded.catalogue.clone(), loaded.spaces);
+        (self.catalogue, self.files) = (loaded.catalogue, loaded.files);
+        self.files.place
+    }
+
+    fn each(&mut self, logged: Logged) {
+        if logged.event.sequence <= self.last {
+            self.catalogue.apply(&logged);
+        }
+    }
+}
+
+/// A log from some place on.
+struct From<F>(Place, F);
+
+impl<F: FnMut(Logged)> Replay for From<F> {
+    fn begin(&mut self, _disk: &dyn Disk, _log: &dyn DiskFile) -> Place {
+        self.0
+    }
+
+    fn each(&mut self, logged: Logged) {
+        (self.1)(logged);
+    }
 }
 
 impl Bank {
     /// An empty bank that ends with the process.
     pub fn in_memory() -> Self {
-        Self::new(Catalogue::default(), Home::Memory, 0)
+        Self::new(View::default(), Home::Memory)
     }
 
     /// Opens the bank in the folder `dir` for changes, and makes it where it is missing.
@@ -35,20 +110,23 @@ impl Bank {
     /// A change that was being written when power was lost, and so never acknowledged, is taken away; [`Bank::torn`]
     /// tells.
     ///
+    /// Files are mapped: others must neither change nor cut them off while the bank is open.
+    ///
     /// # Errors
     /// [`OpenError::Busy`] where another process has it open for changes, [`OpenError::Corrupt`] where anything that was
     /// acknowledged cannot be read.
     pub fn open(dir: impl AsRef<Path>) -> Result<Self, OpenError> {
-        Self::open_on(&Folder(dir.as_ref().to_owned()))
+        Self::open_on(Arc::new(Folder(dir.as_ref().to_owned())))
     }
 
-    pub(super) fn open_on(disk: &dyn Disk) -> Result<Self, OpenError> {
-        let mut catalogue = Catalogue::default();
-        let apply = |event: Event| {
-            catalogue.apply(&event);
-        };
-        let (log, found) = Log::open(disk, apply)?;
-        Ok(Self::new(catalogue, Home::Disk(log), found.torn))
+    pub(super) fn open_on(disk: Arc<dyn Disk>) -> Result<Self, OpenError> {
+        let mut replayed = Replayed::until(u64::MAX);
+        let (log, found) = Log::open(disk, &mut replayed)?;
+        let (view, files) = replayed.view();
+        let checkpoints = Checkpoints::new(files);
+        let bank = Self { torn: found.torn, checkpoints, ..Self::new(view, Home::Disk(log)) };
+        bank.checkpoint_if_due(&bank.home());
+        Ok(bank)
     }
 
     /// Opens the bank in the folder `dir` as it is now, to search it. Somebody else may be changing it:
@@ -68,11 +146,15 @@ impl Bank {
     pub fn refresh(&self) -> Result<u64, OpenError> {
         let mut home = self.home();
         let Home::Reader(folder, place) = &mut *home else { return Ok(0) };
-        let (found, events) = retried(|| {
+        let (found, mut events) = retried(|| {
             let mut events = Vec::new();
-            let found = log::read_only(folder, *place, |event| events.push(event))?;
+            let found = log::read_only(folder, &mut From(*place, |logged| events.push(logged)))?;
             Ok((found, events))
         })?;
+        // Maps are few: what is small is copied.
+        if found.place.end - place.end < WORTH_MAPPING {
+            events.iter_mut().for_each(|logged| logged.packed = None);
+        }
         *place = found.place;
         let count = events.len() as u64;
         if count > 0 {
@@ -93,13 +175,35 @@ impl Bank {
 
     /// Reads all of the bank in the folder `dir` and checks every checksum.
     pub fn verify(dir: impl AsRef<Path>) -> Result<Verified, OpenError> {
-        let (bank, found) = Self::read(&Folder(dir.as_ref().to_owned()), u64::MAX)?;
+        let folder = Folder(dir.as_ref().to_owned());
+        let loaded = checkpoint::load(&folder, &*log::open_read_only(&folder)?);
+        let at = loaded.as_ref().map_or(0, |loaded| loaded.catalogue.sequence);
+        let (mut all, mut then) = (Catalogue::default(), Catalogue::default());
+        let (found, all) = retried(|| {
+            all = Catalogue::default();
+            let apply = |logged: Logged| {
+                all.apply(&logged);
+                if logged.event.sequence == at {
+                    then.clone_from(&all);
+                }
+            };
+            let found = log::read_only(&folder, &mut From(Place::default(), apply))?;
+            Ok((found, std::mem::take(&mut all)))
+        })?;
+        let checkpoint = match loaded {
+            Err(Unusable::Missing) => Checkpoint::Missing,
+            Ok(loaded) if loaded.catalogue == then && checkpoint::is_sound(&folder, &loaded) => {
+                Checkpoint::Sound { sequence: at }
+            }
+            Ok(_) | Err(Unusable::Damaged) => Checkpoint::Damaged,
+        };
         Ok(Verified {
-            changes: bank.sequence(),
-            references: bank.len(),
+            changes: all.sequence,
+            references: all.len(),
             bytes: found.place.end,
             torn: found.torn,
             bad_slots: found.bad_slots,
+            checkpoint,
         })
     }
 
@@ -109,12 +213,13 @@ impl Bank {
         // A record that somebody is writing is read again, and told once.
         let mut told = 0;
         retried(|| {
-            log::read_only(&Folder(dir.as_ref().to_owned()), Place::default(), |event| {
+            let mut tell = |Logged { event, .. }: Logged| {
                 if event.sequence > told {
                     told = event.sequence;
                     each(event);
                 }
-            })
+            };
+            log::read_only(&Folder(dir.as_ref().to_owned()), &mut tell)
         })?;
         Ok(())
     }
@@ -122,30 +227,26 @@ impl Bank {
     /// The bank that the bytes of a log tell, in memory and to be read only. A copy of a bank elsewhere is kept so.
     pub fn from_log(bytes: Vec<u8>) -> Result<Self, OpenError> {
         let mut catalogue = Catalogue::default();
-        let apply = |event: Event| {
-            catalogue.apply(&event);
+        let apply = |logged: Logged| {
+            catalogue.apply(&logged);
         };
-        log::read(&Bytes(bytes), Place::default(), apply)?;
-        Ok(Self::new(catalogue, Home::ReadOnly, 0))
+        log::read(&InMemory(Bytes::new(bytes)), Place::default(), apply)?;
+        Ok(Self::new(catalogue.into(), Home::ReadOnly))
     }
 
     /// The bank as it was after the change `last`, or as it is if there are not so many.
     pub(super) fn read(disk: &dyn Disk, last: u64) -> Result<(Self, log::Found), OpenError> {
         retried(|| {
-            let mut catalogue = Catalogue::default();
-            let apply = |event: Event| {
-                if event.sequence <= last {
-                    catalogue.apply(&event);
-                }
-            };
-            let found = log::read_only(disk, Place::default(), apply)?;
-            Ok((Self::new(catalogue, Home::ReadOnly, 0), found))
+            let mut replayed = Replayed::until(last);
+            let found = log::read_only(disk, &mut replayed)?;
+            Ok((Self::new(replayed.view().0, Home::ReadOnly), found))
         })
     }
 
-    pub(super) fn new(catalogue: Catalogue, home: Home, torn: u64) -> Self {
-        let (view, home) = (ArcSwap::from_pointee(catalogue.into()), Mutex::new(home));
-        Self { view, home, torn, actor: String::new(), reason: String::new() }
+    pub(super) fn new(view: View, home: Home) -> Self {
+        let (view, home) = (ArcSwap::from_pointee(view), Mutex::new(home));
+        let (actor, reason) = (String::new(), String::new());
+        Self { view, home, torn: 0, checkpoints: Checkpoints::default(), actor, reason }
     }
 
     /// Bytes of a change that was being written when power was lost and that was taken away by [`Bank::open`].

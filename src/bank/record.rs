@@ -110,23 +110,23 @@ pub(super) fn encode(event: &Event) -> Option<Vec<u8>> {
     Some(out)
 }
 
-fn millis(time: SystemTime) -> Option<u64> {
+pub(super) fn millis(time: SystemTime) -> Option<u64> {
     u64::try_from(time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis()).ok()
 }
 
-fn put_text(out: &mut Vec<u8>, text: &str) -> Option<()> {
+pub(super) fn put_text(out: &mut Vec<u8>, text: &str) -> Option<()> {
     out.extend(u16::try_from(text.len()).ok()?.to_le_bytes());
     out.extend(text.as_bytes());
     Some(())
 }
 
-fn put_about(out: &mut Vec<u8>, about: &About) -> Option<()> {
+pub(super) fn put_about(out: &mut Vec<u8>, about: &About) -> Option<()> {
     out.push(if about.suspended { SUSPENDED } else { 0 });
     put_text(out, &about.label)?;
     put_text(out, &about.collection)
 }
 
-fn put_policy(out: &mut Vec<u8>, policy: Option<&Policy>) -> Option<()> {
+pub(super) fn put_policy(out: &mut Vec<u8>, policy: Option<&Policy>) -> Option<()> {
     out.push(u8::from(policy.is_some()));
     let Some(policy) = policy else { return Some(()) };
     out.push(ACTIONS.iter().position(|action| *action == policy.action)? as u8);
@@ -163,16 +163,18 @@ pub(super) fn content(record: &[u8]) -> Option<&[u8]> {
     (crc32fast::hash(body) == u32::from_le_bytes(*sum)).then(|| body.get(HEAD..))?
 }
 
-/// The event that a record's content tells.
-pub(super) fn decode(sequence: u64, content: &[u8]) -> Result<Event, EventError> {
+/// The event that a record's content tells, and how many bytes at its end are a fingerprint.
+pub(super) fn decode(sequence: u64, content: &[u8]) -> Result<(Event, usize), EventError> {
     let mut rest = Cursor(content);
     let kind = byte(&mut rest)?;
     let time = moment(rest.u64().ok_or(EventError::Length)?)?;
     let undoes = Some(rest.u64().ok_or(EventError::Length)?).filter(|number| *number > 0);
     let (actor, reason, name) = (text(&mut rest)?, text(&mut rest)?, text(&mut rest)?);
+    let mut packed = 0;
     let change = match kind {
         ADD => {
             let about = about(&mut rest)?;
+            packed = rest.0.len();
             let fingerprint = Arc::new(Fingerprint::from_bytes(std::mem::take(&mut rest.0))?);
             Change::Add { name, about, fingerprint }
         }
@@ -184,24 +186,24 @@ pub(super) fn decode(sequence: u64, content: &[u8]) -> Result<Event, EventError>
     if !rest.0.is_empty() {
         return Err(EventError::Length);
     }
-    Ok(Event { sequence, time, actor, reason, undoes, change })
+    Ok((Event { sequence, time, actor, reason, undoes, change }, packed))
 }
 
 fn byte(rest: &mut Cursor<'_>) -> Result<u8, EventError> {
     rest.array().map(|[byte]| byte).ok_or(EventError::Length)
 }
 
-fn moment(millis: u64) -> Result<SystemTime, EventError> {
+pub(super) fn moment(millis: u64) -> Result<SystemTime, EventError> {
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(millis)).ok_or(EventError::Length)
 }
 
-fn text(rest: &mut Cursor<'_>) -> Result<String, EventError> {
+pub(super) fn text(rest: &mut Cursor<'_>) -> Result<String, EventError> {
     let length = rest.u16().ok_or(EventError::Length)?;
     let bytes = rest.take(length.into()).ok_or(EventError::Length)?;
     std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| EventError::Text)
 }
 
-fn about(rest: &mut Cursor<'_>) -> Result<About, EventError> {
+pub(super) fn about(rest: &mut Cursor<'_>) -> Result<About, EventError> {
     let flags = byte(rest)?;
     if flags & !SUSPENDED != 0 {
         return Err(EventError::Kind);
@@ -209,7 +211,7 @@ fn about(rest: &mut Cursor<'_>) -> Result<About, EventError> {
     Ok(About { suspended: flags & SUSPENDED != 0, label: text(rest)?, collection: text(rest)? })
 }
 
-fn policy(rest: &mut Cursor<'_>) -> Result<Option<Policy>, EventError> {
+pub(super) fn policy(rest: &mut Cursor<'_>) -> Result<Option<Policy>, EventError> {
     match byte(rest)? {
         0 => return Ok(None),
         1 => {}

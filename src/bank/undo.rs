@@ -40,12 +40,15 @@ fn after(change: &Change, before: &State) -> State {
 }
 
 /// The state of a subject in a bank.
-fn now(catalogue: &Catalogue, (is_policy, name): (bool, &str)) -> State {
+fn now(catalogue: &Catalogue, (is_policy, name): (bool, &str)) -> Result<State, ChangeError> {
     if is_policy {
-        return State::Policy(catalogue.policies.own(name).map(|own| own.policy));
+        return Ok(State::Policy(catalogue.policies.own(name).map(|own| own.policy)));
     }
-    let known = catalogue.get(name).map(|known| (known.about.clone(), Arc::clone(&known.fingerprint)));
-    State::Reference(known)
+    let known = catalogue.get(name).map(|known| {
+        let fingerprint = known.fingerprint().map_err(|cause| OpenError::unreadable(name, &cause))?;
+        Ok::<_, OpenError>((known.about.clone(), Arc::new(fingerprint)))
+    });
+    Ok(State::Reference(known.transpose()?))
 }
 
 /// The change that takes the change `sequence` of a bank back. `history` tells all of its events, each time it is called.
@@ -70,7 +73,7 @@ pub(super) fn inverse(
     })?;
     let name = name.to_owned();
     let then = after(&undone, &before);
-    if now(catalogue, (is_policy, &name)) != then {
+    if now(catalogue, (is_policy, &name))? != then {
         return Err(ChangeError::ChangedSince { sequence });
     }
     Ok(match (before, then) {

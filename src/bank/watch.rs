@@ -10,7 +10,7 @@
 //! | `afterimage_stage_seconds` | histogram | `stage` | what the stages of a check took: `picture`, `sound`, `judge` |
 //! | `afterimage_candidates` | histogram | | segments found by a check, sure or not |
 //! | `afterimage_matches_total` | counter | `collection`, `action` | sure matches |
-//! | `afterimage_errors_total` | counter | `kind` | changes that were refused or failed |
+//! | `afterimage_errors_total` | counter | `kind` | changes that were refused or failed, and checkpoints that were not written |
 //!
 //! Spans are `check` and its stages, and `change`, at the level `DEBUG`. Neither tells a name, a label, a path or a
 //! fingerprint; collections are named.
@@ -70,6 +70,18 @@ pub(super) fn change<T>(
     }
     let _ = change;
     done
+}
+
+/// Tells of a checkpoint that is written in the background.
+pub(super) fn checkpoint(work: impl FnOnce() -> std::io::Result<()>) {
+    #[cfg(feature = "tracing")]
+    let _span = tracing::debug_span!("checkpoint").entered();
+    let done = work();
+    #[cfg(feature = "metrics")]
+    if done.is_err() {
+        metrics::counter!("afterimage_errors_total", "kind" => "checkpoint").increment(1);
+    }
+    let _ = done;
 }
 
 /// Tells what checks see from now on.

@@ -2,7 +2,7 @@
 
 use super::probe::{Probed, Reading, name};
 use super::{Failure, Status, complain, csv, jobs, one_line, warn};
-use afterimage::bank::{About, Added, Bank};
+use afterimage::bank::{About, Added, Bank, Checkpoint};
 use afterimage::decide::DEFAULT;
 use afterimage::fingerprint::Spec;
 use clap::{Args, ValueEnum};
@@ -94,6 +94,13 @@ pub(super) struct Verify {
     bank: PathBuf,
 }
 
+/// Keep what a bank is now beside its log, so that it opens at once (done by itself when much was changed)
+#[derive(Args, Debug)]
+pub(super) struct CheckpointCommand {
+    /// The bank's folder
+    bank: PathBuf,
+}
+
 /// A bank that is searched.
 pub(super) fn to_read(path: &Path) -> Result<Bank, Failure> {
     Bank::open_read_only(path).map_err(|e| Failure::file(path, e))
@@ -178,7 +185,7 @@ impl List {
         for reference in bank.list() {
             let (name, about) = (&reference.name, &reference.about);
             let (label, collection) = (&about.label, &about.collection);
-            let (seconds, still) = (reference.fingerprint.duration, reference.fingerprint.still);
+            let (seconds, still) = (reference.duration, reference.still);
             let (added, sequence) = (unix_seconds(reference.added), reference.sequence);
             match self.format {
                 ListFormat::Text => {
@@ -207,9 +214,9 @@ impl Info {
     pub(super) fn run(&self) -> Result<Status, Failure> {
         let bank = at(&self.bank, self.at.at)?;
         let references = bank.list();
-        let seconds: f64 = references.iter().map(|r| r.fingerprint.duration).sum();
-        let stills = references.iter().filter(|r| r.fingerprint.still).count();
-        let bytes: usize = references.iter().map(|r| r.fingerprint.to_bytes().len()).sum();
+        let seconds: f64 = references.iter().map(|r| r.duration).sum();
+        let stills = references.iter().filter(|r| r.still).count();
+        let bytes: usize = references.iter().map(|r| r.bytes()).sum();
         let mut out = io::stdout().lock();
         writeln!(out, "references   {} ({stills} stills)", references.len())?;
         writeln!(out, "media        {:.1} minutes", seconds / 60.0)?;
@@ -219,6 +226,17 @@ impl Info {
         }
         writeln!(out, "changes      {}", bank.sequence())?;
         writeln!(out, "algorithms   {}", Spec::CURRENT)?;
+        Ok(Status::NoMatch)
+    }
+}
+
+impl CheckpointCommand {
+    pub(super) fn run(&self) -> Result<Status, Failure> {
+        // Opening to change would make a bank where there is none.
+        to_read(&self.bank)?;
+        let bank = to_change(&self.bank, "")?;
+        let sequence = bank.checkpoint().map_err(|e| Failure::file(&self.bank, e))?;
+        eprintln!("{}: checkpoint after change {sequence}", self.bank.display());
         Ok(Status::NoMatch)
     }
 }
@@ -238,6 +256,16 @@ impl Verify {
         }
         if found.bad_slots > 0 {
             writeln!(out, "one of the two marks of the log's end cannot be read, as after a loss of power")?;
+        }
+        match found.checkpoint {
+            Checkpoint::Sound { sequence } => writeln!(out, "checkpoint after change {sequence}: sound")?,
+            Checkpoint::Damaged => {
+                writeln!(
+                    out,
+                    "the checkpoint is damaged or of another version: `checkpoint` makes a new one"
+                )?;
+            }
+            _ => {}
         }
         Ok(Status::NoMatch)
     }

@@ -22,7 +22,7 @@ use crate::{picture, sound};
 
 const MAGIC: [u8; 4] = *b"AFPR";
 const VERSION: u16 = 1;
-const HEAD: usize = 40;
+pub(super) const HEAD: usize = 40;
 const STILL: u16 = 1;
 
 /// Reads fixed widths from the front of some bytes; `None` where they end too early.
@@ -53,6 +53,13 @@ impl<'a> Cursor<'a> {
     pub(crate) fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_le_bytes)
     }
+}
+
+/// Bytes of the picture print of a fingerprint, as its head tells.
+pub(super) fn picture_length(bytes: &[u8]) -> Option<usize> {
+    let mut head = Cursor(bytes);
+    head.take(HEAD - 8)?;
+    usize::try_from(head.u64()?).ok()
 }
 
 impl Fingerprint {

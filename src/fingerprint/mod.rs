@@ -6,6 +6,7 @@
 mod bytes;
 mod digest;
 mod fingerprinter;
+mod packed;
 mod recalled;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ mod tests;
 pub(crate) use bytes::Cursor;
 pub use digest::{Digest, NotADigest};
 pub use fingerprinter::Fingerprinter;
+pub(crate) use packed::Packed;
 
 use crate::key::KeyId;
 use crate::{picture, sound};

@@ -4,6 +4,7 @@ use super::block::Block;
 use super::merge::Tender;
 use super::part::{Body, Part};
 use super::segment::Segment;
+use super::snapshot::State;
 use super::{Code, Snapshot};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -87,6 +88,10 @@ impl<const W: usize> Index<W> {
     /// Adds a part as it is.
     pub(super) fn attach(&self, part: Part<W>) {
         self.tender.change(|state| state.parts.push(part));
+    }
+
+    pub(super) fn change(&self, change: impl FnOnce(&mut State<W>)) {
+        self.tender.change(change);
     }
 
     /// Held while the index is saved.

@@ -26,6 +26,9 @@ const FACTOR: usize = 4;
 /// by the thread that inserts.
 const LEVELS: usize = 8;
 
+/// A part of so many codes is merged only where that is asked for, so that upkeep takes bounded memory.
+const LARGE: usize = 1 << 23;
+
 /// The most codes of a merged segment.
 const MOST: usize = 1 << 31;
 
@@ -257,7 +260,7 @@ fn level_of(codes: usize) -> usize {
 /// The parts to merge next, and the level of that: the largest part that those smaller than it have come near to, with
 /// all of these; or else a part that has lost half of its ids.
 fn choose<const W: usize>(parts: &[Part<W>], idle: impl Fn(usize) -> bool) -> Option<(usize, Vec<usize>)> {
-    let is_free = |&place: &usize| !parts[place].claimed && parts[place].len() < MOST / FACTOR;
+    let is_free = |&place: &usize| !parts[place].claimed && parts[place].len() < LARGE;
     let mut free: Vec<usize> = (0..parts.len()).filter(is_free).collect();
     free.sort_by_key(|&place| Reverse(parts[place].len()));
     let mut rest: usize = free.iter().map(|&place| parts[place].len()).sum();

@@ -63,6 +63,7 @@ pub use hits::{Batch, Hit, Outcome};
 pub use live::Index;
 pub use segment::{OpenError, Segment, VerifyError};
 pub use snapshot::Snapshot;
+pub(crate) use store::Stored;
 
 /// A code of `W` words.
 pub type Code<const W: usize> = [u64; W];

@@ -61,6 +61,13 @@ impl<const W: usize> Part<W> {
         Self { live: body.len(), body, removed: Arc::default(), claimed: false }
     }
 
+    /// A segment from which some ids, known and counted, were taken out.
+    pub(super) fn less(segment: Arc<Segment<W>>, removed: &[(u64, u64)], live: usize) -> Self {
+        let mut ranges = Ranges::default();
+        removed.iter().for_each(|&(start, end)| ranges.insert(&(start..=end)));
+        Self { body: Body::Segment(segment), removed: Arc::new(ranges), live, claimed: false }
+    }
+
     /// Ids that were not taken out.
     pub(super) fn len(&self) -> usize {
         self.live

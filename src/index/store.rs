@@ -92,6 +92,53 @@ impl<const W: usize> Index<W> {
         Ok(())
     }
 
+    /// What is stored now, as segments that a caller keeps by his own means.
+    ///
+    /// # Errors
+    /// If there is no memory to sort what was inserted last.
+    pub(crate) fn stored(&self) -> io::Result<Vec<Stored<W>>> {
+        let snapshot = self.snapshot();
+        let parts = snapshot.state.parts.iter().filter_map(|part| match &part.body {
+            Body::Segment(segment) => {
+                let removed = part.removed_ranges().to_vec();
+                Some(Stored { segment: Arc::clone(segment), removed, live: part.len() })
+            }
+            Body::Block(_) => None,
+        });
+        let mut stored: Vec<_> = parts.collect();
+        if let Some(rest) = unsorted(&snapshot)? {
+            let live = rest.len();
+            stored.push(Stored { segment: Arc::new(rest), removed: Vec::new(), live });
+        }
+        Ok(stored)
+    }
+
+    /// The index of what was [stored](Self::stored), less the ids from `end` on.
+    pub(crate) fn from_stored(parts: impl IntoIterator<Item = Stored<W>>, end: u64) -> Self {
+        let index = Self::default();
+        for Stored { segment, removed, live } in parts {
+            let mut part = Part::less(segment, &removed, live);
+            part.remove(&(end..=u64::MAX));
+            index.attach(part);
+        }
+        index
+    }
+
+    /// Puts a segment in the place of one that has the same content, if that is still there.
+    pub(crate) fn replace(&self, segment: &Arc<Segment<W>>, same: &Arc<Segment<W>>) {
+        self.change(|state| {
+            for part in &mut state.parts {
+                match &mut part.body {
+                    // What is being merged is soon gone.
+                    Body::Segment(known) if Arc::ptr_eq(known, segment) && !part.claimed => {
+                        *known = Arc::clone(same);
+                    }
+                    _ => {}
+                }
+            }
+        });
+    }
+
     /// Reads all segments and checks them.
     ///
     /// # Errors
@@ -102,6 +149,16 @@ impl<const W: usize> Index<W> {
             Body::Block(_) => Ok(()),
         })
     }
+}
+
+/// A segment, less the ids that were taken out since it was made.
+#[derive(Clone, Debug)]
+pub(crate) struct Stored<const W: usize> {
+    pub(crate) segment: Arc<Segment<W>>,
+    /// The first and the last id of each range.
+    pub(crate) removed: Vec<(u64, u64)>,
+    /// How many ids are left.
+    pub(crate) live: usize,
 }
 
 /// A segment of a manifest.

@@ -3,12 +3,16 @@
 use super::{Feature, Motion};
 use serde::{Deserialize, Serialize};
 
+/// Bytes before the first key frame: sides, numbers of key frames and of motion codes.
+pub(super) const HEAD: usize = 16;
+/// Bytes of a key frame before its features: time, number of features.
+pub(super) const KEY: usize = 5;
 /// Bytes of a feature.
-const FEATURE: usize = 22;
+pub(super) const FEATURE: usize = 22;
 /// Features of a key frame, at the most.
 pub(super) const MOST_FEATURES: usize = 255;
 /// Bytes of a motion code.
-const MOTION: usize = 32;
+pub(super) const MOTION: usize = 32;
 
 /// Why bytes are not a picture print.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +24,9 @@ pub enum PrintError {
     /// A width-to-height ratio or a time that no film has.
     #[error("a value is out of range")]
     Range,
+    /// The bytes were changed since they were written.
+    #[error("the checksum does not fit the content")]
+    Checksum,
 }
 
 /// The features of one frame.
@@ -51,8 +58,9 @@ impl Print {
     /// Little-endian bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let features: usize = self.keys.iter().map(|key| key.features.len()).sum();
-        let mut out =
-            Vec::with_capacity(16 + 5 * self.keys.len() + FEATURE * features + MOTION * self.motion.len());
+        let mut out = Vec::with_capacity(
+            HEAD + KEY * self.keys.len() + FEATURE * features + MOTION * self.motion.len(),
+        );
         for side in self.size {
             out.extend(side.to_le_bytes());
         }
@@ -84,7 +92,7 @@ impl Print {
         }
         let key_count = u32::from_le_bytes(take(&mut rest)?) as usize;
         let motion_count = u32::from_le_bytes(take(&mut rest)?) as usize;
-        if key_count > rest.len() / 5 || motion_count > rest.len() / MOTION {
+        if key_count > rest.len() / KEY || motion_count > rest.len() / MOTION {
             return Err(PrintError::Length);
         }
         let mut keys = Vec::with_capacity(key_count);
@@ -105,7 +113,7 @@ impl Print {
     }
 }
 
-fn feature(rest: &mut &[u8]) -> Result<Feature, PrintError> {
+pub(super) fn feature(rest: &mut &[u8]) -> Result<Feature, PrintError> {
     let code = words(rest)?;
     let (x, y) = (u16::from_le_bytes(take(rest)?), u16::from_le_bytes(take(rest)?));
     let [size, angle] = take(rest)?;
@@ -169,11 +177,11 @@ impl Probe {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn prints() -> impl Strategy<Value = Print> {
+    pub(in crate::picture) fn prints() -> impl Strategy<Value = Print> {
         let feature = (any::<[u64; 2]>(), any::<(u16, u16, u8, u8)>())
             .prop_map(|(code, (x, y, size, angle))| Feature { code, x, y, size, angle });
         let keys = prop::collection::vec((any::<u32>(), prop::collection::vec(feature, 0..5)), 0..5);

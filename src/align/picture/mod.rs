@@ -15,6 +15,7 @@ mod guided;
 mod lines;
 mod map;
 mod pieces;
+mod references;
 mod sight;
 mod steady;
 #[cfg(test)]
@@ -23,120 +24,71 @@ mod track;
 mod votes;
 
 use super::{RefId, Segment};
-use crate::index::Index;
-use crate::persistent::Map;
-use crate::picture::{Feature, Print, Probe};
+use crate::index::{self, Stored};
+use crate::picture::{Packed, Print, Probe};
 use geometry::Cluster;
+use references::References;
 use sight::Sight;
 use std::cmp::Reverse;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
 use votes::Vote;
 
 /// References looked at, beside one for every two key frames of the query.
 const MOST_SIGHTS: usize = 24;
 /// No evidence counts for more.
 const MOST: f64 = 60.0;
-/// The share of the references, one in so many, that may have gone while the index still holds them.
-const SWEPT: usize = 64;
-/// Key frames of a reference from one whose features are indexed to the next. Those between are looked at along the maps
-/// that are found.
-const INDEXED_EVERY: usize = 2;
 /// Different places that must agree on a map before it is looked at.
 const FEWEST_SEEDS: usize = 2;
 
-/// The pictures of many references, searchable.
-///
-/// Clones share all memory but for what they differ in. The index they have in common: it may hold more than a clone
-/// has, but always all of that, as what a clone was made from may be searched while the clone changes.
+/// The pictures of many references, searchable. Clones share all memory but for what they differ in.
 #[derive(Clone, Debug, Default)]
 pub struct PictureSpace {
-    index: Arc<Indexed>,
-    references: Map<RefId, Arc<Reference>>,
-}
-
-#[derive(Debug, Default)]
-struct Indexed {
-    codes: Index<2>,
-    /// References that no clone has any more.
-    gone: Mutex<Vec<RefId>>,
-}
-
-impl Indexed {
-    fn gone(&self) -> MutexGuard<'_, Vec<RefId>> {
-        self.gone.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[derive(Debug)]
-struct Reference {
-    print: Print,
-    /// Ordinal of the first feature of each key frame.
-    starts: Vec<u32>,
-    id: RefId,
-    index: Arc<Indexed>,
-}
-
-impl Drop for Reference {
-    /// The codes are taken out later: this may be a reader, who has no time.
-    fn drop(&mut self) {
-        self.index.gone().push(self.id);
-    }
-}
-
-impl Reference {
-    fn feature(&self, ordinal: u32) -> Option<(u32, &Feature)> {
-        let key = self.starts.partition_point(|&start| start <= ordinal).checked_sub(1)?;
-        let feature = self.print.keys.get(key)?.features.get((ordinal - self.starts[key]) as usize)?;
-        Some((key as u32, feature))
-    }
-
-    fn is_still(&self) -> bool {
-        self.print.motion.len() <= 1
-    }
-}
-
-/// The upper half of an index id is the reference, the lower the feature.
-fn split(id: u64) -> (RefId, u32) {
-    ((id >> 32) as u32, id as u32)
+    references: References,
 }
 
 impl PictureSpace {
     /// Adds a reference's picture; the number must be new.
     pub fn insert(&mut self, reference: RefId, print: &Print) {
-        let mut starts = Vec::with_capacity(print.keys.len());
-        let mut next = 0u32;
-        let mut pairs = Vec::new();
-        for (number, key) in print.keys.iter().enumerate() {
-            starts.push(next);
-            let ids = (u64::from(reference) << 32 | u64::from(next))..;
-            next += key.features.len() as u32;
-            if number % INDEXED_EVERY == 0 {
-                pairs.extend(key.features.iter().map(|feature| feature.code).zip(ids));
-            }
-        }
-        self.sweep();
-        self.index.codes.extend(pairs);
-        let (print, index) = (print.clone(), Arc::clone(&self.index));
-        self.references.insert(reference, Arc::new(Reference { print, starts, id: reference, index }));
+        self.extend([(reference, Packed::from(print))]);
+    }
+
+    /// Adds the pictures of many references, which is much cheaper than one by one; the numbers must be new.
+    pub(crate) fn extend(&mut self, prints: impl IntoIterator<Item = (RefId, Packed)>) {
+        self.references.extend(prints);
+    }
+
+    /// The space whose features were stored. The prints are those of all its references, the next of which is to be `next`.
+    pub(crate) fn from_stored(
+        parts: impl IntoIterator<Item = Stored<2>>,
+        prints: impl IntoIterator<Item = (RefId, Packed)>,
+        next: RefId,
+    ) -> Self {
+        Self { references: References::from_stored(parts, prints, next) }
+    }
+
+    /// What is to be stored to make the same space of it, beside the prints.
+    ///
+    /// # Errors
+    /// If there is no memory to sort what was added last.
+    pub(crate) fn stored(&self) -> io::Result<Vec<Stored<2>>> {
+        self.references.stored()
+    }
+
+    /// Puts a segment in the place of one with the same content.
+    pub(crate) fn replace(&self, segment: &Arc<index::Segment<2>>, same: &Arc<index::Segment<2>>) {
+        self.references.replace(segment, same);
+    }
+
+    /// The numbers and prints of all references.
+    pub(crate) fn prints(&self) -> impl Iterator<Item = (RefId, &Packed)> {
+        self.references.iter()
     }
 
     /// Takes a reference out.
     pub fn remove(&mut self, reference: RefId) {
-        self.references.remove(&reference);
-    }
-
-    /// Takes out of the index what no clone has, when that is worth a pass through the index.
-    fn sweep(&self) {
-        let mut gone = self.index.gone();
-        if gone.len() <= self.references.len() / SWEPT {
-            return;
-        }
-        let swept = std::mem::take(&mut *gone);
-        drop(gone);
-        for reference in swept {
-            let first = u64::from(reference) << 32;
-            self.index.codes.remove(first..=first | u64::from(u32::MAX));
-        }
+        self.references.remove(reference);
     }
 
     /// All segments that `probe` shares with references, the surest first.
@@ -155,24 +107,28 @@ impl PictureSpace {
     }
 
     /// The references that votes make worth a closer look, those with the most first.
-    fn sights<'a>(&'a self, probe: &'a Probe) -> Vec<(Sight<'a>, Vec<Vote>, Cluster)> {
-        let mut sights: Vec<_> = votes::collect(self, probe)
+    fn sights<'a>(&self, probe: &'a Probe) -> Vec<(Sight<'a>, Vec<Vote>, Cluster)> {
+        let mut promising: Vec<_> = votes::collect(&self.references, probe)
             .into_iter()
-            .filter_map(|(ballot, seeds)| Some((ballot, self.references.get(&ballot.0)?, seeds)))
-            .flat_map(|((id, look), reference, seeds)| {
-                let blocks = blocks::split(seeds, probe.keys.len(), reference.print.keys.len());
-                blocks
-                    .into_iter()
-                    .map(move |(block, seeds)| (Sight { probe, id, reference, look, block }, seeds))
+            .filter_map(|(ballot, seeds)| Some((ballot, self.references.get(ballot.0)?.keys(), seeds)))
+            .flat_map(|(ballot, keys, seeds)| {
+                let blocks = blocks::split(seeds, probe.keys.len(), keys);
+                blocks.into_iter().map(move |(block, seeds)| (ballot, block, seeds))
             })
-            .filter_map(|(sight, seeds)| {
-                let first = sight.seed(&seeds, &all(&seeds), FEWEST_SEEDS)?;
-                Some((sight, seeds, first))
+            .filter_map(|((id, look), block, seeds)| {
+                let first = sight::seed(&seeds, &all(&seeds), look, FEWEST_SEEDS)?;
+                Some((id, look, block, seeds, first))
             })
             .collect();
-        sights.sort_by_key(|(_, _, first)| Reverse(first.places));
-        sights.truncate(MOST_SIGHTS + probe.keys.len() / 2);
-        sights
+        promising.sort_by_key(|(.., first)| Reverse(first.places));
+        promising.truncate(MOST_SIGHTS + probe.keys.len() / 2);
+        let mut prints: BTreeMap<RefId, Option<Arc<Print>>> = BTreeMap::new();
+        let sights = promising.into_iter().filter_map(|(id, look, block, seeds, first)| {
+            let print = || Some(Arc::new(self.references.get(id)?.print()?));
+            let print = prints.entry(id).or_insert_with(print).clone()?;
+            Some((Sight { probe, id, print, look, block }, seeds, first))
+        });
+        sights.collect()
     }
 }
 

@@ -1,6 +1,7 @@
 //! A closer look at a query in which a reference may be seen.
 
 use super::agreement::{moments, rectify};
+use super::all;
 use super::blocks::Block;
 use super::geometry::{self, Cluster};
 use super::guided::{self, STAYS, Tolerance, WANDERS};
@@ -9,12 +10,12 @@ use super::map::Map;
 use super::pieces::together;
 use super::track;
 use super::votes::{Look, Vote};
-use super::{Reference, all};
 use crate::align::{Kind, RefId, Segment, Span, Transform};
-use crate::picture::Probe;
 use crate::picture::motion::{LAG, RATE};
+use crate::picture::{Print, Probe};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The same for another map of the same reference.
 const FEWEST_MORE_SEEDS: usize = 3;
@@ -57,11 +58,18 @@ fn follow(votes: &[Vote], map: Map, mirrored: bool) -> Option<Cluster> {
     (cluster.places >= FEWEST_PLACES).then_some(cluster)
 }
 
+/// The map that most of `live` votes agree on.
+pub(super) fn seed(votes: &[Vote], live: &[usize], look: Look, fewest: usize) -> Option<Cluster> {
+    let pairs: Vec<_> = votes.iter().map(|vote| vote.pair).collect();
+    geometry::best(&pairs, live, look.mirrored, fewest)
+}
+
 /// Parts of a query and of a reference, that may be seen there in one look.
 pub(super) struct Sight<'a> {
     pub(super) probe: &'a Probe,
     pub(super) id: RefId,
-    pub(super) reference: &'a Reference,
+    /// The reference's.
+    pub(super) print: Arc<Print>,
     pub(super) look: Look,
     pub(super) block: Block,
 }
@@ -100,7 +108,7 @@ impl Sight<'_> {
         let mut plain = 0.0f32;
         let clusters = self.clusters(seeds, first);
         for (cluster, followers) in &clusters {
-            if self.reference.is_still() || self.probe.rasters.len() <= 1 {
+            if self.is_still() || self.probe.rasters.len() <= 1 {
                 *trials += 1.0;
                 found.extend(self.still(cluster, followers));
                 continue;
@@ -112,7 +120,7 @@ impl Sight<'_> {
             found.extend(self.pieces(evidence, &window));
         }
         // A frame that zooms and pans over the reference has a map for each moment.
-        if let Some((cluster, _)) = clusters.first().filter(|_| plain < PLAIN && !self.reference.is_still()) {
+        if let Some((cluster, _)) = clusters.first().filter(|_| plain < PLAIN && !self.is_still()) {
             let votes = &self.votes_along(&cluster.map, WANDERS);
             let window = self.window(votes);
             let tick = |vote: &Vote| self.query_tick(vote).saturating_sub(window.rows.start);
@@ -125,10 +133,8 @@ impl Sight<'_> {
         found
     }
 
-    /// The map that most of `live` votes agree on.
-    pub(super) fn seed(&self, votes: &[Vote], live: &[usize], fewest: usize) -> Option<Cluster> {
-        let pairs: Vec<_> = votes.iter().map(|vote| vote.pair).collect();
-        geometry::best(&pairs, live, self.look.mirrored, fewest)
+    fn is_still(&self) -> bool {
+        self.print.motion.len() <= 1
     }
 
     /// The maps that votes agree on, `first` among them, each with all pairs of features that follow it.
@@ -137,11 +143,11 @@ impl Sight<'_> {
         let mut found = Vec::new();
         let mut next = Some(first);
         for _ in 0..MOST_MAPS {
-            let Some(seed) = next else { break };
-            live.retain(|i| seed.pairs.binary_search(i).is_err());
-            next = self.seed(seeds, &live, FEWEST_MORE_SEEDS);
-            let votes = self.votes_along(&seed.map, STAYS);
-            if let Some(cluster) = follow(&votes, seed.map, self.look.mirrored) {
+            let Some(lead) = next else { break };
+            live.retain(|i| lead.pairs.binary_search(i).is_err());
+            next = seed(seeds, &live, self.look, FEWEST_MORE_SEEDS);
+            let votes = self.votes_along(&lead.map, STAYS);
+            if let Some(cluster) = follow(&votes, lead.map, self.look.mirrored) {
                 let followers = cluster.pairs.iter().map(|&i| votes[i]).collect();
                 found.push((cluster, followers));
             }
@@ -151,7 +157,7 @@ impl Sight<'_> {
 
     /// All pairs of features that follow a map.
     fn votes_along(&self, map: &Map, tolerance: Tolerance) -> Vec<Vote> {
-        guided::votes(self.probe, &self.reference.print, &self.block, map, self.look, tolerance)
+        guided::votes(self.probe, &self.print, &self.block, map, self.look, tolerance)
     }
 
     /// The best evidence that a map that stays can give; `sure` that the reference is there by another one.
@@ -194,9 +200,8 @@ impl Sight<'_> {
     /// What speaks for each pair of moments of a window, the reference lying in the query by a map for each.
     fn evidence(&self, maps: Vec<Option<Map>>, votes: &[Vote], window: &Window, steadied: bool) -> Evidence {
         let mut motion = Matrix::new(window.rows.len(), window.columns.len());
-        let seen =
-            rectify(&self.probe.rasters[window.rows.clone()], self.reference.print.size, &maps, steadied);
-        let moments = moments(&self.reference.print.motion[window.columns.clone()]);
+        let seen = rectify(&self.probe.rasters[window.rows.clone()], self.print.size, &maps, steadied);
+        let moments = moments(&self.print.motion[window.columns.clone()]);
         for (row, seen) in seen.iter().enumerate() {
             for (cell, moment) in motion.cells[row * window.columns.len()..].iter_mut().zip(&moments) {
                 *cell = seen.against(moment, self.look.negative);
@@ -217,11 +222,11 @@ impl Sight<'_> {
                 && (line.slope * row + line.start - column).abs() <= NEAR_LINE
         };
         let votes: Vec<Vote> = votes.iter().filter(on).copied().collect();
-        Some(self.seed(&votes, &all(&votes), FEWEST_PLACES)?.map)
+        Some(seed(&votes, &all(&votes), self.look, FEWEST_PLACES)?.map)
     }
 
     fn segment(&self, query: Span, matched: Span, speed: f64, decades: f64, map: Option<Map>) -> Segment {
-        let placement = map.map(|map| map.placement(self.reference.print.size));
+        let placement = map.map(|map| map.placement(self.print.size));
         Segment {
             reference: self.id,
             query,
@@ -254,7 +259,7 @@ impl Sight<'_> {
     }
 
     fn reference_tick(&self, vote: &Vote) -> usize {
-        (f64::from(self.reference.print.keys[vote.key as usize].time) * RATE / 1000.0) as usize
+        (f64::from(self.print.keys[vote.key as usize].time) * RATE / 1000.0) as usize
     }
 
     /// The moments of either side that are compared.
@@ -264,8 +269,7 @@ impl Sight<'_> {
             low.saturating_sub(AROUND).min(end)..(high + AROUND).min(end)
         };
         let rows = around(&mut votes.iter().map(|v| self.query_tick(v)), self.probe.rasters.len());
-        let columns =
-            around(&mut votes.iter().map(|v| self.reference_tick(v)), self.reference.print.motion.len());
+        let columns = around(&mut votes.iter().map(|v| self.reference_tick(v)), self.print.motion.len());
         let most = MOST_PAIRS / rows.len().max(1);
         let end = columns.end.min(columns.start + most);
         Window { rows, columns: columns.start..end }
@@ -295,7 +299,7 @@ impl Sight<'_> {
         for (&(key, at), decades) in &mut evidence {
             *decades = decades.min(FEATURES);
             *common.entry(key).or_default() += *decades / all;
-            let at = tick(self.reference.print.keys[at as usize].time).wrapping_sub(window.columns.start);
+            let at = tick(self.print.keys[at as usize].time).wrapping_sub(window.columns.start);
             // Key frames of the reference are four ticks apart: the nearest one counts.
             for column in at.saturating_sub(2)..at.saturating_add(2) {
                 if let Some(cell) = matrix.at(row(key), column) {

@@ -1,7 +1,7 @@
 //! Feature hits from the index, sorted by the reference they speak for.
 
 use super::geometry::Pair;
-use super::{PictureSpace, split};
+use super::references::{References, split};
 use crate::align::RefId;
 use crate::index::Batch;
 use crate::picture::{Feature, Probe};
@@ -40,9 +40,9 @@ const LOOKS: [(Look, usize); 4] = [
 ];
 
 /// Asks the index for the features of the probe, in every look.
-pub(super) fn collect(space: &PictureSpace, probe: &Probe) -> BTreeMap<(RefId, Look), Vec<Vote>> {
+pub(super) fn collect(references: &References, probe: &Probe) -> BTreeMap<(RefId, Look), Vec<Vote>> {
     let mut ballots: BTreeMap<(RefId, Look), Vec<Vote>> = BTreeMap::new();
-    let snapshot = space.index.codes.snapshot();
+    let snapshot = references.codes().snapshot();
     let mut batch = Batch::default();
     for (look, every) in LOOKS {
         let asked: Vec<(u32, u32, &Feature)> = (0u32..)
@@ -56,7 +56,7 @@ pub(super) fn collect(space: &PictureSpace, probe: &Probe) -> BTreeMap<(RefId, L
             // The index may hold references of a clone.
             let ours = |id: u64| {
                 let (reference, ordinal) = split(id);
-                let (at, found) = space.references.get(&reference)?.feature(ordinal)?;
+                let (at, found) = references.get(reference)?.feature(ordinal)?;
                 Some((reference, at, found))
             };
             let hits: Vec<_> = hits.iter().filter_map(|hit| ours(hit.id)).take(MOST_HITS + 1).collect();
@@ -65,7 +65,7 @@ pub(super) fn collect(space: &PictureSpace, probe: &Probe) -> BTreeMap<(RefId, L
             }
             let (key, place, feature) = asked[i];
             for (reference, at, found) in hits {
-                let vote = Vote { pair: pair(feature, found, look), query: (key, place), key: at };
+                let vote = Vote { pair: pair(feature, &found, look), query: (key, place), key: at };
                 ballots.entry((reference, look)).or_default().push(vote);
             }
         }

@@ -233,7 +233,8 @@ impl Asked {
                 }
             }
             // Apart from the comparisons, which would wait for this memory.
-            close.iter_mut().for_each(|(entry, _)| *entry = table.places()[*entry as usize]);
+            let places = table.places();
+            close.iter_mut().for_each(|(entry, _)| *entry = places[*entry as usize]);
             close
         };
         let stretches: Vec<usize> = (0..KEYS).step_by(STRETCH).collect();

@@ -9,6 +9,7 @@
 mod agreement;
 mod common;
 mod errors;
+mod file;
 mod line;
 mod lookup;
 mod null;
@@ -23,10 +24,12 @@ use super::{Kind, RefId, Segment, Span, Transform};
 use crate::sound::{Print, Probe};
 use line::{Fit, Line};
 use parts::Parts;
+pub(crate) use parts::Stored;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use tracks::GAP;
+pub(crate) use tracks::Tracks;
 
 /// Fits with a smaller surprise are not worth a word to anyone.
 const LEAST_SURPRISE: f64 = -2.0;
@@ -69,6 +72,16 @@ impl SoundSpace {
     pub fn insert(&mut self, reference: RefId, print: &Print) {
         self.remove(reference);
         self.tracks.insert(reference, print.words().iter().map(|word| word.map_or(GAP, NonZeroU32::get)));
+    }
+
+    /// The space that files hold.
+    pub(crate) fn from_stored(parts: impl IntoIterator<Item = Stored>) -> Self {
+        Self { tracks: Parts::from_stored(parts) }
+    }
+
+    /// What is to be stored in files, to make the same space of it.
+    pub(crate) fn stored(&self) -> Vec<Stored> {
+        self.tracks.stored()
     }
 
     /// Takes a reference out.

@@ -17,6 +17,9 @@ const FULL: usize = 1 << 16;
 /// Times that a part is at least as long as the next.
 const SHORTER: usize = 8;
 
+/// Words of a part that is merged no more, so that upkeep takes bounded memory: 300 hours.
+const LARGE: usize = 1 << 24;
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Parts {
     parts: Vec<Part>,
@@ -64,6 +67,10 @@ impl Part {
         self.tracks.owner(place).filter(|(reference, _)| self.has(reference))
     }
 
+    fn lengths(&self) -> impl Iterator<Item = usize> {
+        self.tracks.lengths().filter(|(reference, _)| self.has(reference)).map(|(_, length)| length)
+    }
+
     /// The tracks where they can be added to: a copy, unless nobody has seen them yet. `None` of a full part.
     fn growing(&mut self) -> Option<&mut Tracks> {
         let is_new = Arc::get_mut(&mut self.tracks).is_some_and(|tracks| !tracks.is_sorted());
@@ -87,7 +94,30 @@ fn joined<'a>(parts: impl IntoIterator<Item = &'a Part>) -> Tracks {
     joined
 }
 
+/// Tracks as a file has them, less those that were taken out since.
+#[derive(Clone, Debug)]
+pub(crate) struct Stored {
+    pub(crate) tracks: Arc<Tracks>,
+    pub(crate) gone: Vec<RefId>,
+}
+
 impl Parts {
+    pub(super) fn from_stored(parts: impl IntoIterator<Item = Stored>) -> Self {
+        let part =
+            |Stored { tracks, gone }| Part { tracks, gone: gone.into_iter().map(|id| (id, ())).collect() };
+        let parts: Vec<Part> = parts.into_iter().map(part).collect();
+        let alive = parts.iter().flat_map(Part::lengths).sum();
+        Self { parts, alive, merge: None }
+    }
+
+    pub(super) fn stored(&self) -> Vec<Stored> {
+        let stored = |part: &Part| {
+            let gone = part.gone.iter().map(|(reference, ())| *reference).collect();
+            Stored { tracks: Arc::clone(&part.tracks), gone }
+        };
+        self.parts.iter().map(stored).collect()
+    }
+
     /// Adds a reference that is not there yet.
     pub(super) fn insert(&mut self, reference: RefId, words: impl ExactSizeIterator<Item = u32>) {
         self.take_in();
@@ -106,8 +136,9 @@ impl Parts {
     pub(super) fn remove(&mut self, reference: RefId) {
         self.take_in();
         for part in &mut self.parts {
-            if let Some(words) = part.of(reference) {
-                self.alive -= words.len();
+            let length = part.tracks.length(reference).filter(|_| part.has(&reference));
+            if let Some(length) = length {
+                self.alive -= length;
                 part.gone.insert(reference, ());
             }
         }
@@ -119,9 +150,8 @@ impl Parts {
             return;
         }
         let (mut start, mut sum) = (self.parts.len(), 0);
-        while let Some(part) =
-            self.parts[..start].last().filter(|part| part.len() < SHORTER * sum || sum == 0)
-        {
+        let is_short = |part: &Part, sum| part.len() < LARGE && (part.len() < SHORTER * sum || sum == 0);
+        while let Some(part) = self.parts[..start].last().filter(|part| is_short(part, sum)) {
             sum += part.len();
             start -= 1;
         }

@@ -5,6 +5,7 @@
 
 use super::agreement::WIDE;
 use super::tracks::GAP;
+use crate::plain::Column;
 use std::ops::Range;
 
 /// Words from one that is listed to the next. Words overlap so much that the ones between add little.
@@ -21,9 +22,9 @@ pub(super) const ASIDE: usize = 4;
 #[derive(Debug, Default)]
 pub(super) struct Table {
     /// Where each key's places start, and where the last one's end.
-    starts: Vec<u32>,
-    places: Vec<u32>,
-    sketches: Vec<u64>,
+    pub(super) starts: Column<u32>,
+    pub(super) places: Column<u32>,
+    pub(super) sketches: Column<u64>,
 }
 
 impl Table {
@@ -53,7 +54,16 @@ impl Table {
             sketches[*next as usize] = sketch(words[place], aside, half(place));
             *next += 1;
         }
-        Self { starts, places, sketches }
+        Self { starts: Column::Own(starts), places: Column::Own(places), sketches: Column::Own(sketches) }
+    }
+
+    /// Whether every key leads to places and sketches that are there.
+    pub(super) fn is_whole(&self) -> bool {
+        let end = self.places.len();
+        self.starts.len() == KEYS + 1
+            && self.starts.is_sorted()
+            && self.starts.last().is_some_and(|&last| last as usize == end)
+            && self.sketches.len() == end
     }
 
     /// Which entries of the list a key has, and the sketches of what is around them; behind these are sketches of places

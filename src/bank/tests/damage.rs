@@ -5,9 +5,8 @@ use crate::bank::{Bank, OpenError};
 use proptest::prelude::*;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
-type Content = Vec<(String, String, Arc<crate::fingerprint::Fingerprint>, u64)>;
+type Content = Vec<(String, String, crate::fingerprint::Fingerprint, u64)>;
 
 /// A bank's log and what it says.
 fn log() -> (Vec<u8>, Content) {

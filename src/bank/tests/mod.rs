@@ -1,5 +1,6 @@
 //! The bank as its users see it, on a real folder.
 
+mod checkpoint;
 mod crash;
 mod damage;
 mod events;
@@ -48,9 +49,9 @@ fn fingerprint(n: usize) -> Fingerprint {
 }
 
 /// What distinguishes one content of a bank from another.
-pub(super) fn content(bank: &Bank) -> Vec<(String, String, Arc<Fingerprint>, u64)> {
+pub(super) fn content(bank: &Bank) -> Vec<(String, String, Fingerprint, u64)> {
     let tell =
-        |r: &Arc<Reference>| (r.name.clone(), r.about.label.clone(), Arc::clone(&r.fingerprint), r.sequence);
+        |r: &Arc<Reference>| (r.name.clone(), r.about.label.clone(), r.fingerprint().unwrap(), r.sequence);
     bank.list().iter().map(tell).collect()
 }
 

@@ -88,15 +88,18 @@ proptest! {
 
     #[test]
     fn a_bank_is_what_its_changes_make(
-        parts in prop::collection::vec(prop::collection::vec(step(), 1..6), 1..5),
+        parts in prop::collection::vec((prop::collection::vec(step(), 1..6), any::<bool>()), 1..5),
         past in any::<prop::sample::Index>(),
     ) {
         let folder = tempfile::tempdir().unwrap();
         let mut naive = Naive::default();
-        for steps in &parts {
+        for (steps, checkpoint) in &parts {
             let bank = Bank::open(folder.path()).unwrap();
             prop_assert_eq!(&state(&bank), naive.now());
             naive = work(&bank, naive, steps);
+            if *checkpoint {
+                prop_assert_eq!(bank.checkpoint().unwrap(), bank.sequence());
+            }
         }
         let bank = Bank::open_read_only(folder.path()).unwrap();
         for content in 1..5 {

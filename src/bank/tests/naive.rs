@@ -142,7 +142,7 @@ pub(super) fn make(bank: &Bank, step: &Step) -> Result<(), ChangeError> {
 
 /// What a bank holds.
 pub(super) fn state(bank: &Bank) -> State {
-    let content = |r: &crate::bank::Reference| (r.about.clone(), r.fingerprint.duration as u32);
+    let content = |r: &crate::bank::Reference| (r.about.clone(), r.duration as u32);
     State {
         references: bank.list().iter().map(|r| (r.name.clone(), content(r))).collect(),
         policies: bank.policies().iter().map(|(name, own)| (name.to_owned(), own.policy)).collect(),

@@ -3,7 +3,9 @@
 //! What was written and not synced may come out of a loss of power in any part and in any order of whole sectors.
 
 use crate::bank::disk::{Disk, DiskFile};
+use crate::shared::Bytes;
 use crate::synthetic::Random;
+use memmap2::MmapMut;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::io;
@@ -229,6 +231,15 @@ impl Disk for SimDisk {
         })
     }
 
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.operate(|state, extent| {
+            if extent == Extent::All {
+                state.names.remove(name).ok_or(io::ErrorKind::NotFound)?;
+            }
+            Ok(())
+        })
+    }
+
     fn sync(&self) -> io::Result<()> {
         self.operate(|state, extent| {
             if extent == Extent::All && state.lie != Some(Lie::Names) {
@@ -257,6 +268,13 @@ impl DiskFile for SimFile {
         let from = state.files[self.1].now.get(at..at + into.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
         into.copy_from_slice(from);
         Ok(())
+    }
+
+    fn map(&self, length: u64) -> io::Result<Bytes> {
+        // At the start of a page, as a file is mapped.
+        let mut memory = MmapMut::map_anon((length as usize).max(1))?;
+        self.read_at(0, &mut memory[..length as usize])?;
+        Ok(Bytes::new(memory).slice(0..length as usize).unwrap())
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {

@@ -8,7 +8,9 @@ mod strip;
 use super::banks::{At, at};
 use super::probe::{Probed, Reading, name};
 use super::{Failure, Status, warn};
+use afterimage::Probe;
 use afterimage::align::bit_errors;
+use afterimage::bank::Reference;
 use afterimage::decide::Match;
 use clap::Args;
 use draw::Moment;
@@ -58,20 +60,23 @@ impl Explain {
                 self.picture(found, &self.out.join(&file))?;
                 pictures.push(file);
             }
-            let sound = bank.get(&found.reference).map(|reference| {
-                let Match { query, matched, transform, .. } = found;
-                bit_errors(&probe.sound, &reference.fingerprint.sound, *query, *matched, transform)
-            });
-            let sound = sound.filter(|errors| !errors.is_empty());
-            parts.push(Part {
-                found,
-                pictures,
-                strip: sound.map(|errors| strip::svg(&errors, &found.query)),
-            });
+            let strip = match bank.get(&found.reference) {
+                Some(reference) => self.strip(found, &probe, &reference)?,
+                None => None,
+            };
+            parts.push(Part { found, pictures, strip });
         }
         let page = self.out.join("index.html");
         fs::write(&page, page::page(&name(&self.query), &parts)).map_err(|e| Failure::file(&page, e))?;
         Ok(if verdict.is_match() { Status::Match } else { Status::NoMatch })
+    }
+
+    /// How much the sound of both differs, where both have any.
+    fn strip(&self, found: &Match, probe: &Probe, reference: &Reference) -> Result<Option<String>, Failure> {
+        let fingerprint = reference.fingerprint().map_err(|e| Failure::file(&self.bank, e))?;
+        let Match { query, matched, transform, .. } = found;
+        let errors = bit_errors(&probe.sound, &fingerprint.sound, *query, *matched, transform);
+        Ok((!errors.is_empty()).then(|| strip::svg(&errors, query)))
     }
 
     /// Paired frames of a match.

@@ -1,10 +1,10 @@
 //! Makes a segment of a list of codes.
 
-use super::bytes::{allocate, cast, cast_mut};
 use super::fold::{Folded, fold};
 use super::layout::{Counts, HEADER, Layout};
 use super::{Memory, Segment};
 use crate::index::{Code, bands::Bands, kernel::Level};
+use crate::plain::{allocate, cast, cast_mut};
 use std::io;
 use std::ops::Range;
 use std::sync::Mutex;

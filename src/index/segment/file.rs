@@ -1,9 +1,10 @@
 //! Segments as files: written once, checked, and opened by mapping.
 
-use super::bytes;
 use super::layout::{Counts, Fields, HEADER, Layout, MAGIC, TRAILER, VERSION};
 use super::{Memory, Segment};
 use crate::index::{bands::Bands, kernel::Level};
+use crate::plain as bytes;
+use crate::shared::Bytes;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -76,10 +77,19 @@ impl<const W: usize> Segment<W> {
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let file = File::create_new(path)?;
         let mut out = BufWriter::with_capacity(1 << 20, file);
+        self.write_to(&mut out)?;
+        out.into_inner()?.sync_all()
+    }
+
+    /// Writes the bytes of the file.
+    pub(crate) fn write_to(&self, out: &mut dyn Write) -> io::Result<()> {
         let bytes = self.memory.bytes();
         out.write_all(&bytes[..bytes.len().min(self.layout.length - TRAILER)])?;
-        out.write_all(&self.checksum().to_le_bytes())?;
-        out.into_inner()?.sync_all()
+        // What was damaged since it was written must not get a checksum that fits.
+        match (&self.memory, bytes.last_chunk::<TRAILER>()) {
+            (Memory::File(_) | Memory::Shared(_), Some(trailer)) => out.write_all(trailer),
+            _ => out.write_all(&self.checksum().to_le_bytes()),
+        }
     }
 
     /// Maps a segment file. Takes the same short time for every size: only the header, with its own checksum, and the
@@ -100,20 +110,27 @@ impl<const W: usize> Segment<W> {
         if length < HEADER as u64 {
             return Err(OpenError::Length { expected: HEADER as u64, got: length });
         }
-        let mapped = bytes::map(&file)?;
-        let header: &[u8; HEADER] = mapped.first_chunk().ok_or(OpenError::Header)?;
-        let counts = check_header::<W>(header, mapped.len() as u64)?;
-        let layout = Layout::new(&counts).ok_or(OpenError::Header)?;
-        if layout.length != mapped.len() {
-            return Err(OpenError::Length { expected: layout.length as u64, got: length });
+        Self::of(Memory::File(bytes::map(&file)?))
+    }
+
+    /// As [`open`](Self::open), of a file that was mapped already.
+    pub(crate) fn from_bytes(mapped: Bytes) -> Result<Self, OpenError> {
+        if !mapped.as_ptr().addr().is_multiple_of(bytes::ALIGN) {
+            return Err(OpenError::Header);
         }
-        Ok(Self {
-            memory: Memory::File(mapped),
-            counts,
-            layout,
-            level: Level::best(),
-            home: Mutex::default(),
-        })
+        Self::of(Memory::Shared(mapped))
+    }
+
+    fn of(memory: Memory) -> Result<Self, OpenError> {
+        let (bytes, got) = (memory.bytes(), memory.bytes().len() as u64);
+        let short = OpenError::Length { expected: HEADER as u64, got };
+        let header: &[u8; HEADER] = bytes.first_chunk().ok_or(short)?;
+        let counts = check_header::<W>(header, got)?;
+        let layout = Layout::new(&counts).ok_or(OpenError::Header)?;
+        if layout.length != bytes.len() {
+            return Err(OpenError::Length { expected: layout.length as u64, got });
+        }
+        Ok(Self { memory, counts, layout, level: Level::best(), home: Mutex::default() })
     }
 
     /// Reads the whole segment and checks what [`open`](Self::open) leaves: that every byte behind the header has the
@@ -124,7 +141,7 @@ impl<const W: usize> Segment<W> {
     /// If the contents are not what was written, or are not what a writer of segments writes.
     pub fn verify(&self) -> Result<(), VerifyError> {
         let bytes = self.memory.bytes();
-        if let Memory::File(_) = self.memory {
+        if let Memory::File(_) | Memory::Shared(_) = self.memory {
             let trailer = bytes.last_chunk::<TRAILER>().ok_or(VerifyError::Inconsistent)?;
             let (expected, got) = (u32::from_le_bytes(*trailer), self.checksum());
             if expected != got {

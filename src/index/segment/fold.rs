@@ -1,7 +1,7 @@
 //! Folds equal codes together.
 
-use super::bytes::{allocate, cast_mut};
 use crate::index::{Code, kernel::prefetch};
+use crate::plain::{allocate, cast_mut};
 use memmap2::MmapMut;
 use std::hash::{BuildHasher, RandomState};
 use std::io;

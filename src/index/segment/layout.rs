@@ -15,8 +15,8 @@
 //!
 //! All numbers are little-endian. Every part begins at a multiple of 64 bytes, with zeros before it.
 
-use super::bytes::ALIGN;
 use crate::index::bands::Bands;
+use crate::plain::ALIGN;
 use std::ops::Range;
 
 /// What every segment file begins with.

@@ -3,7 +3,6 @@
 mod batch;
 mod batch_plan;
 mod build;
-mod bytes;
 mod collide;
 mod file;
 mod fold;
@@ -16,7 +15,8 @@ pub(super) use search::Scratch;
 
 use super::Code;
 use super::kernel::{Level, Prints};
-use bytes::cast;
+use crate::plain::cast;
+use crate::shared::Bytes;
 use layout::{Counts, Layout};
 use memmap2::{Mmap, MmapMut};
 use std::path::{Path, PathBuf};
@@ -36,6 +36,8 @@ pub struct Segment<const W: usize> {
 enum Memory {
     Own(MmapMut),
     File(Mmap),
+    /// A file that somebody else mapped.
+    Shared(Bytes),
 }
 
 impl Memory {
@@ -43,6 +45,7 @@ impl Memory {
         match self {
             Self::Own(memory) => memory,
             Self::File(file) => file,
+            Self::Shared(bytes) => bytes,
         }
     }
 }

@@ -1,24 +1,28 @@
-//! The bytes of a segment: anonymous memory or a mapped file, seen as slices of little-endian numbers.
+//! Plain numbers as bytes, and bytes, in anonymous memory or in a mapped file, as little-endian numbers.
 
 #[cfg(target_endian = "big")]
-compile_error!("segments are mapped as they lie in the file, which is little-endian");
+compile_error!("files are mapped as they lie, which is little-endian");
 
+use crate::shared::Bytes;
 use memmap2::{Mmap, MmapMut};
+use std::fmt;
 use std::fs::File;
 use std::io;
+use std::marker::PhantomData;
+use std::ops::Deref;
 
 /// Where every section begins: a multiple of a cache line.
-pub(super) const ALIGN: usize = 64;
+pub(crate) const ALIGN: usize = 64;
 
 /// Plain numbers that any bytes are a valid value of.
 ///
 /// # Safety
 /// Every bit pattern is valid, there is no padding, and the alignment divides [`ALIGN`].
 #[allow(unsafe_code)]
-pub(super) unsafe trait Plain: Copy {}
+pub(crate) unsafe trait Plain: Copy {}
 
 #[allow(unsafe_code)]
-mod plain {
+mod numbers {
     use super::Plain;
     // SAFETY: a number without padding.
     unsafe impl Plain for u16 {}
@@ -32,7 +36,7 @@ mod plain {
 
 /// Bytes as numbers; what does not fill a number at the end is left out.
 #[allow(unsafe_code)]
-pub(super) fn cast<T: Plain>(bytes: &[u8]) -> &[T] {
+pub(crate) fn cast<T: Plain>(bytes: &[u8]) -> &[T] {
     // SAFETY: `Plain` says that any bytes are a valid value.
     let (before, numbers, _) = unsafe { bytes.align_to::<T>() };
     debug_assert!(before.is_empty(), "sections are aligned");
@@ -41,15 +45,60 @@ pub(super) fn cast<T: Plain>(bytes: &[u8]) -> &[T] {
 
 /// As [`cast`], to be written to.
 #[allow(unsafe_code)]
-pub(super) fn cast_mut<T: Plain>(bytes: &mut [u8]) -> &mut [T] {
+pub(crate) fn cast_mut<T: Plain>(bytes: &mut [u8]) -> &mut [T] {
     // SAFETY: `Plain` says that any bytes are a valid value, and that any value is valid bytes.
     let (before, numbers, _) = unsafe { bytes.align_to_mut::<T>() };
     debug_assert!(before.is_empty(), "sections are aligned");
     numbers
 }
 
+/// Numbers as the bytes that they are in memory.
+#[allow(unsafe_code)]
+pub(crate) fn bytes_of<T: Plain>(numbers: &[T]) -> &[u8] {
+    // SAFETY: `Plain` says that there is no padding, so that every byte has a value.
+    unsafe { std::slice::from_raw_parts(numbers.as_ptr().cast(), size_of_val(numbers)) }
+}
+
+/// Many numbers, in memory of their own or in a mapped file.
+pub(crate) enum Column<T> {
+    Own(Vec<T>),
+    Shared(Bytes, PhantomData<T>),
+}
+
+impl<T: Plain> Column<T> {
+    /// The numbers that bytes are; `None` where these do not begin at a multiple of [`ALIGN`], or end within a number.
+    pub(crate) fn shared(bytes: Bytes) -> Option<Self> {
+        let fits = bytes.as_ptr().addr().is_multiple_of(ALIGN) && bytes.len().is_multiple_of(size_of::<T>());
+        (fits || bytes.is_empty()).then_some(Self::Shared(bytes, PhantomData))
+    }
+}
+
+impl<T: Plain> Deref for Column<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        match self {
+            Self::Own(numbers) => numbers,
+            Self::Shared(bytes, _) if bytes.is_empty() => &[],
+            Self::Shared(bytes, _) => cast(bytes),
+        }
+    }
+}
+
+impl<T> Default for Column<T> {
+    fn default() -> Self {
+        Self::Own(Vec::new())
+    }
+}
+
+impl<T: Plain> fmt::Debug for Column<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} numbers", self.len())
+    }
+}
+
 /// Zeroed memory that asks for huge pages: searches read from all over it, and would miss the TLB with small ones.
-pub(super) fn allocate(length: usize) -> io::Result<MmapMut> {
+pub(crate) fn allocate(length: usize) -> io::Result<MmapMut> {
     let memory = MmapMut::map_anon(length.max(1))?;
     #[cfg(target_os = "linux")]
     // Advice: without huge pages all works, only slower.
@@ -59,7 +108,7 @@ pub(super) fn allocate(length: usize) -> io::Result<MmapMut> {
 
 /// Maps a whole file for reading.
 #[allow(unsafe_code)]
-pub(super) fn map(file: &File) -> io::Result<Mmap> {
+pub(crate) fn map(file: &File) -> io::Result<Mmap> {
     // SAFETY: segment files are written once, under another name, and never changed; a process that truncates one
     // while it is mapped breaks the contract that the documentation of `Segment::open` states.
     let mapped = unsafe { Mmap::map(file)? };
