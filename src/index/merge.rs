@@ -16,8 +16,8 @@ use std::ops::RangeInclusive;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// A head of so many codes is sorted, by the thread that fills it: that takes a millisecond.
-const HEAD: usize = 4096;
+/// A head of so many codes is sorted, by the thread that fills it: that takes a few milliseconds.
+const HEAD: usize = 8192;
 
 /// A part is merged with those smaller than it as soon as they have together more than one in so many of its codes.
 const FACTOR: usize = 4;
@@ -266,13 +266,7 @@ fn choose<const W: usize>(parts: &[Part<W>], idle: impl Fn(usize) -> bool) -> Op
         rest -= part.len();
         let is_list = matches!(part.body, Body::Block(_));
         if (is_list || part.len() < FACTOR * rest) && idle(level) {
-            let chosen = free.split_off(first);
-            // A list would be scanned as long as a merge takes; it is sorted at once.
-            let list = chosen.iter().copied().find(|&place| matches!(parts[place].body, Body::Block(_)));
-            return match list {
-                Some(list) if level > 0 => Some((0, vec![list])),
-                _ => Some((level, chosen)),
-            };
+            return Some((level, free.split_off(first)));
         }
     }
     let halved = |&place: &usize| 2 * parts[place].len() < parts[place].body.len();
