@@ -59,9 +59,7 @@ def ours(arguments, ids_file):
     """The line that the bench prints, and for each query its ids."""
     command = [BENCH, "--codes", arguments.codes, "--queries", arguments.queries, "--bits", str(arguments.bits)]
     command += ["--radius", str(arguments.radius), "--batch", str(arguments.batch), "--ids", ids_file]
-    # Freed memory goes back to the system at once, so that what is resident is what is used.
-    environment = dict(os.environ, MALLOC_MMAP_THRESHOLD_="65536", MALLOC_TRIM_THRESHOLD_="65536")
-    line = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment).stdout)
+    line = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
     flat = np.fromfile(ids_file, dtype="<u8").astype(np.int64)
     lists, at = [], 0
     while at < len(flat):

@@ -47,10 +47,9 @@ impl Bands {
     /// tables of offsets stay small beside the codes and few values have to be probed.
     pub(super) fn for_size(bits: u32, codes: usize) -> Self {
         let width = match (bits, codes) {
-            (_, 0..65_536) => 8,
             // Those of short codes begin where words do, so that they serve a search by collision.
-            (..=128, _) => 16,
-            (_, 65_536..100_000) => 13,
+            (..=128, 65_536..) => 16,
+            (_, 0..100_000) => 8,
             (_, 100_000..50_000_000) => 16,
             (_, 50_000_000..1_000_000_000) => 20,
             _ => 24,

@@ -1,8 +1,8 @@
 //! A short list of codes that is scanned.
 
-use super::Code;
 use super::collision::{Asked, Limits};
 use super::kernel::{Found, Level};
+use super::{Code, Hit};
 use std::ops::RangeInclusive;
 
 /// Codes that are scanned for all queries before the next: they stay in the nearest caches.
@@ -55,6 +55,11 @@ impl<const W: usize> Block<W> {
                 found.extend(one.iter().map(|hit| (query as u32, *hit)));
             }
         }
+    }
+
+    /// The hit that a code in the list is.
+    pub(super) fn hit(&self, found: Found) -> Hit {
+        Hit { id: self.ids[found.place as usize], distance: found.distance }
     }
 
     pub(super) fn holds_any(&self, ids: &RangeInclusive<u64>) -> bool {

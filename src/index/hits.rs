@@ -1,4 +1,6 @@
-//! What a search returns.
+//! What a search asks for, and what it returns.
+
+use super::Code;
 
 /// An id whose code lies within the radius.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,6 +26,26 @@ pub enum Outcome {
     Complete,
     /// There are more hits than the cap; which of them were returned is not defined.
     Capped,
+}
+
+/// What a search of one code asks for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ask<'a, const W: usize> {
+    pub(super) code: &'a Code<W>,
+    pub(super) radius: u32,
+    /// The most hits.
+    pub(super) cap: usize,
+}
+
+/// Appends hits until `out` has `cap`.
+pub(super) fn append(hits: impl Iterator<Item = Hit>, cap: usize, out: &mut Vec<Hit>) -> Outcome {
+    for hit in hits {
+        if out.len() >= cap {
+            return Outcome::Capped;
+        }
+        out.push(hit);
+    }
+    Outcome::Complete
 }
 
 /// The hits of a batch of codes, code by code.

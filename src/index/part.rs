@@ -2,6 +2,7 @@
 
 use super::block::Block;
 use super::collision::Asked;
+use super::hits::{Ask, append};
 use super::kernel::{Found, Level};
 use super::ranges::Ranges;
 use super::segment::{BatchScratch, Scratch, Segment};
@@ -130,34 +131,20 @@ impl<const W: usize> Part<W> {
         }
     }
 
-    /// Appends the hits of `code` until `out` has `cap`, by a scan.
-    pub(super) fn scan(
-        &self,
-        code: &Code<W>,
-        radius: u32,
-        cap: usize,
-        scratch: &mut Scratch,
-        out: &mut Vec<Hit>,
-    ) -> Outcome {
+    /// Appends what is asked for, by a scan.
+    pub(super) fn scan(&self, ask: Ask<W>, scratch: &mut Scratch, out: &mut Vec<Hit>) -> Outcome {
         scratch.found.clear();
-        Level::best().scan(self.codes(), code, radius, 0, &mut scratch.found);
-        self.report(&scratch.found, cap, out)
+        Level::best().scan(self.codes(), ask.code, ask.radius, 0, &mut scratch.found);
+        self.report(&scratch.found, ask.cap, out)
     }
 
-    /// Appends the hits of `code` until `out` has `cap`.
-    pub(super) fn within(
-        &self,
-        code: &Code<W>,
-        radius: u32,
-        cap: usize,
-        scratch: &mut Scratch,
-        out: &mut Vec<Hit>,
-    ) -> Outcome {
+    /// Appends what is asked for.
+    pub(super) fn within(&self, ask: Ask<W>, scratch: &mut Scratch, out: &mut Vec<Hit>) -> Outcome {
         match &self.body {
-            Body::Block(_) => self.scan(code, radius, cap, scratch, out),
+            Body::Block(_) => self.scan(ask, scratch, out),
             Body::Segment(segment) => {
-                segment.search(code, radius, scratch);
-                self.report(&scratch.found, cap, out)
+                segment.search(ask.code, ask.radius, scratch);
+                self.report(&scratch.found, ask.cap, out)
             }
         }
     }
@@ -197,29 +184,16 @@ impl<const W: usize> Part<W> {
         }
     }
 
-    /// Appends the ids of codes that were found.
-    pub(super) fn report(&self, found: &[Found], cap: usize, out: &mut Vec<Hit>) -> Outcome {
-        for found in found {
-            if self.report_one(found, cap, out) == Outcome::Capped {
+    fn report(&self, found: &[Found], cap: usize, out: &mut Vec<Hit>) -> Outcome {
+        for &Found { place, distance } in found {
+            let hit = move |id| Hit { id, distance };
+            let ids = self.ids(place as usize);
+            if self.removed.is_empty() && ids.len() <= cap.saturating_sub(out.len()) {
+                // Mostly all are copied together: some codes have very many.
+                out.extend(ids.iter().map(|&id| hit(id)));
+            } else if append(self.live_ids(place as usize).map(hit), cap, out) == Outcome::Capped {
                 return Outcome::Capped;
             }
-        }
-        Outcome::Complete
-    }
-
-    fn report_one(&self, found: &Found, cap: usize, out: &mut Vec<Hit>) -> Outcome {
-        let ids = self.ids(found.place as usize);
-        let hit = |&id: &u64| Hit { id, distance: found.distance };
-        if self.removed.is_empty() {
-            let room = cap.saturating_sub(out.len());
-            out.extend(ids.iter().take(room).map(hit));
-            return if ids.len() > room { Outcome::Capped } else { Outcome::Complete };
-        }
-        for id in ids.iter().filter(|id| !self.removed.contains(**id)) {
-            if out.len() >= cap {
-                return Outcome::Capped;
-            }
-            out.push(hit(id));
         }
         Outcome::Complete
     }

@@ -2,8 +2,8 @@
 
 use super::block::Block;
 use super::collision::{Asked, Limits};
-use super::hits::{Gather, Nearest};
-use super::kernel::{Found, Level};
+use super::hits::{Ask, Gather, Nearest, append};
+use super::kernel::Level;
 use super::part::Part;
 use super::segment::{BatchScratch, Scratch};
 use super::{Batch, Code, Hit, Outcome};
@@ -71,7 +71,7 @@ impl<const W: usize> Snapshot<W> {
     /// As [`within`](Self::within), but at most `cap` hits, in no order, into a buffer that is cleared first.
     pub fn within_into(&self, code: &Code<W>, radius: u32, cap: usize, out: &mut Vec<Hit>) -> Outcome {
         out.clear();
-        SCRATCH.with_borrow_mut(|scratch| self.append(code, radius, cap, scratch, out))
+        SCRATCH.with_borrow_mut(|scratch| self.append(Ask { code, radius, cap }, scratch, out))
     }
 
     /// The `k` ids whose codes are nearest to `code`, nearest first, equals by id.
@@ -163,9 +163,7 @@ impl<const W: usize> Snapshot<W> {
             let mut found = Vec::new();
             for block in &self.state.head {
                 block.search_batch(&queries, asked, &mut found);
-                for &(query, Found { place, distance }) in &found {
-                    gather.add(query, Hit { id: block.ids[place as usize], distance });
-                }
+                found.iter().for_each(|&(query, found)| gather.add(query, block.hit(found)));
             }
             gather.sort();
             for number in numbers {
@@ -179,11 +177,13 @@ impl<const W: usize> Snapshot<W> {
     pub fn scan_into(&self, code: &Code<W>, radius: u32, cap: usize, out: &mut Vec<Hit>) -> Outcome {
         out.clear();
         SCRATCH.with_borrow_mut(|scratch| {
-            let parts = self.state.parts.iter();
-            let outcomes = parts.map(|part| part.scan(code, radius, cap, scratch, out));
-            let capped = outcomes.fold(false, |capped, outcome| capped | (outcome == Outcome::Capped));
-            let rest = self.scan_head(code, radius, cap, scratch, out);
-            if capped { Outcome::Capped } else { rest }
+            let ask = Ask { code, radius, cap };
+            let mut parts = self.state.parts.iter();
+            if parts.all(|part| part.scan(ask, scratch, out) == Outcome::Complete) {
+                self.scan_head(ask, scratch, out)
+            } else {
+                Outcome::Capped
+            }
         })
     }
 
@@ -192,40 +192,23 @@ impl<const W: usize> Snapshot<W> {
         self.state.parts.iter().map(Part::distinct).sum::<usize>() + self.state.head_len()
     }
 
-    fn append(
-        &self,
-        code: &Code<W>,
-        radius: u32,
-        cap: usize,
-        scratch: &mut Scratch,
-        out: &mut Vec<Hit>,
-    ) -> Outcome {
-        for part in &self.state.parts {
-            if part.within(code, radius, cap, scratch, out) == Outcome::Capped {
-                return Outcome::Capped;
-            }
+    fn append(&self, ask: Ask<W>, scratch: &mut Scratch, out: &mut Vec<Hit>) -> Outcome {
+        let mut parts = self.state.parts.iter();
+        if parts.all(|part| part.within(ask, scratch, out) == Outcome::Complete) {
+            self.scan_head(ask, scratch, out)
+        } else {
+            Outcome::Capped
         }
-        self.scan_head(code, radius, cap, scratch, out)
     }
 
-    fn scan_head(
-        &self,
-        code: &Code<W>,
-        radius: u32,
-        cap: usize,
-        scratch: &mut Scratch,
-        out: &mut Vec<Hit>,
-    ) -> Outcome {
-        for block in &self.state.head {
+    fn scan_head(&self, ask: Ask<W>, scratch: &mut Scratch, out: &mut Vec<Hit>) -> Outcome {
+        let mut head = self.state.head.iter();
+        let complete = head.all(|block| {
             scratch.found.clear();
-            Level::best().scan(&block.codes, code, radius, 0, &mut scratch.found);
-            for &Found { place, distance } in &scratch.found {
-                if out.len() >= cap {
-                    return Outcome::Capped;
-                }
-                out.push(Hit { id: block.ids[place as usize], distance });
-            }
-        }
-        Outcome::Complete
+            Level::best().scan(&block.codes, ask.code, ask.radius, 0, &mut scratch.found);
+            let found = scratch.found.iter();
+            append(found.map(|&found| block.hit(found)), ask.cap, out) == Outcome::Complete
+        });
+        if complete { Outcome::Complete } else { Outcome::Capped }
     }
 }

@@ -108,11 +108,10 @@ pub(super) fn filter(near: &[u16], runs: &[Run], out: &mut Vec<Candidate>) {
         }
         let query = _mm512_set1_epi16(run.fingerprint as i16);
         let limit = _mm512_set1_epi16(i16::from(run.near));
-        let stored = near.get(run.start..).unwrap_or_default();
-        let stored = &stored[..stored.len().min(run.len as usize)];
-        for place in (0..stored.len()).step_by(LANES) {
-            let (values, valid) = load(&stored[place..]);
-            push(passing(values, valid, query, limit), run.start + place, number as u32, out);
+        let end = near.len().min(run.start.saturating_add(run.len as usize));
+        for line in (line_of(run.start)..end).step_by(LANES) {
+            let (values, valid) = load(near, line, run.start, end);
+            push(passing(values, valid, query, limit), line, number as u32, out);
         }
     }
 }
@@ -120,32 +119,39 @@ pub(super) fn filter(near: &[u16], runs: &[Run], out: &mut Vec<Candidate>) {
 #[target_feature(enable = "avx512f,avx512bw,avx512bitalg,avx2,popcnt")]
 pub(super) fn sift(near: &[u16], buckets: &[Bucket], needles: &[Needle], out: &mut Vec<Candidate>) {
     for bucket in buckets {
-        let stored = near.get(bucket.start..).unwrap_or_default();
-        let stored = &stored[..stored.len().min(bucket.len as usize)];
         let range = bucket.needles.clone();
         let needles = needles.get(range.start as usize..range.end as usize).unwrap_or_default();
-        for place in (0..stored.len()).step_by(LANES) {
-            let (values, valid) = load(&stored[place..]);
+        let end = near.len().min(bucket.start.saturating_add(bucket.len as usize));
+        for line in (line_of(bucket.start)..end).step_by(LANES) {
+            let (values, valid) = load(near, line, bucket.start, end);
             for (number, needle) in range.clone().zip(needles) {
                 let query = _mm512_set1_epi16(needle.fingerprint as i16);
                 let limit = _mm512_set1_epi16(i16::from(needle.near));
                 let mask = passing(values, valid, query, limit);
                 if mask != 0 {
-                    push_rare(mask, bucket.start + place, number, out);
+                    push_rare(mask, line, number, out);
                 }
             }
         }
     }
 }
 
-/// The first numbers of a list, and which lanes they fill.
+/// Where the cache line of a number begins. Loads begin there, as one that crosses into the next line would wait for
+/// that, too, even if only for lanes that are not valid.
+#[inline(always)]
+fn line_of(place: usize) -> usize {
+    place & !(LANES - 1)
+}
+
+/// The numbers of a line, which begins before `end`, and which of them lie between `start` and `end`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-fn load(numbers: &[u16]) -> (__m512i, __mmask32) {
-    let lanes = numbers.len().min(LANES);
-    let valid = u32::MAX.unbounded_shr((LANES - lanes) as u32);
+fn load(numbers: &[u16], line: usize, start: usize, end: usize) -> (__m512i, __mmask32) {
+    let end = end.min(numbers.len());
+    let after = u32::MAX.unbounded_shr((line + LANES).saturating_sub(end) as u32);
+    let valid = u32::MAX.unbounded_shl(start.saturating_sub(line) as u32) & after;
     // SAFETY: only lanes inside the slice are read.
-    (unsafe { _mm512_maskz_loadu_epi16(valid, numbers.as_ptr().cast()) }, valid)
+    (unsafe { _mm512_maskz_loadu_epi16(valid, numbers.as_ptr().wrapping_add(line).cast()) }, valid)
 }
 
 /// The lanes that differ from `query` in at most `limit` bits.

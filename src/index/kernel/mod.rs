@@ -281,10 +281,8 @@ pub(super) fn prefetch_run(near: &[u16], start: usize, len: u32) {
     const LINE: usize = 32;
     /// The most lines asked for; what follows comes by the processor's own prefetching.
     const MOST: usize = 8;
-    let len = (len as usize).min(LINE * MOST);
-    for place in (0..len).step_by(LINE) {
-        prefetch(near, start + place);
+    let end = start.saturating_add((len as usize).min(LINE * MOST));
+    for line in (start & !(LINE - 1)..end).step_by(LINE) {
+        prefetch(near, line);
     }
-    // Where the run crosses one more line.
-    prefetch(near, start + len);
 }
