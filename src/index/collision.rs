@@ -49,7 +49,7 @@ impl Limits {
 
 /// Which codes a batch asks for.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Asked {
+pub(super) enum Rule {
     /// All within a radius.
     Within(u32),
     Colliding(Limits),

@@ -1,7 +1,7 @@
 //! A part of the index: codes that do not change, less those that were taken out since.
 
 use super::block::Block;
-use super::collision::Asked;
+use super::collision::Rule;
 use super::hits::{Ask, append};
 use super::kernel::{Found, Level};
 use super::ranges::Ranges;
@@ -153,14 +153,14 @@ impl<const W: usize> Part<W> {
     pub(super) fn search_batch(
         &self,
         queries: &[Code<W>],
-        asked: Asked,
+        rule: Rule,
         scratch: &mut BatchScratch,
         mut hit: impl FnMut(u32, Hit),
     ) {
-        match (&self.body, asked) {
-            (Body::Block(block), _) => block.search_batch(queries, asked, &mut scratch.found),
-            (Body::Segment(segment), Asked::Within(radius)) => segment.search_batch(queries, radius, scratch),
-            (Body::Segment(segment), Asked::Colliding(limits)) => {
+        match (&self.body, rule) {
+            (Body::Block(block), _) => block.search_batch(queries, rule, &mut scratch.found),
+            (Body::Segment(segment), Rule::Within(radius)) => segment.search_batch(queries, radius, scratch),
+            (Body::Segment(segment), Rule::Colliding(limits)) => {
                 segment.collide_batch(queries, limits, scratch);
             }
         }

@@ -1,7 +1,7 @@
 //! An immutable view, and the searches.
 
 use super::block::Block;
-use super::collision::{Asked, Limits};
+use super::collision::{Limits, Rule};
 use super::hits::{Ask, Gather, Nearest, append};
 use super::kernel::Level;
 use super::part::Part;
@@ -125,7 +125,7 @@ impl<const W: usize> Snapshot<W> {
 
     /// As [`within_batch`](Self::within_batch), but at most `cap` hits a code, into a batch that is cleared first.
     pub fn within_batch_into(&self, codes: &[Code<W>], radius: u32, cap: usize, out: &mut Batch) {
-        self.batch_into(codes, Asked::Within(radius), cap, out);
+        self.batch_into(codes, Rule::Within(radius), cap, out);
     }
 
     /// For each of `codes` at most `cap` ids whose codes **collide** with it, into a batch that is cleared first.
@@ -136,10 +136,10 @@ impl<const W: usize> Snapshot<W> {
     /// words; all do that differ in fewer bits than there are words, but for those limits. For large radii this costs a
     /// small part of an exact search.
     pub fn colliding_batch_into(&self, codes: &[Code<W>], radius: u32, cap: usize, out: &mut Batch) {
-        self.batch_into(codes, Asked::Colliding(Limits::new(radius)), cap, out);
+        self.batch_into(codes, Rule::Colliding(Limits::new(radius)), cap, out);
     }
 
-    fn batch_into(&self, codes: &[Code<W>], asked: Asked, cap: usize, out: &mut Batch) {
+    fn batch_into(&self, codes: &[Code<W>], rule: Rule, cap: usize, out: &mut Batch) {
         out.clear();
         // Equal codes are searched once.
         let mut order: Vec<u32> = (0..codes.len() as u32).collect();
@@ -157,12 +157,12 @@ impl<const W: usize> Snapshot<W> {
             gather.start(queries.len(), cap);
             BATCH_SCRATCH.with_borrow_mut(|scratch| {
                 for part in &self.state.parts {
-                    part.search_batch(&queries, asked, scratch, |query, hit| gather.add(query, hit));
+                    part.search_batch(&queries, rule, scratch, |query, hit| gather.add(query, hit));
                 }
             });
             let mut found = Vec::new();
             for block in &self.state.head {
-                block.search_batch(&queries, asked, &mut found);
+                block.search_batch(&queries, rule, &mut found);
                 found.iter().for_each(|&(query, found)| gather.add(query, block.hit(found)));
             }
             gather.sort();

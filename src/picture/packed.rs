@@ -129,7 +129,7 @@ mod tests {
             prop_assert!((0u32..).zip(&all).all(|(n, expected)| packed.feature(n) == Some(*expected)));
             prop_assert_eq!(packed.feature(all.len() as u32), None);
             for every in 1..4 {
-                let some = (0u32..).zip(&all).filter(|(_, (key, _))| *key as usize % every == 0);
+                let some = (0u32..).zip(&all).filter(|(_, (key, _))| (*key as usize).is_multiple_of(every));
                 prop_assert!(packed.iter_every(every).eq(some.map(|(n, (_, feature))| (n, *feature))));
             }
             prop_assert_eq!(packed.unpack().unwrap(), print);
