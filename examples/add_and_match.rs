@@ -13,7 +13,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let bank = Bank::open(folder)?;
     bank.add(banned, "banned", watch(banned)?.fingerprint())?;
     for upload in uploads {
-        let verdict = bank.check(&watch(upload)?, SystemTime::now());
+        let verdict = bank.check(&watch(upload)?, SystemTime::now())?;
         for m in verdict.acting() {
             let (here, there) = (m.query, m.matched);
             println!(

@@ -75,7 +75,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             .map(|path| Ok((path.clone(), watch(path)?)))
             .collect::<Result<_, Box<dyn Error>>>()?,
     };
-    search(&bank, &searched);
+    search(&bank, &searched)?;
     add(&bank, &films, &searched)?;
     let (all, own) = (memory::resident() - before.0, memory::own() - before.1);
     println!("resident {:.0} MB at the end, without page cache {:.0} MB", all / 1e6, own / 1e6);
@@ -104,11 +104,11 @@ fn make(films: &Films, clips: &[String], count: u64, folder: &str) -> Result<(),
     Ok(())
 }
 
-fn search(bank: &Bank, uploads: &[(String, Probe)]) {
+fn search(bank: &Bank, uploads: &[(String, Probe)]) -> Result<(), Box<dyn Error>> {
     let (mut times, mut cpu, mut right, mut wrong) = (Vec::new(), Vec::new(), 0, 0);
     for (_, probe) in uploads {
         let (start, cpu_start) = (Instant::now(), cpu_time());
-        let verdict = bank.check(probe, SystemTime::UNIX_EPOCH);
+        let verdict = bank.check(probe, SystemTime::UNIX_EPOCH)?;
         times.push(start.elapsed());
         cpu.push(cpu_time() - cpu_start);
         // A film that nobody made is no copy, and nobody copied it.
@@ -123,6 +123,7 @@ fn search(bank: &Bank, uploads: &[(String, Probe)]) {
         quantile(&mut cpu, 0.99),
         uploads.len(),
     );
+    Ok(())
 }
 
 /// Adds references while two threads search, each until its own addition is seen.
@@ -137,7 +138,7 @@ fn add(bank: &Bank, films: &Films, uploads: &[(String, Probe)]) -> Result<(), Bo
                     if done.load(Ordering::Relaxed) {
                         return;
                     }
-                    bank.check(probe, SystemTime::UNIX_EPOCH);
+                    let _ = bank.check(probe, SystemTime::UNIX_EPOCH);
                     checks.fetch_add(1, Ordering::Relaxed);
                 }
             });

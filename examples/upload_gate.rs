@@ -5,6 +5,7 @@
 #[path = "../testdata/synthetic.rs"]
 mod synthetic;
 
+use afterimage::fingerprint::SpecMismatch;
 use afterimage::media::{Frame, Luma, Samples};
 use afterimage::{Bank, Fingerprinter, Probe, Sink};
 use std::error::Error;
@@ -20,22 +21,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     // All threads share the bank. A check never waits for a change.
     std::thread::scope(|scope| {
         let uploads = [("a copy", 1, 4.0), ("an innocent film", 7, 0.0)];
-        for (name, seed, from) in uploads {
+        let gates = uploads.map(|(name, seed, from)| {
             let bank = &bank;
-            scope.spawn(move || gate(bank, name, &decode(seed, from)));
-        }
-    });
+            scope.spawn(move || gate(bank, name, &decode(seed, from)))
+        });
+        gates.into_iter().try_for_each(|gate| gate.join().unwrap_or(Ok(())))
+    })?;
 
     // A film is banned in the middle of it all, and the next upload is blocked.
     let upload = decode(7, 2.0);
     bank.add("second", "terror", decode(7, 0.0).fingerprint())?;
-    gate(&bank, "what was innocent before", &upload);
+    gate(&bank, "what was innocent before", &upload)?;
     Ok(())
 }
 
 /// Lets an upload through, or says which part of it is whose copy.
-fn gate(bank: &Bank, name: &str, upload: &Probe) {
-    let verdict = bank.check(upload, SystemTime::now());
+fn gate(bank: &Bank, name: &str, upload: &Probe) -> Result<(), SpecMismatch> {
+    let verdict = bank.check(upload, SystemTime::now())?;
     match verdict.acting().next() {
         None => println!("{name}: let through"),
         Some(m) => println!(
@@ -43,6 +45,7 @@ fn gate(bank: &Bank, name: &str, upload: &Probe) {
             m.query.start, m.query.end, m.matched.start, m.matched.end, m.reference, m.label, m.score
         ),
     }
+    Ok(())
 }
 
 /// Ten seconds of a film, pushed as they come.

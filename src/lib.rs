@@ -29,13 +29,13 @@
 //! let bank = Bank::in_memory(); // or Bank::open("folder"), which survives the loss of power
 //! bank.add("banned.mp4", "terror", watch(1, 0.0).fingerprint())?;
 //!
-//! let verdict = bank.check(&watch(1, 3.0), SystemTime::now());
+//! let verdict = bank.check(&watch(1, 3.0), SystemTime::now())?;
 //! let copy = verdict.acting().next().expect("the upload begins at second 3 of the banned film");
 //! assert_eq!(copy.reference, "banned.mp4");
 //! assert!((copy.matched.start - copy.query.start - 3.0).abs() < 1.0);
 //!
-//! assert!(!bank.check(&watch(2, 0.0), SystemTime::now()).is_match());
-//! # Ok::<(), afterimage::bank::ChangeError>(())
+//! assert!(!bank.check(&watch(2, 0.0), SystemTime::now())?.is_match());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! Files are read by [`media::open`], which pushes what they hold into the fingerprinter in one pass:

@@ -90,7 +90,7 @@ fn is_found(verdict: &Verdict, film: usize, query: f64, matched: f64, speed: f64
 }
 
 fn check(probe: &Probe) -> Verdict {
-    BANK.check(probe, SystemTime::UNIX_EPOCH)
+    BANK.check(probe, SystemTime::UNIX_EPOCH).unwrap()
 }
 
 type Place = [f64; 2];

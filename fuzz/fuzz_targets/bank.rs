@@ -21,9 +21,10 @@ fn summed(mut bytes: Vec<u8>) -> Vec<u8> {
 
 /// The head of a log and its two slots, which acknowledge nothing.
 fn head() -> Vec<u8> {
-    let mut head = b"AFTRBANK\x02\0\0\0".to_vec();
+    let mut head = b"AFTRBANK\x03\0\0\0".to_vec();
     head.extend(Spec::CURRENT.picture.to_le_bytes());
     head.extend(Spec::CURRENT.sound.to_le_bytes());
+    head.extend(Spec::CURRENT.key.0.to_le_bytes());
     let mut out = summed(head);
     for page in [4096, 8192] {
         out.resize(page, 0);

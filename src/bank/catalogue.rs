@@ -6,6 +6,7 @@ use super::log::Logged;
 use crate::align::RefId;
 use crate::decide::{InForce, Policies};
 use crate::fingerprint::{Fingerprint, FingerprintError, Packed, Spec};
+use crate::key::KeyId;
 use crate::persistent::Map;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -52,6 +53,8 @@ impl Reference {
 /// All references and policies after the change `sequence`. Clones share what they have in common.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Catalogue {
+    /// The key that all fingerprints depend on; 0 for none.
+    pub(super) key: KeyId,
     pub(super) sequence: u64,
     pub(super) policies: Policies,
     next: RefId,
@@ -86,7 +89,7 @@ impl Catalogue {
         let references: Map<RefId, Arc<Reference>> =
             references.into_iter().map(|(id, reference)| (id, Arc::new(reference))).collect();
         let ids = references.iter().map(|(id, reference)| (reference.name.as_str().into(), *id)).collect();
-        Self { sequence, policies, next, ids, references }
+        Self { sequence, policies, next, ids, references, ..Self::default() }
     }
 
     /// The number that the next reference gets.
@@ -100,7 +103,7 @@ impl Catalogue {
             Change::Add { name, about, fingerprint } => {
                 check_name("the name", name)?;
                 check_about(about)?;
-                fingerprint.spec.check_against(Spec::CURRENT)?;
+                fingerprint.spec.check_against(Spec::keyed(self.key))?;
                 match self.get(name) {
                     Some(_) => Err(ChangeError::NameTaken { name: name.clone() }),
                     None => Ok(()),

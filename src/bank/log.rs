@@ -2,7 +2,7 @@
 //!
 //! | offset | content |
 //! |---|---|
-//! | 0 | `AFTRBANK`, file version (2 bytes, 2), 2 zero bytes, spec (2 + 2), CRC-32 of these 16 bytes |
+//! | 0 | `AFTRBANK`, file version (2 bytes, 3), 2 zero bytes, spec: picture, sound, key (2 + 2 + 4), CRC-32 of these 20 bytes |
 //! | 4096 | slot: end of the log (8), last sequence number (8), CRC-32 of these 16 bytes |
 //! | 8192 | the other slot |
 //! | 12288 | [records](super::record), without gaps, numbered from 1 |
@@ -27,7 +27,8 @@ const UNFINISHED: &str = "changes.log.new";
 const LOCK: &str = "lock";
 
 const MAGIC: [u8; 8] = *b"AFTRBANK";
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
+const HEAD: usize = 24;
 const PAGE: u64 = 4096;
 const START: u64 = 3 * PAGE;
 
@@ -96,6 +97,8 @@ impl<F: FnMut(Logged)> Replay for F {
 /// What was found in a log, apart from its events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
+    /// The key of the fingerprints.
+    pub(super) key: KeyId,
     /// Behind the last record.
     pub(super) place: Place,
     /// Bytes behind it that are no record: a change that was never acknowledged.
@@ -126,8 +129,13 @@ struct Acknowledged {
 }
 
 impl Log {
-    /// Opens the log of a folder for writing, makes both where they are missing, and tells all events.
-    pub(super) fn open(disk: Arc<dyn Disk>, replay: &mut impl Replay) -> Result<(Self, Found), OpenError> {
+    /// Opens the log of a folder for writing, makes both where they are missing, and tells all events. A log that is made
+    /// is for the key that is wanted, or for none.
+    pub(super) fn open(
+        disk: Arc<dyn Disk>,
+        key: Option<KeyId>,
+        replay: &mut impl Replay,
+    ) -> Result<(Self, Found), OpenError> {
         let names = match disk.names() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 disk.make()?;
@@ -142,7 +150,7 @@ impl Log {
         let lock = disk.lock(LOCK)?.ok_or(OpenError::Busy)?;
         // Another process may have made it before this one got the lock.
         if !disk.names()?.iter().any(|name| name == NAME) {
-            create(&*disk)?;
+            create(&*disk, Spec::keyed(key.unwrap_or_default()))?;
         }
         let file = disk.open(NAME, true)?;
         let from = replay.begin(&*disk, &*file);
@@ -221,7 +229,7 @@ pub(super) fn open_read_only(disk: &dyn Disk) -> Result<Box<dyn DiskFile>, OpenE
 }
 
 /// Makes an empty log that is either whole or not there.
-fn create(disk: &dyn Disk) -> Result<(), OpenError> {
+fn create(disk: &dyn Disk, spec: Spec) -> Result<(), OpenError> {
     let file = disk.create(UNFINISHED)?;
     let mut bytes = vec![0; START as usize];
     let mut put = |at: u64, what: &[u8]| {
@@ -230,8 +238,9 @@ fn create(disk: &dyn Disk) -> Result<(), OpenError> {
     let mut head = MAGIC.to_vec();
     head.extend(VERSION.to_le_bytes());
     head.extend([0; 2]);
-    head.extend(Spec::CURRENT.picture.to_le_bytes());
-    head.extend(Spec::CURRENT.sound.to_le_bytes());
+    head.extend(spec.picture.to_le_bytes());
+    head.extend(spec.sound.to_le_bytes());
+    head.extend(spec.key.0.to_le_bytes());
     head.extend(crc32fast::hash(&head).to_le_bytes());
     put(0, &head);
     put(PAGE, &slot(START, 0));
@@ -256,7 +265,7 @@ pub(super) fn read(
     from: Place,
     mut each: impl FnMut(Logged),
 ) -> Result<Found, OpenError> {
-    check_head(file)?;
+    let spec = read_head(file)?;
     let acknowledged = slots(file)?;
     // Asked after the slots, so that a writer's progress in between only makes the file longer.
     let length = file.len()?;
@@ -293,15 +302,21 @@ pub(super) fn read(
         return Err(OpenError::Corrupt { offset: at, cause: "changes are missing".to_owned() });
     }
     let place = Place { end: at, sequence };
-    Ok(Found { place, torn: length - at, bad_slots: acknowledged.bad, slot: acknowledged.next_slot })
+    Ok(Found {
+        key: spec.key,
+        place,
+        torn: length - at,
+        bad_slots: acknowledged.bad,
+        slot: acknowledged.next_slot,
+    })
 }
 
 fn mapped_part(mapped: &Bytes, range: Range<u64>) -> Option<Bytes> {
     mapped.slice(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?)
 }
 
-fn check_head(file: &dyn DiskFile) -> Result<(), OpenError> {
-    let mut bytes = [0; 20];
+fn read_head(file: &dyn DiskFile) -> Result<Spec, OpenError> {
+    let mut bytes = [0; HEAD];
     if file.len()? < START {
         return Err(OpenError::Corrupt { offset: 0, cause: "the head is cut off".to_owned() });
     }
@@ -311,17 +326,19 @@ fn check_head(file: &dyn DiskFile) -> Result<(), OpenError> {
         return Err(OpenError::NotABank);
     }
     let corrupt = || OpenError::Corrupt { offset: 0, cause: "the head's checksum does not fit".to_owned() };
-    let fields = || Some((head.u16()?, head.u16()?, head.u16()?, head.u16()?, head.u32()?));
-    let (version, _, picture, sound, sum) = { fields }().ok_or_else(corrupt)?;
-    let fits = bytes.first_chunk::<16>().is_some_and(|front| crc32fast::hash(front) == sum);
-    // Another version may keep its checksum elsewhere, so the version comes first. Version 1 was never released.
+    let fields = || Some((head.u16()?, head.u16()?, head.u16()?, head.u16()?, head.u32()?, head.u32()?));
+    let (version, _, picture, sound, key, sum) = { fields }().ok_or_else(corrupt)?;
+    let fits = crc32fast::hash(&bytes[..HEAD - 4]) == sum;
+    // Another version may keep its checksum elsewhere, so the version comes first. Versions before were never released.
     if version != VERSION && (fits || version > VERSION) {
         return Err(OpenError::Version { newest: VERSION, got: version });
     }
     if !fits {
         return Err(corrupt());
     }
-    Ok(Spec { picture, sound, key: KeyId(0) }.check()?)
+    let spec = Spec { picture, sound, key: KeyId(key) };
+    spec.check()?;
+    Ok(spec)
 }
 
 fn slots(file: &dyn DiskFile) -> Result<Acknowledged, OpenError> {

@@ -2,7 +2,7 @@
 //!
 //! A bank is the log of its changes. Each is on the disk before it is acknowledged, and all of them replayed give the bank
 //! again: here ([`Bank::open`]), as it was ([`Bank::open_at`]), or elsewhere ([`Bank::replicate`]). One process may change
-//! a bank; any number may read it, and [catch up](Bank::refresh) with it. The bytes of the log, version 2, are told at the
+//! a bank; any number may read it, and [catch up](Bank::refresh) with it. The bytes of the log, version 3, are told at the
 //! head of `log.rs` and `record.rs`. A [checkpoint](Bank::checkpoint) beside it holds what the log made so far: it is mapped
 //! when the bank is opened, so that a bank may be far larger than memory.
 //!
@@ -44,7 +44,8 @@ pub use ring::{KeepError, Upload, Uploads};
 
 use crate::align::Segment;
 use crate::decide::{Match, Policies, Verdict};
-use crate::fingerprint::{Probe, Spec};
+use crate::fingerprint::{Probe, Spec, SpecMismatch};
+use crate::key::KeyId;
 use arc_swap::ArcSwap;
 use checkpoints::Checkpoints;
 use disk::Folder;
@@ -127,13 +128,23 @@ impl Bank {
         self.view().prepare();
     }
 
+    /// The key that its fingerprints, and probes that it checks, have to be made with; 0 for none.
+    pub fn key(&self) -> KeyId {
+        self.view().key
+    }
+
     /// Searches the bank for what `probe` shows and sounds like, and judges what is found by the policies as they are at
     /// the time `now`.
     ///
     /// The verdict depends on the bank's content, the probe and the time, and on nothing else.
-    pub fn check(&self, probe: &Probe, now: SystemTime) -> Verdict {
-        watch::check(|| {
-            let view = self.view();
+    ///
+    /// # Errors
+    /// If the probe was not made with the bank's key: nothing would be found.
+    pub fn check(&self, probe: &Probe, now: SystemTime) -> Result<Verdict, SpecMismatch> {
+        let view = self.view();
+        let spec = Spec::keyed(probe.key);
+        spec.check_against(Spec::keyed(view.key))?;
+        Ok(watch::check(|| {
             let found = |segment: Segment| {
                 let reference = view.reference(segment.reference)?;
                 let About { label, collection, suspended } = reference.about.clone();
@@ -145,13 +156,13 @@ impl Bank {
                 action: None,
                 seconds: probe.duration,
                 upload: probe.fingerprint().digest(),
-                spec: Spec::CURRENT,
+                spec,
                 sequence: view.sequence,
                 time: change::to_the_millisecond(now),
                 matches: view.search(probe).into_iter().filter_map(found).collect(),
             };
             watch::stage("judge", || verdict.judge(&view.policies));
             verdict
-        })
+        }))
     }
 }

@@ -6,6 +6,8 @@ use super::disk::{Disk, DiskFile, Folder, InMemory};
 use super::log::{self, Log, Logged, Place, Replay};
 use super::view::View;
 use super::{Bank, Event, Home, OpenError, checkpoints::Checkpoints};
+use crate::fingerprint::Spec;
+use crate::key::{Key, KeyId};
 use crate::shared::Bytes;
 use arc_swap::ArcSwap;
 use std::path::Path;
@@ -105,6 +107,13 @@ impl Bank {
         Self::new(View::default(), Home::Memory)
     }
 
+    /// The same for fingerprints that were made [with this key](crate::Fingerprinter::keyed).
+    pub fn in_memory_keyed(key: &Key) -> Self {
+        let mut catalogue = Catalogue::default();
+        catalogue.key = key.id();
+        Self::new(catalogue.into(), Home::Memory)
+    }
+
     /// Opens the bank in the folder `dir` for changes, and makes it where it is missing.
     ///
     /// A change that was being written when power was lost, and so never acknowledged, is taken away; [`Bank::torn`]
@@ -116,12 +125,23 @@ impl Bank {
     /// [`OpenError::Busy`] where another process has it open for changes, [`OpenError::Corrupt`] where anything that was
     /// acknowledged cannot be read.
     pub fn open(dir: impl AsRef<Path>) -> Result<Self, OpenError> {
-        Self::open_on(Arc::new(Folder(dir.as_ref().to_owned())))
+        Self::open_on(Arc::new(Folder(dir.as_ref().to_owned())), None)
     }
 
-    pub(super) fn open_on(disk: Arc<dyn Disk>) -> Result<Self, OpenError> {
+    /// As [`open`](Self::open), for fingerprints that were made [with this key](crate::Fingerprinter::keyed). A bank has
+    /// the key that it was made with for ever.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open), and [`OpenError::Spec`] where the bank has another key, or none.
+    pub fn open_keyed(dir: impl AsRef<Path>, key: &Key) -> Result<Self, OpenError> {
+        Self::open_on(Arc::new(Folder(dir.as_ref().to_owned())), Some(key.id()))
+    }
+
+    pub(super) fn open_on(disk: Arc<dyn Disk>, key: Option<KeyId>) -> Result<Self, OpenError> {
         let mut replayed = Replayed::until(u64::MAX);
-        let (log, found) = Log::open(disk, &mut replayed)?;
+        let (log, found) = Log::open(disk, key, &mut replayed)?;
+        Spec::keyed(found.key).check_against(Spec::keyed(key.unwrap_or(found.key)))?;
+        replayed.catalogue.key = found.key;
         let (view, files) = replayed.view();
         let checkpoints = Checkpoints::new(files);
         let bank = Self { torn: found.torn, checkpoints, ..Self::new(view, Home::Disk(log)) };
@@ -230,7 +250,8 @@ impl Bank {
         let apply = |logged: Logged| {
             catalogue.apply(&logged);
         };
-        log::read(&InMemory(Bytes::new(bytes)), Place::default(), apply)?;
+        let found = log::read(&InMemory(Bytes::new(bytes)), Place::default(), apply)?;
+        catalogue.key = found.key;
         Ok(Self::new(catalogue.into(), Home::ReadOnly))
     }
 
@@ -239,6 +260,7 @@ impl Bank {
         retried(|| {
             let mut replayed = Replayed::until(last);
             let found = log::read_only(disk, &mut replayed)?;
+            replayed.catalogue.key = found.key;
             Ok((Self::new(replayed.view().0, Home::ReadOnly), found))
         })
     }

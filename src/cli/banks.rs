@@ -2,7 +2,7 @@
 
 use super::probe::{Probed, Reading, name};
 use super::{Failure, Status, complain, csv, jobs, one_line, warn};
-use afterimage::bank::{About, Added, Bank, Checkpoint};
+use afterimage::bank::{About, Added, Bank, Checkpoint, OpenError};
 use afterimage::decide::DEFAULT;
 use afterimage::fingerprint::Spec;
 use clap::{Args, ValueEnum};
@@ -114,7 +114,11 @@ pub(super) fn at(path: &Path, sequence: Option<u64>) -> Result<Bank, Failure> {
 
 /// A bank that is changed, the changes signed with the user's name.
 pub(super) fn to_change(path: &Path, reason: &str) -> Result<Bank, Failure> {
-    let bank = Bank::open(path).map_err(|e| Failure::file(path, e))?;
+    signed(Bank::open(path), path, reason)
+}
+
+fn signed(bank: Result<Bank, OpenError>, path: &Path, reason: &str) -> Result<Bank, Failure> {
+    let bank = bank.map_err(|e| Failure::file(path, e))?;
     if bank.torn() > 0 {
         let torn = bank.torn();
         let said =
@@ -130,7 +134,10 @@ impl Add {
         if self.name.is_some() && self.media.len() > 1 {
             return Err(Failure("--name is for one file".to_owned()));
         }
-        let bank = to_change(&self.bank, &self.reason)?;
+        let bank = match &self.reading.key {
+            Some(key) => signed(Bank::open_keyed(&self.bank, key), &self.bank, &self.reason)?,
+            None => to_change(&self.bank, &self.reason)?,
+        };
         let bar = jobs::bar("adding", self.media.len());
         let mut status = Status::NoMatch;
         let work = |path: &PathBuf| self.reading.probe(path);

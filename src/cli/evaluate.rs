@@ -80,7 +80,7 @@ impl Evaluate {
     }
 
     fn bank(&self, cost: &mut Cost, failed: &mut bool) -> Result<Bank, Failure> {
-        let bank = Bank::in_memory();
+        let bank = self.reading.bank();
         let files = media_files(&self.refs)?;
         let bar = jobs::bar("banking", files.len());
         let work = |path: &PathBuf| self.reading.probe(path);
@@ -115,6 +115,7 @@ impl Evaluate {
         let work = |path: &PathBuf| {
             let mut probed = self.reading.probe(path)?;
             let (verdict, spent) = cpu::timed(|| bank.check(&probed.probe, SystemTime::UNIX_EPOCH));
+            let verdict = verdict.map_err(|e| Failure::file(path, e))?;
             probed.cost.search = spent;
             Ok((verdict, probed.warnings, probed.cost))
         };

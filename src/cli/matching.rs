@@ -94,7 +94,7 @@ impl Compare {
     pub(super) fn run(&self) -> Result<Status, Failure> {
         let Probed { probe, warnings, .. } = self.reading.probe(&self.b)?;
         warn(&self.b, &warnings);
-        let bank = Bank::in_memory();
+        let bank = self.reading.bank();
         bank.add(&name(&self.b), "", probe.fingerprint()).map_err(|e| Failure::file(&self.b, e))?;
         let check = Check { bank: &bank, reading: &self.reading, output: self.output };
         check.all(std::slice::from_ref(&self.a), After::default())
@@ -134,7 +134,8 @@ impl Check<'_> {
                 let kept = uploads.keep(&name(path), now, &probe.fingerprint());
                 kept.map_err(|e| Failure::file(path, format!("not kept: {e}")))?;
             }
-            Ok((self.bank.check(&probe, now), warnings))
+            let verdict = self.bank.check(&probe, now).map_err(|e| Failure::file(path, e))?;
+            Ok((verdict, warnings))
         };
         jobs::in_order(files, self.reading.jobs(), &bar, work, |path: &PathBuf, done| match done {
             Ok((mut verdict, warnings)) => {

@@ -3,9 +3,13 @@
 use super::cpu;
 use afterimage::fingerprint::{Fingerprinter, Probe};
 use afterimage::media::{self, Frame, MediaError, Options, Samples, Sink, Warning};
+use afterimage::{Bank, Key};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// Bytes of the shortest secret.
+const SECRET_LEAST: usize = 16;
 
 /// How files are read.
 #[derive(Args, Clone, Debug)]
@@ -16,6 +20,9 @@ pub(super) struct Reading {
     /// Files to work on at the same time; by default one for each core
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     pub(super) jobs: Option<u16>,
+    /// A file with the secret that the bank was made with; a bank that is made keeps to it
+    #[arg(long, value_name = "FILE", value_parser = key)]
+    pub(super) key: Option<Key>,
     /// The ffmpeg program
     #[arg(long, value_name = "PROGRAM", default_value = "ffmpeg", hide_short_help = true)]
     ffmpeg: PathBuf,
@@ -29,6 +36,16 @@ pub(super) struct Reading {
 pub(super) enum Sense {
     Picture,
     Sound,
+}
+
+/// The key of a secret in a file, less the end of its line.
+fn key(path: &str) -> Result<Key, String> {
+    let secret = std::fs::read(path).map_err(|e| e.to_string())?;
+    let secret = secret.trim_ascii_end();
+    if secret.len() < SECRET_LEAST {
+        return Err(format!("a secret has {SECRET_LEAST} bytes or more"));
+    }
+    Ok(Key::new(secret))
 }
 
 /// A file that was read.
@@ -74,6 +91,11 @@ impl Sink for Timed {
 }
 
 impl Reading {
+    /// A bank in memory for what is read so.
+    pub(super) fn bank(&self) -> Bank {
+        self.key.as_ref().map_or_else(Bank::in_memory, Bank::in_memory_keyed)
+    }
+
     pub(super) fn jobs(&self) -> usize {
         match self.jobs {
             Some(jobs) => jobs.into(),
@@ -93,7 +115,7 @@ impl Reading {
 
     /// Decodes a file once and fingerprints it.
     pub(super) fn probe(&self, path: &Path) -> Result<Probed, MediaError> {
-        let mut inner = Fingerprinter::new();
+        let mut inner = self.key.as_ref().map_or_else(Fingerprinter::new, Fingerprinter::keyed);
         inner = match self.only {
             None => inner,
             Some(Sense::Picture) => inner.without_sound(),

@@ -41,6 +41,7 @@ impl Sweep {
         let (mut status, mut done) = (Status::NoMatch, Ok(()));
         let mut check = |upload: afterimage::bank::Upload| -> Result<(), Failure> {
             let verdict = bank.check(&upload.fingerprint.to_probe(), SystemTime::now());
+            let verdict = verdict.map_err(|e| Failure::file(&self.store, e))?;
             if verdict.is_match() {
                 status = Status::Match;
                 out.write_all(self.format.file(&upload.name, &verdict, &[], false)?.as_bytes())?;

@@ -34,7 +34,7 @@ const CHECKPOINTS: [u64; 3] = [2, 5, 9];
 /// The workload on a disk: what was acknowledged, and what would be had the change that power was lost in been made.
 fn work(disk: &SimDisk) -> (Naive, Option<Naive>) {
     let mut model = Naive::default();
-    let Ok(bank) = Bank::open_on(Arc::new(disk.clone())) else { return (model, None) };
+    let Ok(bank) = Bank::open_on(Arc::new(disk.clone()), None) else { return (model, None) };
     for step in steps() {
         let next = model.after(&step);
         match (make(&bank, &step), next) {
@@ -63,7 +63,7 @@ fn operations() -> u64 {
 
 /// The bank can be opened, holds what it should, and can be changed and opened again. If not, what is wrong.
 fn survived(disk: &SimDisk, allowed: &[&Naive]) -> Result<(), String> {
-    let bank = Bank::open_on(Arc::new(disk.clone())).map_err(|e| e.to_string())?;
+    let bank = Bank::open_on(Arc::new(disk.clone()), None).map_err(|e| e.to_string())?;
     let found = state(&bank);
     let Some(model) = allowed.iter().find(|model| *model.now() == found) else {
         return Err(format!("{found:?} is none of {allowed:?}"));
@@ -74,10 +74,10 @@ fn survived(disk: &SimDisk, allowed: &[&Naive]) -> Result<(), String> {
     drop(bank);
     let expected = model.after(&step).unwrap();
     let bank = Bank::read(disk, u64::MAX).unwrap().0;
-    let is_found = bank.check(&probes()[0], NOW).matches.iter().any(|found| found.reference == "a");
+    let is_found = bank.check(&probes()[0], NOW).unwrap().matches.iter().any(|found| found.reference == "a");
     assert_eq!(is_found, expected.now().references.contains_key("a"));
     let expected = expected.now().clone();
-    assert_eq!(state(&Bank::open_on(Arc::new(disk.clone())).unwrap()), expected);
+    assert_eq!(state(&Bank::open_on(Arc::new(disk.clone()), None).unwrap()), expected);
     assert_eq!(state(&Bank::read(disk, u64::MAX).unwrap().0), expected);
     Ok(())
 }
@@ -134,7 +134,7 @@ fn a_disk_that_stays_full_loses_nothing_and_says_so() {
 #[test]
 fn after_a_write_that_could_not_be_taken_back_a_bank_refuses_changes() {
     let disk = SimDisk::default();
-    let bank = Bank::open_on(Arc::new(disk.clone())).unwrap();
+    let bank = Bank::open_on(Arc::new(disk.clone()), None).unwrap();
     bank.add("a", "", fingerprint_of(11)).unwrap();
     let next = disk.operations();
     disk.fail_from(next, 2);
@@ -142,16 +142,16 @@ fn after_a_write_that_could_not_be_taken_back_a_bank_refuses_changes() {
     assert!(matches!(bank.add("c", "", fingerprint_of(13)), Err(ChangeError::Log(LogError::Broken))));
     assert_eq!(bank.len(), 1);
     drop(bank);
-    assert_eq!(Bank::open_on(Arc::new(disk.clone())).unwrap().len(), 1);
+    assert_eq!(Bank::open_on(Arc::new(disk.clone()), None).unwrap().len(), 1);
 }
 
 #[test]
 fn a_lock_is_given_back() {
     let disk = SimDisk::default();
-    let bank = Bank::open_on(Arc::new(disk.clone())).unwrap();
-    assert!(matches!(Bank::open_on(Arc::new(disk.clone())), Err(OpenError::Busy)));
+    let bank = Bank::open_on(Arc::new(disk.clone()), None).unwrap();
+    assert!(matches!(Bank::open_on(Arc::new(disk.clone()), None), Err(OpenError::Busy)));
     drop(bank);
-    Bank::open_on(Arc::new(disk.clone())).unwrap();
+    Bank::open_on(Arc::new(disk.clone()), None).unwrap();
 }
 
 /// These tests would find a sync that is missing.

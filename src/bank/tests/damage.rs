@@ -97,7 +97,7 @@ fn a_newer_version_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let (mut bytes, _) = log();
     bytes[8] = 7;
-    assert!(matches!(open(folder.path(), &bytes), Err(OpenError::Version { newest: 2, got: 7 })));
+    assert!(matches!(open(folder.path(), &bytes), Err(OpenError::Version { newest: 3, got: 7 })));
 }
 
 proptest! {

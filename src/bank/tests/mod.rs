@@ -11,6 +11,7 @@ mod sim;
 
 use super::*;
 use crate::fingerprint::{Fingerprint, Fingerprinter};
+use crate::key::Key;
 use crate::media::{Frame, Luma, Samples, Sink};
 use crate::synthetic;
 use std::sync::LazyLock;
@@ -61,14 +62,14 @@ fn a_copy_is_found_until_its_reference_is_removed() {
     for n in 0..3 {
         bank.add(&format!("{n}.mp4"), "terror", fingerprint(n)).unwrap();
     }
-    let verdict = bank.check(&probes()[1], NOW);
+    let verdict = bank.check(&probes()[1], NOW).unwrap();
     let best = verdict.acting().next().expect("a film is a copy of itself");
     assert_eq!((best.reference.as_str(), best.label.as_str()), ("1.mp4", "terror"));
     assert_eq!(verdict.sequence, 3);
     assert!(verdict.acting().all(|m| m.reference == "1.mp4"));
     bank.remove("1.mp4").unwrap();
-    assert!(!bank.check(&probes()[1], NOW).is_match());
-    assert!(bank.check(&probes()[2], NOW).is_match());
+    assert!(!bank.check(&probes()[1], NOW).unwrap().is_match());
+    assert!(bank.check(&probes()[2], NOW).unwrap().is_match());
 }
 
 #[test]
@@ -82,12 +83,12 @@ fn what_was_acknowledged_is_there_when_the_bank_is_opened_again() {
     assert_eq!(bank.add("b", "y", fingerprint(1)).unwrap(), Added::Relabelled);
     bank.add("c", "", fingerprint(0)).unwrap();
     let was = content(&bank);
-    let verdict = bank.check(&probes()[1], NOW);
+    let verdict = bank.check(&probes()[1], NOW).unwrap();
     drop(bank);
     for bank in [Bank::open_read_only(&dir).unwrap(), Bank::open(&dir).unwrap()] {
         assert_eq!(content(&bank), was);
         assert_eq!(bank.sequence(), 5);
-        assert_eq!(bank.check(&probes()[1], NOW), verdict);
+        assert_eq!(bank.check(&probes()[1], NOW).unwrap(), verdict);
         assert_eq!(bank.torn(), 0);
     }
     let log = std::fs::read(dir.join("changes.log")).unwrap();
@@ -126,6 +127,35 @@ fn another_spec_is_refused() {
 }
 
 #[test]
+fn banks_and_probes_of_other_keys_never_meet() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, other) = (Key::new(b"one long secret"), Key::new(b"another long secret"));
+    let mut keyed = probes()[1].clone();
+    keyed.key = key.id();
+    let bank = Bank::open_keyed(folder.path(), &key).unwrap();
+    bank.add("a", "", keyed.fingerprint()).unwrap();
+    assert!(matches!(bank.add("b", "", fingerprint(1)), Err(ChangeError::Spec(_))));
+    assert!(bank.check(&keyed, NOW).unwrap().is_match());
+    assert!(bank.check(&probes()[1], NOW).is_err());
+    bank.checkpoint().unwrap();
+    drop(bank);
+
+    assert!(matches!(Bank::open_keyed(folder.path(), &other), Err(OpenError::Spec(_))));
+    let bank = Bank::open(folder.path()).unwrap();
+    assert_eq!(bank.key(), key.id());
+    assert!(bank.check(&keyed, NOW).unwrap().is_match());
+    assert!(bank.check(&probes()[1], NOW).is_err());
+    assert!(Bank::open_at(folder.path(), 1).unwrap().check(&probes()[1], NOW).is_err());
+    drop(bank);
+
+    let plain = tempfile::tempdir().unwrap();
+    Bank::open(plain.path()).unwrap();
+    assert!(matches!(Bank::open_keyed(plain.path(), &key), Err(OpenError::Spec(_))));
+    assert!(matches!(Bank::in_memory().add("a", "", keyed.fingerprint()), Err(ChangeError::Spec(_))));
+    Bank::in_memory_keyed(&key).add("a", "", keyed.fingerprint()).unwrap();
+}
+
+#[test]
 fn a_second_writer_is_refused_and_readers_are_not() {
     let folder = tempfile::tempdir().unwrap();
     let bank = Bank::open(folder.path()).unwrap();
@@ -161,7 +191,7 @@ fn readers_see_each_change_whole_while_a_writer_works() {
             scope.spawn(|| {
                 let mut last = 0;
                 while !done.load(Ordering::Relaxed) {
-                    let verdict = bank.check(&probes()[0], NOW);
+                    let verdict = bank.check(&probes()[0], NOW).unwrap();
                     assert!(verdict.acting().any(|m| m.reference == "stays"));
                     assert!(verdict.sequence >= last);
                     last = verdict.sequence;
@@ -171,9 +201,9 @@ fn readers_see_each_change_whole_while_a_writer_works() {
         for _ in 0..10 {
             bank.add("comes and goes", "", fingerprint(1)).unwrap();
             // What was acknowledged is seen by the next check.
-            assert!(bank.check(&probes()[1], NOW).is_match());
+            assert!(bank.check(&probes()[1], NOW).unwrap().is_match());
             bank.remove("comes and goes").unwrap();
-            assert!(!bank.check(&probes()[1], NOW).is_match());
+            assert!(!bank.check(&probes()[1], NOW).unwrap().is_match());
         }
         done.store(true, Ordering::Relaxed);
     });
@@ -191,7 +221,7 @@ fn another_process_catches_up() {
     bank.remove("a").unwrap();
     assert_eq!((reader.sequence(), reader.refresh().unwrap(), reader.sequence()), (1, 2, 3));
     assert_eq!(content(&reader), content(&bank));
-    assert_eq!(reader.check(&probes()[1], NOW), bank.check(&probes()[1], NOW));
+    assert_eq!(reader.check(&probes()[1], NOW).unwrap(), bank.check(&probes()[1], NOW).unwrap());
     assert_eq!(reader.refresh().unwrap(), 0);
     // What was cut off is missed, and the reader stays as it was.
     let log = folder.path().join("changes.log");

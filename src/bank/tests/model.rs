@@ -39,7 +39,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// What a check of `content` finds: for each reference, whether anything is done about it.
 fn found(bank: &Bank, content: u32) -> (u64, Vec<(String, bool)>) {
-    let verdict = bank.check(&probes()[content as usize - 1], NOW);
+    let verdict = bank.check(&probes()[content as usize - 1], NOW).unwrap();
     let sure = verdict.matches.iter().filter(|m| m.is_sure());
     let mut found: Vec<_> = sure.map(|m| (m.reference.clone(), m.acts())).collect();
     found.sort();
@@ -120,7 +120,7 @@ proptest! {
         drop(copy);
         let copy = Bank::open(elsewhere.path()).unwrap();
         for probe in probes() {
-            prop_assert_eq!(copy.check(probe, NOW), bank.check(probe, NOW));
+            prop_assert_eq!(copy.check(probe, NOW).unwrap(), bank.check(probe, NOW).unwrap());
         }
         let log = |dir: &std::path::Path| std::fs::read(dir.join("changes.log")).unwrap().split_off(12288);
         prop_assert_eq!(log(folder.path()), log(elsewhere.path()));

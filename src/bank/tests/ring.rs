@@ -41,7 +41,7 @@ fn a_copy_that_was_uploaded_before_its_reference_was_banked_is_found() {
             assert_eq!(upload.time, time);
             let probe = upload.fingerprint.to_probe();
             for (bank, found_by) in [(&bank, "all"), (&recent, "new")] {
-                let verdict = bank.check(&probe, NOW);
+                let verdict = bank.check(&probe, NOW).unwrap();
                 assert_eq!(verdict.sequence, 2);
                 if verdict.action == Some(Action::Block) {
                     let best = verdict.acting().next().unwrap();
@@ -59,7 +59,7 @@ fn a_copy_that_was_uploaded_before_its_reference_was_banked_is_found() {
 fn a_probe_of_nothing_finds_nothing() {
     let bank = Bank::in_memory();
     bank.add("a", "", fingerprint_of(1)).unwrap();
-    assert!(bank.check(&Probe::default().fingerprint().to_probe(), NOW).matches.is_empty());
+    assert!(bank.check(&Probe::default().fingerprint().to_probe(), NOW).unwrap().matches.is_empty());
 }
 
 #[test]

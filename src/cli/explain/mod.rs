@@ -49,7 +49,7 @@ impl Explain {
         let bank = at(&self.bank, self.at.at)?;
         let Probed { probe, warnings, .. } = self.reading.probe(&self.query)?;
         warn(&self.query, &warnings);
-        let verdict = bank.check(&probe, SystemTime::now());
+        let verdict = bank.check(&probe, SystemTime::now()).map_err(|e| Failure::file(&self.query, e))?;
         fs::create_dir_all(&self.out).map_err(|e| Failure::file(&self.out, e))?;
         let shown: Vec<&Match> = verdict.matches.iter().filter(|m| self.all || m.is_sure()).collect();
         let mut parts = Vec::new();
