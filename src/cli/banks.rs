@@ -232,7 +232,7 @@ impl Info {
             writeln!(out, "             {:.0} bytes a minute", bytes as f64 * 60.0 / seconds)?;
         }
         writeln!(out, "changes      {}", bank.sequence())?;
-        writeln!(out, "algorithms   {}", Spec::CURRENT)?;
+        writeln!(out, "algorithms   {}", Spec::keyed(bank.key()))?;
         Ok(Status::NoMatch)
     }
 }
