@@ -28,7 +28,7 @@ const SMALLEST: f32 = 1.0 / 1024.0;
 /// A keypoint, its place in units of the picture's longer side, and its description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Feature {
-    /// Signs of the DCT coefficients, low frequencies first.
+    /// Signs of the lowest DCT coefficients, dealt out to the words of 16 bits.
     pub code: [u64; 2],
     /// 65536ths of the longer side, from the left.
     pub x: u16,

@@ -163,7 +163,7 @@ impl Raster {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Probe {
     pub(crate) print: Print,
-    /// More features than the print has, about two frames a second.
+    /// More features than the print has, about one frame a second.
     pub(crate) keys: Vec<KeyFrame>,
     /// Four a second.
     pub(crate) rasters: Vec<Raster>,
