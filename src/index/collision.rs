@@ -25,7 +25,8 @@ impl Limits {
     /// Eight words share the bits that differ about evenly, so that one in which many differ is rare; such codes are left
     /// to the other words that they share.
     pub(super) fn new(radius: u32) -> Self {
-        Self { radius, near: radius / 5, far: radius / 3 }
+        // More bits than there are would not fit where limits are kept.
+        Self { radius, near: (radius / 5).min(WORD), far: (radius / 3).min(2 * WORD) }
     }
 
     /// The first word in which two codes collide; nothing if they do not.
@@ -78,6 +79,8 @@ mod tests {
         // Too many in the word that follows, or in the two.
         assert_eq!(first(&[16, 17, 18, 19]), Some(2));
         assert_eq!(first(&[16, 17, 18, 32, 33, 34]), Some(3));
+        // Any radius is no more than all bits.
+        assert_eq!(Limits::new(u32::MAX).collide(&[0; 2], &flipped(&Vec::from_iter(16..128))), Some(0));
         // Too many in all.
         assert_eq!(first(&Vec::from_iter(0..17)), None);
     }
