@@ -168,12 +168,17 @@ fn centred(k: usize) -> f32 {
     k as f32 - (SIDE - 1) as f32 / 2.0
 }
 
-/// Horizontal and vertical frequency of each bit: the lowest but the mean, dealt out to the words of 16 bits. Low
-/// frequencies tell each other, as a patch stands along its gradient; none of the words is to be made of these alone.
+/// Horizontal and vertical frequency of each bit: the lowest but the mean, dealt out to the words of 16 bits.
+///
+/// Frequencies that are odd or even alike tell each other: a patch stands along its gradient and around a blob. So every
+/// word has as many of each kind, and of the low and the high ones.
 static FREQUENCIES: LazyLock<[(usize, usize); 128]> = LazyLock::new(|| {
     let mut all: Vec<_> = (1..SIDE * SIDE).map(|k| (k % SIDE, k / SIDE)).collect();
     all.sort_by_key(|&(u, v)| (u * u + v * v, u));
-    std::array::from_fn(|bit| all[bit % 16 * 8 + bit / 16])
+    all.truncate(128);
+    all.sort_by_key(|&(u, v)| (u & 1, v & 1, u * u + v * v, u));
+    // Each round of the words begins three words after the one before: neighbours in frequency are alike, too.
+    std::array::from_fn(|bit| all[bit % 16 * 8 + (bit / 16 + 5 * (bit % 16)) % 8])
 });
 
 /// Mirroring turns the sign of odd vertical frequencies: a patch stands upright along its own direction, so
