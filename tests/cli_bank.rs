@@ -123,6 +123,9 @@ fn recorded_verdicts_are_judged_again() {
     }
     let (status, said, _) = scene.run("replay bank out.jsonl a.y4m b.y4m");
     assert_eq!((status, said.matches("the same verdict").count()), (0, 2), "{said}");
+    assert_eq!(scene.run("match bank a.y4m --glance --report glances.jsonl").0, 1);
+    let (status, said, _) = scene.run("replay bank glances.jsonl a.y4m");
+    assert_eq!((status, said.matches("the same verdict").count()), (0, 1), "{said}");
     // Though the bank has changed since.
     assert_eq!(scene.run("remove bank a.y4m").0, 0);
     assert_eq!(scene.run("replay bank out.jsonl a.y4m").0, 0);

@@ -294,6 +294,25 @@ fn only_what_is_wanted_is_read() {
 }
 
 #[test]
+fn no_more_is_read_than_is_wanted() {
+    let bench = Bench::new();
+    let clip = bench.encode("clip.mp4", CLIP);
+    let (_, whole) = read(&clip);
+    let first = Options { first: Some(Duration::from_millis(1500)), ..Options::default() };
+    let (summary, seen) = read_with(&clip, &first).unwrap();
+    assert_eq!((seen.frames.len(), seen.samples.len()), (12, 12_000));
+    assert!(seen.frames.iter().zip(&whole.frames).all(|(a, b)| a.pixels == b.pixels));
+    assert!(whole.samples.starts_with(&seen.samples));
+    assert_eq!((summary.duration, summary.warnings), (1.5, vec![]));
+    // By the readers of this crate, too.
+    let film = bench.encode("film.y4m", "-i clip.mp4 -an -pix_fmt gray");
+    assert_eq!(read_with(&film, &first).unwrap().1.frames.len(), 12);
+    let song = bench.encode("song.wav", "-i clip.mp4 -vn");
+    let (summary, seen) = read_with(&song, &first).unwrap();
+    assert_eq!((summary.warnings, seen.samples.len()), (vec![Warning::NoPicture], 12_000));
+}
+
+#[test]
 fn limits_are_kept() {
     let bench = Bench::new();
     let clip = bench.encode("clip.mp4", CLIP);

@@ -155,6 +155,7 @@ impl Bank {
             let mut verdict = Verdict {
                 action: None,
                 seconds: probe.duration,
+                glance: probe.is_glance,
                 upload: probe.fingerprint().digest(),
                 spec,
                 sequence: view.sequence,

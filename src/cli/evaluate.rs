@@ -2,7 +2,7 @@
 
 use super::jobs;
 use super::plot;
-use super::probe::{Cost, Probed, Reading, name};
+use super::probe::{Asking, Cost, Probed, name};
 use super::report::{HEADER, csv_row};
 use super::truth::Truth;
 use super::{Failure, Status, complain, cpu, warn};
@@ -36,7 +36,7 @@ pub(super) struct Evaluate {
     #[arg(long)]
     all: bool,
     #[command(flatten)]
-    reading: Reading,
+    asking: Asking,
 }
 
 /// What a file in a folder is called when it is taken for media.
@@ -61,9 +61,9 @@ impl Evaluate {
 
         let mut said = String::new();
         if let Some(truth) = &truth {
-            said += &truth.table(&results, self.reading.only);
+            said += &truth.table(&results, self.asking.reading.only);
             if let Some(path) = &self.plot {
-                let drawn = plot::svg(&truth.scores(&results, self.reading.only));
+                let drawn = plot::svg(&truth.scores(&results, self.asking.reading.only));
                 fs::write(path, drawn).map_err(|e| Failure::file(path, e))?;
             }
         }
@@ -80,11 +80,11 @@ impl Evaluate {
     }
 
     fn bank(&self, cost: &mut Cost, failed: &mut bool) -> Result<Bank, Failure> {
-        let bank = self.reading.bank();
+        let bank = self.asking.reading.bank();
         let files = media_files(&self.refs)?;
         let bar = jobs::bar("banking", files.len());
-        let work = |path: &PathBuf| self.reading.probe(path);
-        jobs::in_order(&files, self.reading.jobs(), &bar, work, |path, probed| {
+        let work = |path: &PathBuf| self.asking.reading.probe(path);
+        jobs::in_order(&files, self.asking.reading.jobs(), &bar, work, |path, probed| {
             let added = probed.map_err(Failure::from).and_then(|Probed { probe, warnings, cost: one }| {
                 warn(path, &warnings);
                 *cost += one;
@@ -113,7 +113,7 @@ impl Evaluate {
         writeln!(out, "{HEADER}")?;
         let bar = jobs::bar("matching", files.len());
         let work = |path: &PathBuf| {
-            let mut probed = self.reading.probe(path)?;
+            let mut probed = self.asking.probe(path)?;
             let (verdict, spent) = cpu::timed(|| bank.check(&probed.probe, SystemTime::UNIX_EPOCH));
             let verdict = verdict.map_err(|e| Failure::file(path, e))?;
             probed.cost.search = spent;
@@ -121,12 +121,8 @@ impl Evaluate {
         };
         let mut results = Vec::with_capacity(files.len());
         let mut written = Ok(());
-        jobs::in_order(
-            &files,
-            self.reading.jobs(),
-            &bar,
-            work,
-            |path, done: Result<_, Failure>| match done {
+        jobs::in_order(&files, self.asking.reading.jobs(), &bar, work, |path, done: Result<_, Failure>| {
+            match done {
                 Ok((verdict, warnings, one)) => {
                     warn(path, &warnings);
                     *cost += one;
@@ -142,8 +138,8 @@ impl Evaluate {
                     *failed = true;
                     complain(&e);
                 }
-            },
-        );
+            }
+        });
         bar.finish_and_clear();
         written?;
         out.flush()?;

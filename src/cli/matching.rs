@@ -1,7 +1,7 @@
 //! `afterimage match` and `afterimage compare`.
 
 use super::banks::{At, at};
-use super::probe::{Probed, Reading, name};
+use super::probe::{Asking, Probed, name};
 use super::recorded::{Record, report};
 use super::report::Format;
 use super::{Failure, Status, complain, jobs, time, warn};
@@ -38,7 +38,7 @@ pub(super) struct Match {
     #[command(flatten)]
     at: At,
     #[command(flatten)]
-    reading: Reading,
+    asking: Asking,
 }
 
 /// Tell what two files have in common, without a bank
@@ -51,7 +51,7 @@ pub(super) struct Compare {
     #[command(flatten)]
     output: Output,
     #[command(flatten)]
-    reading: Reading,
+    asking: Asking,
 }
 
 #[derive(Args, Clone, Copy, Debug)]
@@ -80,7 +80,7 @@ impl Match {
         let keep = |path: &PathBuf| Uploads::open(path, self.keep_bytes).map_err(|e| Failure::file(path, e));
         let uploads = self.keep.as_ref().map(keep).transpose()?;
         let after = After { breaker: breaker.as_ref(), report, uploads };
-        let check = Check { bank: &bank, reading: &self.reading, output: self.output };
+        let check = Check { bank: &bank, asking: &self.asking, output: self.output };
         let status = check.all(&self.media, after)?;
         for name in breaker.iter().flat_map(|breaker| breaker.tripped(SystemTime::now())) {
             let said = format!("{name} matches too much: suspend or remove it if that is a mistake");
@@ -92,11 +92,11 @@ impl Match {
 
 impl Compare {
     pub(super) fn run(&self) -> Result<Status, Failure> {
-        let Probed { probe, warnings, .. } = self.reading.probe(&self.b)?;
+        let Probed { probe, warnings, .. } = self.asking.reading.probe(&self.b)?;
         warn(&self.b, &warnings);
-        let bank = self.reading.bank();
+        let bank = self.asking.reading.bank();
         bank.add(&name(&self.b), "", probe.fingerprint()).map_err(|e| Failure::file(&self.b, e))?;
-        let check = Check { bank: &bank, reading: &self.reading, output: self.output };
+        let check = Check { bank: &bank, asking: &self.asking, output: self.output };
         check.all(std::slice::from_ref(&self.a), After::default())
     }
 }
@@ -104,7 +104,7 @@ impl Compare {
 /// How files are checked.
 struct Check<'a> {
     bank: &'a Bank,
-    reading: &'a Reading,
+    asking: &'a Asking,
     output: Output,
 }
 
@@ -128,7 +128,7 @@ impl Check<'_> {
         let mut status = Status::NoMatch;
         let mut written = Ok(());
         let work = |path: &PathBuf| -> Result<_, Failure> {
-            let Probed { probe, warnings, .. } = self.reading.probe(path)?;
+            let Probed { probe, warnings, .. } = self.asking.probe(path)?;
             let now = SystemTime::now();
             if let Some(uploads) = &uploads {
                 let kept = uploads.keep(&name(path), now, &probe.fingerprint());
@@ -137,7 +137,7 @@ impl Check<'_> {
             let verdict = self.bank.check(&probe, now).map_err(|e| Failure::file(path, e))?;
             Ok((verdict, warnings))
         };
-        jobs::in_order(files, self.reading.jobs(), &bar, work, |path: &PathBuf, done| match done {
+        jobs::in_order(files, self.asking.reading.jobs(), &bar, work, |path: &PathBuf, done| match done {
             Ok((mut verdict, warnings)) => {
                 if let Some(breaker) = breaker {
                     breaker.watch(&mut verdict);

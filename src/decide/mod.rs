@@ -155,6 +155,9 @@ pub struct Verdict {
     pub action: Option<Action>,
     /// Seconds of the query.
     pub seconds: f64,
+    /// Only a [glance](crate::Probe::glance) was taken at it.
+    #[serde(default)]
+    pub glance: bool,
     /// The digest of the query's fingerprint.
     pub upload: Digest,
     /// The algorithms that made the fingerprints.

@@ -158,6 +158,7 @@ mod judging {
         Verdict {
             action: None,
             seconds: 60.0,
+            glance: false,
             upload: Digest([upload; 32]),
             spec: Spec::CURRENT,
             sequence: 9,

@@ -67,6 +67,7 @@ impl Fingerprinter {
             key: self.key,
             duration: seen.max(self.heard),
             still: self.frames == 1 && self.heard == 0.0,
+            is_glance: false,
             picture: self.picture.map(picture::Extractor::finish).unwrap_or_default(),
             sound: self.sound.map(sound::Extractor::finish).unwrap_or_default(),
         }

@@ -123,6 +123,8 @@ pub struct Probe {
     pub duration: f64,
     /// A single picture without sound.
     pub still: bool,
+    /// Only the start, and less closely: see [`glance`](Self::glance).
+    pub is_glance: bool,
     /// The picture.
     pub picture: picture::Probe,
     /// The sound.
@@ -130,6 +132,24 @@ pub struct Probe {
 }
 
 impl Probe {
+    /// Seconds of a [`glance`](Self::glance).
+    pub const GLANCE: f64 = 20.0;
+
+    /// The first 20 seconds, less closely looked at: what a service has time for before it answers an uploader.
+    ///
+    /// A search for it costs a fraction of one for all of the probe, and finds most copies; those that are shown small, or
+    /// begin later, are left to that.
+    pub fn glance(&self) -> Self {
+        Self {
+            key: self.key,
+            duration: self.duration.min(Self::GLANCE),
+            still: self.still,
+            is_glance: true,
+            picture: self.picture.glance(Self::GLANCE),
+            sound: self.sound.glance(Self::GLANCE),
+        }
+    }
+
     /// The part that a bank keeps.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint {

@@ -24,6 +24,7 @@ impl Fingerprint {
             key: self.spec.key,
             duration: self.duration,
             still: self.still,
+            is_glance: false,
             picture: picture::Probe { keys: print.keys.clone(), rasters: rasters(&print), print },
             sound: sound::Probe::from_print(&self.sound),
         }

@@ -30,6 +30,25 @@ fn probe() -> &'static Probe {
     &PROBE
 }
 
+#[test]
+fn a_glance_needs_no_more_than_the_start() {
+    let played = |seconds: u32| {
+        let mut fingerprinter = Fingerprinter::new();
+        play(7, seconds, &mut fingerprinter);
+        fingerprinter.finish()
+    };
+    let [short, long] = [22, 30].map(|seconds| played(seconds).glance());
+    assert_eq!(short.duration, Probe::GLANCE);
+    assert_eq!(short.picture, long.picture);
+    assert_eq!(short.fingerprint(), long.fingerprint());
+    for pitch in 0..crate::sound::PITCHES {
+        assert_eq!(short.sound.readings(pitch), long.sound.readings(pitch));
+    }
+    assert_eq!(short.sound.eventful().len(), short.sound.readings(0).len());
+    // What ends sooner is all there.
+    assert_eq!(probe().glance().fingerprint(), probe().fingerprint());
+}
+
 /// Bytes whose checksum fits whatever was done to the rest.
 fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
     let end = bytes.len() - 4;

@@ -109,7 +109,8 @@ fn sound(input: BufReader<&File>, options: &Options, sink: &mut impl Sink) -> Re
     let mut source = Wav::new(input, options)?;
     let (samples, mut warnings) = whole(drain_samples(&mut source, options, sink), options.hertz())?;
     let decoded = samples as f64 / f64::from(options.hertz());
-    if let Some(claimed) = source.claimed_seconds().filter(|claimed| claimed - decoded > MISSING) {
+    let claimed = source.claimed_seconds().map(|claimed| options.wanted(claimed));
+    if let Some(claimed) = claimed.filter(|claimed| claimed - decoded > MISSING) {
         warnings.push(Warning::Truncated { decoded, claimed: Some(claimed) });
     }
     if options.picture {

@@ -16,6 +16,8 @@ pub struct Options {
     pub max_side: u32,
     /// Samples a second, whatever the file's own rate. Default 8000, at least 1000.
     pub sample_rate: u32,
+    /// Read no more than so much of the start. Default: all.
+    pub first: Option<Duration>,
     /// What a file may cost.
     pub limits: Limits,
     /// Threads of the decoder. Default 1, which takes the least CPU time; more take less time for a single file.
@@ -35,6 +37,7 @@ impl Default for Options {
             frame_rate: 8,
             max_side: 960,
             sample_rate: 8000,
+            first: None,
             limits: Limits::default(),
             threads: 1,
             ffmpeg: PathBuf::from("ffmpeg"),
@@ -52,6 +55,16 @@ impl Options {
     /// Samples a second, within what makes sense.
     pub(super) fn hertz(&self) -> u32 {
         self.sample_rate.max(1000)
+    }
+
+    /// What is to be read, in units of which there are so many a second.
+    pub(super) fn units(&self, per_second: u32) -> u64 {
+        self.first.map_or(u64::MAX, |first| (first.as_secs_f64() * f64::from(per_second)).ceil() as u64)
+    }
+
+    /// The part of so many seconds that is to be read.
+    pub(super) fn wanted(&self, seconds: f64) -> f64 {
+        self.first.map_or(seconds, |first| seconds.min(first.as_secs_f64()))
     }
 }
 

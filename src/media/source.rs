@@ -61,40 +61,50 @@ pub(super) struct Drained {
     pub(super) error: Option<SourceError>,
 }
 
-/// Pushes all that `source` has into `sink`.
+/// Pushes what is wanted of `source` into `sink`.
 pub(super) fn drain_frames(
     source: &mut impl FrameSource,
     options: &Options,
     sink: &mut impl Sink,
 ) -> Drained {
-    drain(options, || {
+    drain(options, options.ticks(), |_| {
         let Some(frame) = source.next_frame()? else { return Ok(None) };
         sink.frame(frame);
         Ok(Some(1))
     })
 }
 
-/// Pushes all that `source` has into `sink`.
+/// Pushes what is wanted of `source` into `sink`.
 pub(super) fn drain_samples(
     source: &mut impl SampleSource,
     options: &Options,
     sink: &mut impl Sink,
 ) -> Drained {
-    drain(options, || {
-        let Some(samples) = source.next_samples()? else { return Ok(None) };
-        sink.samples(samples);
-        Ok(Some(samples.mono.len() as u64))
+    drain(options, options.hertz(), |left| {
+        let Some(Samples { mono, rate }) = source.next_samples()? else { return Ok(None) };
+        let mono = &mono[..mono.len().min(usize::try_from(left).unwrap_or(usize::MAX))];
+        sink.samples(Samples { mono, rate });
+        Ok(Some(mono.len() as u64))
     })
 }
 
-fn drain(options: &Options, mut step: impl FnMut() -> Result<Option<u64>, SourceError>) -> Drained {
+/// Takes steps, each of which is told how many units are left and tells how many it took.
+fn drain(
+    options: &Options,
+    per_second: u32,
+    mut step: impl FnMut(u64) -> Result<Option<u64>, SourceError>,
+) -> Drained {
     let begun = Instant::now();
     let mut pushed = 0;
     let error = loop {
+        let left = options.units(per_second).saturating_sub(pushed);
+        if left == 0 {
+            break None;
+        }
         if begun.elapsed() > options.limits.wall {
             break Some(SourceError::Limit(Bound::WallClock));
         }
-        match step() {
+        match step(left) {
             Ok(Some(n)) => pushed += n,
             Ok(None) => break None,
             Err(error) => break Some(error),

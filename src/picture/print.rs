@@ -1,5 +1,6 @@
 //! What a bank keeps of a film's picture, and what a search needs of it.
 
+use super::motion::RATE;
 use super::{Feature, Motion};
 use serde::{Deserialize, Serialize};
 
@@ -173,6 +174,19 @@ impl Probe {
     /// The part that a bank keeps.
     pub fn print(&self) -> &Print {
         &self.print
+    }
+
+    /// The first seconds, with no more features than the print has: a fifth or so of what a search asks for.
+    pub(crate) fn glance(&self, seconds: f64) -> Self {
+        let is_early = |key: &&KeyFrame| f64::from(key.time) < seconds * 1000.0;
+        let keys: Vec<KeyFrame> = self.print.keys.iter().take_while(is_early).cloned().collect();
+        let ticks = (seconds * RATE) as usize;
+        let motion = self.print.motion.iter().take(ticks).copied().collect();
+        Self {
+            print: Print { size: self.print.size, keys: keys.clone(), motion },
+            keys,
+            rasters: self.rasters.iter().take(ticks).cloned().collect(),
+        }
     }
 }
 

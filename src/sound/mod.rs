@@ -25,7 +25,11 @@ pub struct Probe {
     print: Print,
     eventful: Vec<bool>,
     readings: [Vec<Reading>; PITCHES],
+    is_glance: bool,
 }
+
+/// Words from one that is looked up for a glance to the next: odd, so that half of them lie between those that are kept.
+const GLANCE_STEP: usize = 5;
 
 impl Probe {
     /// Seconds from one word to the next.
@@ -37,6 +41,23 @@ impl Probe {
     /// The part that a bank keeps.
     pub fn print(&self) -> &Print {
         &self.print
+    }
+
+    /// The first seconds, of which a large bank is asked less often.
+    pub(crate) fn glance(&self, seconds: f64) -> Self {
+        let count = (seconds / Self::HOP) as usize;
+        let kept = count.div_ceil(2);
+        Self {
+            print: Print { words: self.print.words.iter().take(kept).copied().collect() },
+            eventful: self.eventful.iter().take(count).copied().collect(),
+            readings: self.readings.each_ref().map(|all| all.iter().take(count).copied().collect()),
+            is_glance: true,
+        }
+    }
+
+    /// Words from one that is to be looked up in a large bank to the next.
+    pub(crate) fn step(&self) -> usize {
+        if self.is_glance { GLANCE_STEP } else { 1 }
     }
 
     /// Whether there is something to recognise, by word.

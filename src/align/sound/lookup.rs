@@ -187,7 +187,7 @@ impl Asked {
             // Too near to the ends there is nothing around to compare.
             let inner =
                 part.start.max(2 * ASIDE)..part.end.min(probe.eventful().len().saturating_sub(2 * ASIDE));
-            for word in inner.filter(|&word| probe.eventful()[word]) {
+            for word in inner.step_by(probe.step()).filter(|&word| probe.eventful()[word]) {
                 let moment = Moment { word, pitch }.pack(&part);
                 for half in 0..2 {
                     let keys = keys(&probe.readings(pitch)[word], half, flips);

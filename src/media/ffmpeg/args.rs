@@ -58,16 +58,19 @@ pub(super) fn arguments(options: &Options, want: Want) -> Vec<String> {
     // Turning full pictures would cost more than turning the small ones here.
     add(&format!("-threads {} -filter_threads 1 -noautorotate -i", options.threads.max(1)));
     add(INPUT);
+    let end = options.first.map(|first| format!("-t {:.6}", first.as_secs_f64()));
     if let Some(stream) = want.picture.option("-an -sn -dn") {
         add(&stream);
         add("-map_metadata -1 -vf");
         add(&picture_filter(options));
+        end.iter().for_each(|end| add(end));
         add("-f yuv4mpegpipe -strict -1 pipe:1");
     }
     if let Some(stream) = want.sound.option("-vn -sn -dn") {
         add(&stream);
         add("-map_metadata -1 -af");
         add(&sound_filter(options));
+        end.iter().for_each(|end| add(end));
         add(&format!("-c:a pcm_f32le -f f32le pipe:{SOUND_FD}"));
     }
     args

@@ -89,7 +89,7 @@ fn summary(outcome: Outcome, options: &Options, cpu: f64) -> Summary {
             warnings.push(Warning::OneStreamOf { index: *index, of: *of, kind });
         }
     }
-    if let Some(claimed) = log.duration
+    if let Some(claimed) = log.duration.map(|claimed| options.wanted(claimed))
         && claimed - duration > TRUNCATED_SECONDS.max(TRUNCATED_SHARE * claimed)
         && options.picture
         && options.sound
