@@ -192,7 +192,7 @@ impl Uploads {
             return Err(KeepError::TooLarge);
         }
         let mut ring = self.ring();
-        let number = ring.records.last_key_value().map_or(1, |(number, _)| number + 1);
+        let number = ring.records.last_key_value().map_or(1, |(number, _)| number.saturating_add(1));
         if ring.next + taken > self.most {
             // What lies behind is older than all else and would never be overwritten.
             let from = std::mem::take(&mut ring.next);
