@@ -154,12 +154,12 @@ fn line_of(place: usize) -> usize {
     place & !(LANES - 1)
 }
 
-/// The numbers of a line, which begins before `end`, and which of them lie between `start` and `end`.
+/// The numbers of a line, and which of them lie between `start` and `end`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn load(numbers: &[u16], line: usize, start: usize, end: usize) -> (__m512i, __mmask32) {
     let end = end.min(numbers.len());
-    let after = u32::MAX.unbounded_shr((line + LANES).saturating_sub(end) as u32);
+    let after = u32::MAX.unbounded_shr((line + LANES).saturating_sub(end).min(LANES) as u32);
     let valid = u32::MAX.unbounded_shl(start.saturating_sub(line) as u32) & after;
     // SAFETY: only lanes inside the slice are read.
     (unsafe { _mm512_maskz_loadu_epi16(valid, numbers.as_ptr().wrapping_add(line).cast()) }, valid)

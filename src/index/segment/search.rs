@@ -105,8 +105,8 @@ impl<const W: usize> Segment<W> {
         true
     }
 
-    /// The plan of small segments, most of whose bands are as many as the bits that may differ: the own value of each
-    /// band is looked up. `false` if some of them are so frequent that a better plan is worth its while.
+    /// The plan where one shell of each band has to be searched, as in most small segments: the own value of each is
+    /// looked up. `false` if some of these are so frequent that another plan is worth its while.
     fn plan_own_values(&self, bands: Bands, code: &Code<W>, scratch: &mut Scratch) -> bool {
         let Scratch { thresholds, budgets, runs, .. } = scratch;
         thresholds.clear();
