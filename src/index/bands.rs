@@ -96,7 +96,7 @@ impl Bands {
     /// For each band the most bits in which a code may differ where a run starts.
     pub(super) fn budgets(self, thresholds: &[i32], out: &mut Vec<Budget>) {
         out.clear();
-        out.extend((0..self.count()).map(|band| {
+        let budget = |band: usize| {
             let (mut next, mut covered) = (band, 0);
             let mut budget = thresholds[band];
             let mut cover = |bits: u32| {
@@ -108,7 +108,13 @@ impl Bands {
                 budget
             };
             Budget { near: cover(FINGERPRINT / 2), all: cover(FINGERPRINT) }
-        }));
+        };
+        if self.wide == 0 && thresholds.iter().all(|threshold| *threshold == thresholds[0]) {
+            // As most are.
+            out.resize(self.count(), budget(0));
+        } else {
+            out.extend((0..self.count()).map(budget));
+        }
     }
 
     /// Whether a code passes in a band.

@@ -16,15 +16,19 @@ use std::ops::RangeInclusive;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// A head of so many codes is sorted, by the thread that fills it: that takes a few milliseconds.
-const HEAD: usize = 8192;
+/// A head of so many codes is sorted, by the thread that fills it: that takes less than a millisecond.
+const HEAD: usize = 2048;
 
-/// A part is merged with those smaller than it as soon as they have together more than one in so many of its codes.
-const FACTOR: usize = 4;
+/// A part is merged with those smaller than it as soon as they have together more than one in so many of its codes. The
+/// greater the number, the fewer parts have to be searched, and the more often each code is copied.
+const FACTOR: usize = 6;
 
-/// Levels of size. Each has its own merges, so that the small do not wait for the large; those of the first are made
-/// by the thread that inserts.
+/// Levels of size, each four times the one before. Each has its own merges, so that the small do not wait for the
+/// large; those of the first are made by the thread that inserts.
 const LEVELS: usize = 8;
+
+/// The second level begins with four times so many codes.
+const LEVEL: usize = 8192;
 
 /// A part of so many codes is merged only where that is asked for, so that upkeep takes bounded memory.
 const LARGE: usize = 1 << 23;
@@ -254,7 +258,7 @@ fn seal<const W: usize>(state: &mut State<W>) {
 
 /// The level of a merge of so many codes.
 fn level_of(codes: usize) -> usize {
-    ((codes / HEAD).max(1).ilog(FACTOR) as usize).min(LEVELS - 1)
+    ((codes / LEVEL).max(1).ilog(4) as usize).min(LEVELS - 1)
 }
 
 /// The parts to merge next, and the level of that: the largest part that those smaller than it have come near to, with
@@ -263,13 +267,18 @@ fn choose<const W: usize>(parts: &[Part<W>], idle: impl Fn(usize) -> bool) -> Op
     let is_free = |&place: &usize| !parts[place].claimed && parts[place].len() < LARGE;
     let mut free: Vec<usize> = (0..parts.len()).filter(is_free).collect();
     free.sort_by_key(|&place| Reverse(parts[place].len()));
-    let mut rest: usize = free.iter().map(|&place| parts[place].len()).sum();
+    let is_list = |place: usize| matches!(parts[place].body, Body::Block(_));
+    let codes = |places: &[usize]| places.iter().map(|&place| parts[place].len()).sum::<usize>();
     for (first, &place) in free.iter().enumerate() {
-        let (part, level) = (&parts[place], level_of(rest));
-        rest -= part.len();
-        let is_list = matches!(part.body, Body::Block(_));
-        if (is_list || part.len() < FACTOR * rest) && idle(level) {
-            return Some((level, free.split_off(first)));
+        let level = level_of(codes(&free[first..]));
+        let mut chosen = free[first..].to_vec();
+        if level > 0 && !is_list(place) {
+            // Lists are sorted first: they would be scanned until a large merge ends.
+            chosen.retain(|&place| !is_list(place));
+        }
+        let is_due = is_list(place) || parts[place].len() < FACTOR * codes(&chosen[1..]);
+        if is_due && idle(level) {
+            return Some((level, chosen));
         }
     }
     let halved = |&place: &usize| 2 * parts[place].len() < parts[place].body.len();

@@ -109,9 +109,20 @@ pub(super) fn filter(near: &[u16], runs: &[Run], out: &mut Vec<Candidate>) {
         let query = _mm512_set1_epi16(run.fingerprint as i16);
         let limit = _mm512_set1_epi16(i16::from(run.near));
         let end = near.len().min(run.start.saturating_add(run.len as usize));
-        for line in (line_of(run.start)..end).step_by(LANES) {
+        let first = line_of(run.start);
+        // Two lines at once: how many a run has cannot be foretold, and most have no more. Where there is but one, it
+        // takes the place of the other.
+        let has_second = first + LANES < end;
+        let second = if has_second { first + LANES } else { first };
+        let [low, high] = [first, second].map(|line| {
             let (values, valid) = load(near, line, run.start, end);
-            push(passing(values, valid, query, limit), line, number as u32, out);
+            u64::from(passing(values, valid, query, limit))
+        });
+        let high = if has_second { high << LANES } else { 0 };
+        push(low | high, first, number as u32, out);
+        for line in (first + 2 * LANES..end).step_by(LANES) {
+            let (values, valid) = load(near, line, run.start, end);
+            push(u64::from(passing(values, valid, query, limit)), line, number as u32, out);
         }
     }
 }
@@ -143,12 +154,12 @@ fn line_of(place: usize) -> usize {
     place & !(LANES - 1)
 }
 
-/// The numbers of a line, which begins before `end`, and which of them lie between `start` and `end`.
+/// The numbers of a line, and which of them lie between `start` and `end`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn load(numbers: &[u16], line: usize, start: usize, end: usize) -> (__m512i, __mmask32) {
     let end = end.min(numbers.len());
-    let after = u32::MAX.unbounded_shr((line + LANES).saturating_sub(end) as u32);
+    let after = u32::MAX.unbounded_shr((line + LANES).saturating_sub(end).min(LANES) as u32);
     let valid = u32::MAX.unbounded_shl(start.saturating_sub(line) as u32) & after;
     // SAFETY: only lanes inside the slice are read.
     (unsafe { _mm512_maskz_loadu_epi16(valid, numbers.as_ptr().wrapping_add(line).cast()) }, valid)
@@ -166,12 +177,12 @@ fn passing(values: __m512i, valid: __mmask32, query: __m512i, limit: __m512i) ->
 #[cold]
 #[inline(never)]
 fn push_rare(mask: u32, start: usize, number: u32, out: &mut Vec<Candidate>) {
-    push(mask, start, number, out);
+    push(u64::from(mask), start, number, out);
 }
 
 /// Appends a candidate for each bit.
 #[inline(always)]
-fn push(mut mask: u32, start: usize, number: u32, out: &mut Vec<Candidate>) {
+fn push(mut mask: u64, start: usize, number: u32, out: &mut Vec<Candidate>) {
     while mask != 0 {
         out.push(Candidate { place: start + mask.trailing_zeros() as usize, number });
         mask &= mask - 1;

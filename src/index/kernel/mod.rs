@@ -281,8 +281,11 @@ pub(super) fn prefetch_run(near: &[u16], start: usize, len: u32) {
     const LINE: usize = 32;
     /// The most lines asked for; what follows comes by the processor's own prefetching.
     const MOST: usize = 8;
-    let end = start.saturating_add((len as usize).min(LINE * MOST));
-    for line in (start & !(LINE - 1)..end).step_by(LINE) {
-        prefetch(near, line);
+    let last = start.saturating_add((len as usize).min(LINE * MOST)).saturating_sub(1);
+    // Most runs are short. Their lines are asked for without a look at how many there are, which cannot be foretold.
+    prefetch(near, start);
+    prefetch(near, last);
+    if len as usize > LINE {
+        (start + LINE..last).step_by(LINE).for_each(|place| prefetch(near, place));
     }
 }

@@ -122,3 +122,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn runs_beyond_the_end_hold_nothing() {
+    let near = [0u16; 100];
+    let far_away = (0..200).map(|i| ((1u64 << 32) + i) as usize);
+    for start in (100..200).chain(far_away) {
+        for len in [0, 1, 40, u32::MAX] {
+            let run = Run { start, len, fingerprint: 0, near: 16, limit: 32, band: 0 };
+            for level in Level::all() {
+                let mut found = Vec::new();
+                level.filter(&near, &[run], &mut found);
+                assert!(found.is_empty(), "{level:?} {start} {len}");
+            }
+        }
+    }
+}

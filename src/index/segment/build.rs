@@ -2,7 +2,7 @@
 
 use super::fold::{Folded, fold};
 use super::layout::{Counts, HEADER, Layout};
-use super::{Memory, Segment};
+use super::{Memory, Segment, word_at};
 use crate::index::{Code, bands::Bands, kernel::Level};
 use crate::plain::{allocate, cast, cast_mut};
 use std::io;
@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::sync::Mutex;
 
 /// Fewer codes are not cut into bands: a scan is faster.
-const LEAST_INDEXED: usize = 4096;
+const LEAST_INDEXED: usize = 2048;
 
 impl<const W: usize> Segment<W> {
     /// Makes a segment in memory of codes and their ids, which are as many.
@@ -105,26 +105,42 @@ fn write_ids<const W: usize>(
         new.copy_from_slice(ids);
         return;
     }
-    let old = || (0..base.map_or(0, Segment::distinct)).filter_map(|place| Some(base?.ids(place)));
-    for (end, ids) in ends.iter_mut().zip(old()) {
-        *end = ids.len() as u32;
+    let (old_ids, old_ends) = base.map_or((&[][..], &[][..]), |base| (base.all_ids(), base.ends()));
+    let (known, new) = ends.split_at_mut(base.map_or(0, Segment::distinct));
+    let old_end = |place: usize| old_ends.get(place).map_or(place as u32 + 1, |end| *end);
+
+    // Few codes are known already; the ids between theirs are copied together.
+    let mut added: Vec<(u32, u64)> = folded.number_of.iter().copied().zip(ids.iter().copied()).collect();
+    added.retain(|(number, _)| (*number as usize) < known.len());
+    added.sort_by_key(|(number, _)| *number);
+    let (mut place, mut copied) = (0, 0);
+    for (before, &(number, id)) in added.iter().enumerate() {
+        for (place, end) in known.iter_mut().enumerate().take(number as usize).skip(place) {
+            *end = old_end(place) + before as u32;
+        }
+        let end = old_end(number as usize) as usize;
+        out[copied + before..end + before].copy_from_slice(&old_ids[copied..end]);
+        out[end + before] = id;
+        (place, copied) = (number as usize, end);
     }
-    for &number in &folded.number_of {
-        ends[number as usize] += 1;
+    for (place, end) in known.iter_mut().enumerate().skip(place) {
+        *end = old_end(place) + added.len() as u32;
     }
-    let mut sum = 0;
-    for end in ends.iter_mut() {
+    let mut sum = old_ids.len() + added.len();
+    out[copied + added.len()..sum].copy_from_slice(&old_ids[copied..]);
+
+    let rest = || {
+        let numbers = folded.number_of.iter().map(|number| *number as usize);
+        numbers.zip(ids).filter_map(|(number, id)| Some((number.checked_sub(known.len())?, id)))
+    };
+    rest().for_each(|(number, _)| new[number] += 1);
+    for end in new.iter_mut() {
         // For now where the ids begin; each id that is written moves it on.
-        sum += std::mem::replace(end, sum);
+        sum += std::mem::replace(end, sum as u32) as usize;
     }
-    for (end, ids) in ends.iter_mut().zip(old()) {
-        out[*end as usize..][..ids.len()].copy_from_slice(ids);
-        *end += ids.len() as u32;
-    }
-    for (&number, &id) in folded.number_of.iter().zip(ids) {
-        let end = &mut ends[number as usize];
-        out[*end as usize] = id;
-        *end += 1;
+    for (number, &id) in rest() {
+        out[new[number] as usize] = id;
+        new[number] += 1;
     }
 }
 
@@ -140,7 +156,8 @@ struct Item {
 /// that every write missed the caches; they take two.
 const ONE_ROUND: u32 = 13;
 
-/// Sorts the codes by each band. The postings of `base`, whose codes come first, are in order already.
+/// Sorts the codes by each band. The postings of `base`, whose codes come first, are in order already: the others are
+/// sorted, and both are merged.
 fn write_postings<const W: usize>(
     memory: &mut [u8],
     layout: &Layout,
@@ -153,13 +170,16 @@ fn write_postings<const W: usize>(
     let codes = cast::<Code<W>>(&codes[layout.codes.clone()]);
     let (prints, postings) = tail.split_at_mut(layout.postings.start - layout.near.start);
     let (near, far) = prints.split_at_mut(layout.far.start - layout.near.start);
-    let near = cast_mut::<u16>(&mut near[..layout.near.len()]);
-    let far = cast_mut::<u16>(&mut far[..layout.far.len()]);
-    let mut packer = Packer::new(cast_mut::<u64>(postings), counts.posting_bits());
-    let wide = bands.width(0) > ONE_ROUND;
+    let mut out = Postings {
+        near: cast_mut(&mut near[..layout.near.len()]),
+        far: cast_mut(&mut far[..layout.far.len()]),
+        places: Packer::new(cast_mut(postings)),
+        bits: counts.posting_bits(),
+        written: 0,
+    };
     let first = base.map_or(0, Segment::distinct);
-    let mut items = vec![Item::default(); if wide { codes.len() - first } else { 0 }];
-    let mut places = vec![0; codes.len()];
+    let mut items = vec![Item::default(); codes.len() - first];
+    let mut sorted = Vec::new();
     for (band, offsets) in layout.offsets.iter().enumerate() {
         let offsets = offsets.start - layout.codes.end..offsets.end - layout.codes.end;
         let offsets = cast_mut::<u32>(&mut rest[offsets]);
@@ -169,118 +189,143 @@ fn write_postings<const W: usize>(
         for value in 1..offsets.len() {
             offsets[value] += offsets[value - 1];
         }
-        let low = bands.width(band) / 2;
-        let mut rough: Vec<u32> =
-            if wide { offsets.iter().step_by(1 << low).copied().collect() } else { Vec::new() };
-        let mut cursors = offsets.to_vec();
-        let mut sorted = Sorted {
-            near: &mut near[band * codes.len()..][..codes.len()],
-            far: &mut far[band * codes.len()..][..codes.len()],
-            places: &mut places,
-        };
-        if let Some(base) = base {
-            sorted.take_over(base, band, offsets, &mut cursors);
-        }
-        let mut write = |item: &Item| {
-            let cursor = &mut cursors[item.key as usize];
-            sorted.put(*cursor as usize, item);
+        let wide = bands.width(band) > ONE_ROUND;
+        let low = if wide { bands.width(band) / 2 } else { 0 };
+        let values = offsets.len() - 1;
+        let mut rough: Vec<u32> = offsets[..values].iter().step_by(1 << low).copied().collect();
+        for (place, code) in codes.iter().enumerate().skip(first) {
+            let key = bands.key(code, band);
+            let cursor = &mut rough[(key >> low) as usize];
+            items[*cursor as usize] = Item { key, print: bands.fingerprint(code, band), place: place as u32 };
             *cursor += 1;
-        };
-        let added = codes.iter().enumerate().skip(first).map(|(place, code)| Item {
-            key: bands.key(code, band),
-            print: bands.fingerprint(code, band),
-            place: place as u32,
-        });
-        if bands.width(band) > ONE_ROUND {
-            for item in added {
-                let cursor = &mut rough[(item.key >> low) as usize];
-                items[*cursor as usize] = item;
-                *cursor += 1;
-            }
-            items.iter().for_each(&mut write);
-        } else {
-            added.for_each(|item| write(&item));
         }
-        places.iter().for_each(|&place| packer.push(place));
+        let mut old = base.map(|base| Old { base, band, offsets: base.offsets(band), copied: 0 });
+        if wide {
+            let (mut cursors, mut start) = (offsets.to_vec(), 0);
+            for end in rough {
+                let bucket = &items[start as usize..end as usize];
+                sorted.resize(bucket.len(), Item::default());
+                for item in bucket {
+                    let cursor = &mut cursors[item.key as usize];
+                    sorted[(*cursor - start) as usize] = *item;
+                    *cursor += 1;
+                }
+                out.merge(&sorted, &mut old);
+                start = end;
+            }
+        } else {
+            out.merge(&items, &mut old);
+        }
+        if let Some(mut old) = old {
+            out.copy_until(&mut old, values);
+            offsets.iter_mut().zip(old.offsets).for_each(|(offset, old)| *offset += old);
+        }
     }
-    packer.finish();
+    out.places.finish();
 }
 
-/// The postings of one band in the order of their values.
-struct Sorted<'a> {
+/// The postings of one band of a segment, of which some are copied.
+struct Old<'a, const W: usize> {
+    base: &'a Segment<W>,
+    band: usize,
+    offsets: &'a [u32],
+    copied: u32,
+}
+
+/// Postings that are written one after another.
+struct Postings<'a> {
     near: &'a mut [u16],
     far: &'a mut [u16],
-    places: &'a mut [u32],
+    places: Packer<'a>,
+    /// Of a place.
+    bits: u32,
+    written: usize,
 }
 
-impl Sorted<'_> {
+impl Postings<'_> {
+    /// Writes sorted items, each behind the old postings up to its value.
     #[inline(always)]
-    fn put(&mut self, at: usize, item: &Item) {
-        self.near[at] = item.print as u16;
-        self.far[at] = (item.print >> 16) as u16;
-        self.places[at] = item.place;
-    }
-
-    /// Takes over the postings of a band. `offsets` are those of what is to be added, and become those of all;
-    /// `cursors` become where in each bucket that goes.
-    fn take_over<const W: usize>(
-        &mut self,
-        base: &Segment<W>,
-        band: usize,
-        offsets: &mut [u32],
-        cursors: &mut [u32],
-    ) {
-        let from = base.offsets(band);
-        let values = from.len() - 1;
-        let mut copied = 0;
-        for value in 0..values {
-            let (start, end) = (offsets[value], offsets[value + 1]);
-            offsets[value] = start + from[value];
-            cursors[value] = start + from[value + 1];
-            // Buckets to which nothing is added are copied together.
-            if end > start || value + 1 == values {
-                self.copy(base, band, copied..from[value + 1], start as usize);
-                copied = from[value + 1];
+    fn merge<const W: usize>(&mut self, items: &[Item], old: &mut Option<Old<W>>) {
+        for item in items {
+            if let Some(old) = old {
+                self.copy_until(old, item.key as usize + 1);
             }
+            self.near[self.written] = item.print as u16;
+            self.far[self.written] = (item.print >> 16) as u16;
+            self.places.push(u64::from(item.place), self.bits);
+            self.written += 1;
         }
-        offsets[values] += from[values];
     }
 
-    /// Copies postings of a band to places that are so many further on.
-    fn copy<const W: usize>(&mut self, base: &Segment<W>, band: usize, run: Range<u32>, shift: usize) {
-        let (start, end) = (run.start as usize, run.end as usize);
-        let first = band * base.counts.codes;
-        let (from, to) = (first + start..first + end, start + shift..end + shift);
-        let prints = base.prints();
-        self.near[to.clone()].copy_from_slice(&prints.near[from.clone()]);
-        self.far[to.clone()].copy_from_slice(&prints.far[from.clone()]);
-        let postings = &base.memory.bytes()[base.layout.postings.clone()];
-        for (place, at) in self.places[to].iter_mut().zip(from) {
-            *place = base.posting(postings, at);
+    /// Copies old postings up to a value.
+    #[inline(always)]
+    fn copy_until<const W: usize>(&mut self, old: &mut Old<W>, value: usize) {
+        let run = old.copied..old.offsets[value];
+        if run.is_empty() {
+            return;
+        }
+        old.copied = run.end;
+        let first = old.band * old.base.counts.codes;
+        let from = first + run.start as usize..first + run.end as usize;
+        let prints = old.base.prints();
+        copy(prints.near, from.clone(), self.near, self.written);
+        copy(prints.far, from.clone(), self.far, self.written);
+        self.written += from.len();
+        let postings = &old.base.memory.bytes()[old.base.layout.postings.clone()];
+        let bits = old.base.counts.posting_bits();
+        if bits == self.bits {
+            self.places.copy(postings, from.start * bits as usize..from.end * bits as usize);
+        } else {
+            from.for_each(|at| self.places.push(u64::from(old.base.posting(postings, at)), self.bits));
         }
     }
 }
 
-/// Writes numbers of a fixed number of bits one after another.
+/// Copies a range of numbers to a place behind which nothing is written yet.
+#[inline(always)]
+fn copy(numbers: &[u16], range: Range<usize>, to: &mut [u16], at: usize) {
+    /// As many are copied without asking how many there are.
+    const SHORT: usize = 16;
+    let short = range.start..range.start + SHORT;
+    match (numbers.get(short), to.get_mut(at..at + SHORT)) {
+        (Some(from), Some(to)) if range.len() <= SHORT => to.copy_from_slice(from),
+        _ => to[at..at + range.len()].copy_from_slice(&numbers[range]),
+    }
+}
+
+/// Writes numbers of a few bits one after another.
 struct Packer<'a> {
     words: std::slice::IterMut<'a, u64>,
-    bits: u32,
     pending: u64,
     filled: u32,
 }
 
 impl<'a> Packer<'a> {
-    fn new(words: &'a mut [u64], bits: u32) -> Self {
-        Self { words: words.iter_mut(), bits, pending: 0, filled: 0 }
+    fn new(words: &'a mut [u64]) -> Self {
+        Self { words: words.iter_mut(), pending: 0, filled: 0 }
     }
 
-    fn push(&mut self, number: u32) {
-        self.pending |= u64::from(number) << self.filled;
-        self.filled += self.bits;
+    /// Writes a number of so many bits, fewer than 64.
+    #[inline(always)]
+    fn push(&mut self, number: u64, bits: u32) {
+        self.pending |= number << self.filled;
+        self.filled += bits;
         if self.filled >= 64 {
             self.put();
             self.filled -= 64;
-            self.pending = u64::from(number).checked_shr(self.bits - self.filled).unwrap_or(0);
+            self.pending = number >> (bits - self.filled);
+        }
+    }
+
+    /// Writes a range of bits of what was packed before.
+    #[inline(always)]
+    fn copy(&mut self, packed: &[u8], bits: Range<usize>) {
+        /// As many as a word holds that begins at any byte, wherever in that the first bit lies.
+        const AT_ONCE: usize = 56;
+        for at in bits.clone().step_by(AT_ONCE) {
+            let count = AT_ONCE.min(bits.end - at) as u32;
+            let word = word_at(packed, at / 8).unwrap_or(0);
+            self.push(word >> (at % 8) & ((1 << count) - 1), count);
         }
     }
 

@@ -1,8 +1,7 @@
 //! Folds equal codes together.
 
 use crate::index::{Code, kernel::prefetch};
-use crate::plain::{allocate, cast_mut};
-use memmap2::MmapMut;
+use crate::plain::{Memory, allocate, cast_mut};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 
@@ -86,7 +85,7 @@ impl<const W: usize> Slots<'_, W> {
 
 struct Table<'a, const W: usize> {
     codes: &'a [Code<W>],
-    memory: MmapMut,
+    memory: Memory,
     seed: u64,
 }
 

@@ -15,10 +15,10 @@ pub(super) use search::Scratch;
 
 use super::Code;
 use super::kernel::{Level, Prints};
-use crate::plain::cast;
+use crate::plain::{self, cast};
 use crate::shared::Bytes;
 use layout::{Counts, Layout};
-use memmap2::{Mmap, MmapMut};
+use memmap2::Mmap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -34,7 +34,7 @@ pub struct Segment<const W: usize> {
 
 /// Where the bytes lie.
 enum Memory {
-    Own(MmapMut),
+    Own(plain::Memory),
     File(Mmap),
     /// A file that somebody else mapped.
     Shared(Bytes),
@@ -119,11 +119,13 @@ impl<const W: usize> Segment<W> {
         codes.flat_map(|(place, code)| self.ids(place).iter().map(|&id| (*code, id)))
     }
 
+    #[inline(always)]
     fn offsets(&self, band: usize) -> &[u32] {
         cast(&self.memory.bytes()[self.layout.offsets[band].clone()])
     }
 
     /// The fingerprints of all postings.
+    #[inline]
     fn prints(&self) -> Prints<'_> {
         let bytes = self.memory.bytes();
         Prints { near: cast(&bytes[self.layout.near.clone()]), far: cast(&bytes[self.layout.far.clone()]) }
@@ -134,11 +136,15 @@ impl<const W: usize> Segment<W> {
     fn posting(&self, postings: &[u8], place: usize) -> u32 {
         let bits = self.counts.posting_bits() as usize;
         let at = place * bits;
-        let word = postings
-            .get(at / 8..at / 8 + 8)
-            .map_or(u64::MAX, |bytes| u64::from_le_bytes(std::array::from_fn(|i| bytes[i])));
+        let word = word_at(postings, at / 8).unwrap_or(u64::MAX);
         (word >> (at % 8) & ((1 << bits) - 1)) as u32
     }
+}
+
+/// Eight bytes as a number.
+#[inline(always)]
+fn word_at(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..at + 8).map(|bytes| u64::from_le_bytes(std::array::from_fn(|i| bytes[i])))
 }
 
 impl<const W: usize> std::fmt::Debug for Segment<W> {

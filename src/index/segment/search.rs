@@ -75,6 +75,9 @@ impl<const W: usize> Segment<W> {
     fn plan(&self, bands: Bands, code: &Code<W>, radius: u32, scratch: &mut Scratch) -> bool {
         // Thresholds of −1 sum up to −m; so r + 1 shells have to be searched.
         let (each, rest) = (radius as usize / bands.count(), radius as usize % bands.count() + 1);
+        if (each, rest) == (0, bands.count()) && self.plan_own_values(bands, code, scratch) {
+            return true;
+        }
         if each > DEEPEST || !self.is_affordable(bands, each) {
             return false;
         }
@@ -100,6 +103,36 @@ impl<const W: usize> Segment<W> {
         }
         self.settle(bands, scratch);
         true
+    }
+
+    /// The plan where one shell of each band has to be searched, as in most small segments: the own value of each is
+    /// looked up. `false` if some of these are so frequent that another plan is worth its while.
+    fn plan_own_values(&self, bands: Bands, code: &Code<W>, scratch: &mut Scratch) -> bool {
+        let Scratch { thresholds, budgets, runs, .. } = scratch;
+        thresholds.clear();
+        thresholds.resize(bands.count(), 0);
+        bands.budgets(thresholds, budgets);
+        runs.clear();
+        runs.extend(budgets.iter().enumerate().map(|(band, budget)| {
+            let (key, fingerprint) = (bands.key(code, band) as usize, bands.fingerprint(code, band));
+            prefetch(self.offsets(band), key);
+            let (near, limit) = budget.less(0);
+            // The value takes the place of the start, until that is there.
+            Run { start: key, len: 0, fingerprint, near, limit, band: band as u32 }
+        }));
+        let codes = self.counts.codes;
+        let mut postings = 0;
+        for run in runs.iter_mut() {
+            let (band, value) = (run.band as usize, run.start);
+            let offsets = self.offsets(band);
+            // In a damaged table an end may lie anywhere.
+            run.len = offsets[value + 1].min(codes as u32).saturating_sub(offsets[value]);
+            run.start = band * codes + offsets[value] as usize;
+            postings += u64::from(run.len);
+        }
+        let even = (bands.count() * codes) as u64 >> bands.width(0);
+        let probes = bands.count() as u64 * cost::PROBE;
+        postings < (2 * even).max(WORTH_SHIFTING) && probes + postings < self.scan_cost()
     }
 
     /// Whether looking up so many shells of each band costs less than a scan, if values are equally frequent.
