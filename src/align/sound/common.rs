@@ -41,6 +41,9 @@ pub(super) fn discount(found: &mut [Found], probe: &Probe, tracks: &Parts, trial
     let own = |time: f64| common.get((time.max(0.0) / SLOT) as usize) != Some(&true);
     for found in found {
         let evidence = line::weigh_where(probe, tracks.of(found.reference), &found.fit, own);
+        if evidence.is_some_and(|evidence| evidence.weight >= found.fit.evidence.weight) {
+            continue;
+        }
         let left = evidence.map_or(LEFT, |evidence| null::surprise(&evidence, trials).max(LEFT));
         found.surprise = found.surprise.min(left);
     }

@@ -198,18 +198,19 @@ pub(super) fn pairs<'a>(
     })
 }
 
-/// Weights of the bits that agree less those that do not, and of all.
-struct Agreed {
-    agreement: i32,
-    weight: i32,
+/// Weights of the bits that agree less those that do not, of all, and the sum of their squares.
+pub(super) struct Agreed {
+    pub(super) agreement: i32,
+    pub(super) weight: i32,
+    pub(super) squares: i32,
 }
 
 /// Firm bits count twice.
-fn agree(reading: Reading, own: u32) -> Agreed {
+pub(super) fn agree(reading: Reading, own: u32) -> Agreed {
     let wrong = reading.word ^ own;
     let firm = reading.firm.count_ones() as i32;
     let lost = wrong.count_ones() as i32 + (wrong & reading.firm).count_ones() as i32;
-    Agreed { agreement: 32 + firm - 2 * lost, weight: 32 + firm }
+    Agreed { agreement: 32 + firm - 2 * lost, weight: 32 + firm, squares: 32 + 3 * firm }
 }
 
 /// The stretch within some words whose agreement, less the drift, sums up highest.
@@ -276,7 +277,7 @@ fn weighed(pairs: impl Iterator<Item = (usize, Reading, u32)>) -> Evidence {
         let agreed = agree(reading, own);
         agreement += i64::from(agreed.agreement);
         weight += i64::from(agreed.weight);
-        squares += i64::from(32 + 3 * reading.firm.count_ones());
+        squares += i64::from(agreed.squares);
         query.push(reading.word);
         reference.push(own);
     }

@@ -7,6 +7,7 @@
 //! references share counts for nothing ([`common`]).
 
 mod agreement;
+mod beside;
 mod common;
 mod errors;
 mod file;
@@ -138,7 +139,8 @@ impl SoundSpace {
 
     /// The surest of the fits to one reference, and the others as far as they tell of other stretches.
     fn apart(&self, reference: RefId, probe: &Probe, fits: Vec<Fit>, trials: f64) -> Vec<Found> {
-        let weighed = |fit: Fit| (null::surprise(&fit.evidence, trials), fit);
+        let track = self.tracks.of(reference);
+        let weighed = |fit: Fit| (beside::surprise(probe, track, &fit, trials), fit);
         let mut fits: Vec<(f64, Fit)> = fits.into_iter().map(weighed).collect();
         fits.retain(|(surprise, _)| *surprise >= LEAST_SURPRISE);
         fits.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -154,7 +156,6 @@ impl SoundSpace {
             }
             fresh
         };
-        let track = self.tracks.of(reference);
         for (surprise, fit) in fits {
             if surprise < LEADING {
                 keep(surprise, &fit);

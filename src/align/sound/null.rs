@@ -14,6 +14,15 @@ pub(super) struct Evidence {
 /// By how much the dependence of neighbouring bands and words widens the spread of any sum, as a variance.
 const DEPENDENCE: f64 = 2.5;
 
+/// By how much the search for the best line and stretch widens the spread measured beside it, as a variance.
+const SELECTION: f64 = 1.5;
+
+/// The spread beside fits of most sounds, as a variance; a smaller one is taken for luck.
+const LEAST_SPREAD: f64 = 1.44;
+
+/// log₁₀ of the share of lines that are not of the reference's own speed and pitch, to those that are.
+const PLAIN: f64 = 2.5;
+
 /// Spread of the share of agreement that remains however long a fit is.
 const LASTING: f64 = 0.018;
 
@@ -95,6 +104,14 @@ pub(super) fn surprise(evidence: &Evidence, trials: f64) -> f64 {
     -upper_tail(z) - trials.log10()
 }
 
+/// As [`surprise`], by the spread that was measured beside the fit ([`beside`](super::beside)) in the place of one that
+/// must hold for any sounds. `is_plain` tells of a line of the reference's own speed and pitch.
+pub(super) fn surprise_beside(evidence: &Evidence, spread: f64, is_plain: bool, trials: f64) -> f64 {
+    let variance = SELECTION * evidence.variance * spread.max(LEAST_SPREAD);
+    let z = evidence.agreement / variance.sqrt();
+    -upper_tail(z) - trials.log10() + if is_plain { PLAIN } else { 0.0 }
+}
+
 /// log₁₀ of the chance that a Gaussian variable exceeds `z` (a bound on Mills' ratio, good to 0.1 from 0 on).
 fn upper_tail(z: f64) -> f64 {
     let z = z.max(0.0);
@@ -151,6 +168,17 @@ mod tests {
                 assert!((likeness(bits, lag, 200) - want).abs() < 1e-9);
             }
         }
+    }
+
+    #[test]
+    fn a_spread_that_was_measured_counts_unless_it_is_small() {
+        let evidence = Evidence { agreement: 1_300.0, weight: 12_000.0, variance: 20_000.0 };
+        let beside = |spread, is_plain| surprise_beside(&evidence, spread, is_plain, 1e7);
+        assert_eq!(beside(0.1, false), beside(LEAST_SPREAD, false));
+        assert!(beside(LEAST_SPREAD, false) > beside(2.0, false) + 1.0);
+        assert!((beside(2.0, true) - beside(2.0, false) - PLAIN).abs() < 1e-9);
+        // Fits to unrelated sound that are as long seldom share as much; the general model holds it possible.
+        assert!(beside(LEAST_SPREAD, false) > surprise(&evidence, 1e7) + 1.0);
     }
 
     #[test]

@@ -190,6 +190,21 @@ fn one_sound_that_was_banked_many_times_is_no_common_passage() {
 }
 
 #[test]
+fn what_is_beside_a_fit_tells_of_loops() {
+    let spread = |sound: &[f32]| {
+        let probe = extract(sound);
+        let track: Vec<u32> =
+            probe.print().words().iter().map(|word| word.map_or(GAP, NonZeroU32::get)).collect();
+        let line = Line { query: 0.0, reference: 0.0, speed: 1.0, pitch: crate::sound::UNSHIFTED };
+        beside::spread(&probe, &track, &line::fit(&probe, &track, line).expect("the sound itself"))
+    };
+    let melody_once = spread(&melody(3, 20.0, 1.0)).expect("room beside");
+    let looped = spread(&melody(3, 2.0, 1.0).repeat(10)).expect("room beside");
+    assert!(melody_once > 0.5 && looped > 10.0 * melody_once, "{melody_once} {looped}");
+    assert_eq!(spread(&melody(3, 3.0, 1.0)), None);
+}
+
+#[test]
 fn bit_errors_tell_where_a_match_agrees() {
     let print = extract(&melody(3, 20.0, 1.0)).print().clone();
     let mut space = SoundSpace::default();
