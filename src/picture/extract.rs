@@ -11,8 +11,10 @@ use std::collections::VecDeque;
 /// Motion frames from one key frame to the next.
 const KEY_EVERY: u64 = 4;
 /// Longer side of the plane that features are found in, in pixels, key frame by key frame: fine features find a copy that
-/// is shown small, and coarse ones cost little. A smaller frame is taken as it is.
+/// is shown small, and coarse ones cost little.
 const SIDES: [usize; 4] = [640, 320, 960, 640];
+/// Longer side up to which a smaller frame is enlarged: a blob needs some pixels to be found.
+const ENLARGED: usize = 640;
 /// Size from which the print keeps a feature, in longer sides: finer detail does not survive, and where a copy
 /// is shown small it is the coarse features of the reference that the fine ones of the probe look like.
 const PRINT_SIGMA: f32 = 3.0 / 640.0;
@@ -112,7 +114,8 @@ impl Extractor {
 
     fn key_frame(&mut self, tick: u64, luma: &Luma<'_>) {
         let time = (tick * 1000 / RATE as u64) as u32;
-        let plane = Plane::reduced(luma, SIDES[(tick / KEY_EVERY % SIDES.len() as u64) as usize]);
+        let side = SIDES[(tick / KEY_EVERY % SIDES.len() as u64) as usize];
+        let plane = Plane::fitted(luma, side.min(luma.width().max(luma.height()).max(ENLARGED)));
         let longer = plane.width.max(plane.height) as f32;
         let (coarse, small) = (PRINT_SIGMA * longer, SMALL_SIGMA * longer);
         self.features.take(&plane);

@@ -18,6 +18,24 @@ impl Plane {
         Self::resized(luma, scale(luma.width()), scale(luma.height()))
     }
 
+    /// `luma` with a longer side of `side`: reduced by area averaging, or enlarged to twice its size at the most.
+    pub(crate) fn fitted(luma: &Luma<'_>, side: usize) -> Self {
+        let longer = luma.width().max(luma.height());
+        let side = side.min(2 * longer);
+        if side <= longer {
+            return Self::reduced(luma, side);
+        }
+        let whole = Self::reduced(luma, longer);
+        let (scale, step) = (|n: usize| (n * side + longer / 2) / longer, longer as f32 / side as f32);
+        let mut fitted = Self::default();
+        fitted.resize(scale(luma.width()), scale(luma.height()));
+        let at = |k: usize| (k as f32 + 0.5) * step - 0.5;
+        for (y, row) in fitted.pixels.chunks_exact_mut(fitted.width).enumerate() {
+            row.iter_mut().enumerate().for_each(|(x, pixel)| *pixel = whole.sample(at(x), at(y)));
+        }
+        fitted
+    }
+
     /// `luma` area-averaged to `width` × `height`, neither larger than it is.
     pub(crate) fn resized(luma: &Luma<'_>, width: usize, height: usize) -> Self {
         if (width, height) == (luma.width(), luma.height()) {
@@ -93,4 +111,29 @@ fn weights(from: usize, to: usize) -> Vec<Footprint> {
             Footprint { start, weights: (start..end).map(|k| (share(k) / ratio) as f32).collect() }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_pictures_become_twice_as_large_at_most() {
+        let data: Vec<u8> = (0..100u32).flat_map(|y| (0..200u32).map(move |x| (x / 2 + y) as u8)).collect();
+        let luma = Luma::new(200, 100, 200, &data).unwrap();
+        let size = |side| {
+            let plane = Plane::fitted(&luma, side);
+            (plane.width, plane.height)
+        };
+        assert_eq!(
+            [100, 200, 300, 400, 1000].map(size),
+            [(100, 50), (200, 100), (300, 150), (400, 200), (400, 200)]
+        );
+        // A ramp stays one, in its place.
+        let twice = Plane::fitted(&luma, 400);
+        for (x, y) in [(1, 1), (200, 77), (398, 198)] {
+            let at = |k: usize| (k as f32 + 0.5) / 2.0 - 0.5;
+            assert!((twice.row(y)[x] - at(x) / 2.0 - at(y)).abs() < 0.51, "{x}, {y}");
+        }
+    }
 }

@@ -9,7 +9,16 @@ use std::collections::BTreeMap;
 use std::f32::consts::PI;
 
 /// Hamming distance, of 128, up to which two features that collide may be the same.
-const RADIUS: u32 = 16;
+///
+/// Strangers become votes the more often the larger the bank is, and each costs a look.
+fn radius(indexed: usize) -> u32 {
+    match indexed.checked_ilog2() {
+        None | Some(..16) => 24,
+        Some(16..20) => 20,
+        Some(20..) => 16,
+    }
+}
+
 /// A feature of the query that hits more than this many of the bank's says nothing.
 const MOST_HITS: usize = 256;
 
@@ -51,7 +60,7 @@ pub(super) fn collect(references: &References, probe: &Probe) -> BTreeMap<(RefId
             .flat_map(|(k, key)| (0u32..).zip(&key.features).map(move |(f, feature)| (k, f, feature)))
             .collect();
         let codes: Vec<_> = asked.iter().map(|(_, _, f)| f.seen(look.mirrored, look.negative)).collect();
-        snapshot.colliding_batch_into(&codes, RADIUS, usize::MAX, &mut batch);
+        snapshot.colliding_batch_into(&codes, radius(snapshot.len()), usize::MAX, &mut batch);
         for (i, hits) in batch.iter().enumerate() {
             // The index may hold references of a clone.
             let ours = |id: u64| {
