@@ -43,19 +43,22 @@ pub(super) fn surprise(probe: &Probe, track: &[u32], fit: &Fit, trials: f64) -> 
     spread(probe, track, fit).map_or(general, |spread| general.max(measured(spread)))
 }
 
-/// Mean square of the agreement along lines beside a fit's, as a share of what independent bits would have.
+/// Mean square of the agreement along lines beside a fit's, as a share of what independent bits would have. Where few of
+/// them agree much, as those do that are a measure apart in two pieces with the same beat, it is what the mean square of
+/// a Gaussian variable would be whose largest value is as large.
 ///
 /// `None` where there is no room for enough lines.
 pub(super) fn spread(probe: &Probe, track: &[u32], fit: &Fit) -> Option<f64> {
     let (_, own) = sums(probe, track, &fit.line, &fit.words);
     let query = (probe.eventful().len() as f64 * Probe::HOP / Print::HOP) as usize;
-    let mut found = (0, 0.0, 0.0);
+    let mut found = (0, 0.0, 0.0, 0.0f64);
     let mut add = |line: &Line, words: &std::ops::Range<usize>| {
         let (agreement, squares) = sums(probe, track, line, words);
         // A line along which little meets is left out.
         if 2 * squares >= own {
-            let (count, all, most) = found;
-            found = (count + 1, all + (agreement * agreement) as f64, most + squares as f64);
+            let (count, all, most, largest) = found;
+            let (square, squares) = ((agreement * agreement) as f64, squares as f64);
+            found = (count + 1, all + square, most + squares, largest.max(square / squares));
         }
     };
     for by in steps(query) {
@@ -67,8 +70,8 @@ pub(super) fn spread(probe: &Probe, track: &[u32], fit: &Fit) -> Option<f64> {
         let moved = Line { reference: fit.line.reference + by as f64 * Print::HOP, ..fit.line };
         add(&moved, &(at(fit.words.start)..at(fit.words.end)));
     }
-    let (count, all, squares) = found;
-    (count >= FEWEST).then(|| all / squares)
+    let (count, all, squares, largest) = found;
+    (count >= FEWEST).then(|| (all / squares).max(largest / (2.0 * (count as f64).ln())))
 }
 
 /// Words to move by, either way.
