@@ -23,6 +23,10 @@ const LEAST_SPREAD: f64 = 1.44;
 /// log₁₀ of the share of lines that are not of the reference's own speed and pitch, to those that are.
 const PLAIN: f64 = 2.5;
 
+/// Decades that a spread measured along a few hundred lines is believed for: it tells nothing of what is rarer. Enough in a
+/// bank of some hours, and not in a large one.
+const BELIEVED: f64 = 15.0;
+
 /// Spread of the share of agreement that remains however long a fit is.
 const LASTING: f64 = 0.018;
 
@@ -109,7 +113,8 @@ pub(super) fn surprise(evidence: &Evidence, trials: f64) -> f64 {
 pub(super) fn surprise_beside(evidence: &Evidence, spread: f64, is_plain: bool, trials: f64) -> f64 {
     let variance = SELECTION * evidence.variance * spread.max(LEAST_SPREAD);
     let z = evidence.agreement / variance.sqrt();
-    -upper_tail(z) - trials.log10() + if is_plain { PLAIN } else { 0.0 }
+    let decades = -upper_tail(z) + if is_plain { PLAIN } else { 0.0 };
+    decades.min(BELIEVED) - trials.log10()
 }
 
 /// log₁₀ of the chance that a Gaussian variable exceeds `z` (a bound on Mills' ratio, good to 0.1 from 0 on).
@@ -177,6 +182,9 @@ mod tests {
         assert_eq!(beside(0.1, false), beside(LEAST_SPREAD, false));
         assert!(beside(LEAST_SPREAD, false) > beside(2.0, false) + 1.0);
         assert!((beside(2.0, true) - beside(2.0, false) - PLAIN).abs() < 1e-9);
+        // But not for ever.
+        let sure = Evidence { agreement: 9_000.0, ..evidence };
+        assert_eq!(surprise_beside(&sure, 2.0, false, 1e7), BELIEVED - 7.0);
         // Fits to unrelated sound that are as long seldom share as much; the general model holds it possible.
         assert!(beside(LEAST_SPREAD, false) > surprise(&evidence, 1e7) + 1.0);
     }
