@@ -29,7 +29,7 @@ pub struct Probe {
 }
 
 /// Words from one that is looked up for a glance to the next: odd, so that half of them lie between those that are kept.
-const GLANCE_STEP: usize = 5;
+const GLANCE_STEP: usize = 9;
 
 impl Probe {
     /// Seconds from one word to the next.
