@@ -183,13 +183,12 @@ impl Probe {
     /// search asks for.
     pub(crate) fn glance(&self, seconds: f64) -> Self {
         let is_early = |key: &&KeyFrame| f64::from(key.time) < seconds * 1000.0;
-        let keys: Vec<KeyFrame> =
-            self.print.keys.iter().take_while(is_early).step_by(GLANCE_EVERY).cloned().collect();
+        let early: Vec<KeyFrame> = self.print.keys.iter().take_while(is_early).cloned().collect();
         let ticks = (seconds * RATE) as usize;
         let motion = self.print.motion.iter().take(ticks).copied().collect();
         Self {
-            print: Print { size: self.print.size, keys: keys.clone(), motion },
-            keys,
+            keys: early.iter().step_by(GLANCE_EVERY).cloned().collect(),
+            print: Print { size: self.print.size, keys: early, motion },
             rasters: self.rasters.iter().take(ticks).cloned().collect(),
         }
     }

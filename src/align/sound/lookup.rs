@@ -26,6 +26,10 @@ const COMPARED_UNSHIFTED: usize = 1 << 17;
 /// Most bits of half a word that are flipped, but for the reference's pitch: the lists themselves are many.
 const FLIPS: u32 = 6;
 
+/// Words from one that is looked up at another pitch than the reference's to the next: odd, so that half of them lie
+/// between those that are kept. Such copies are few, and mostly clean.
+const SHIFTED_STEP: usize = 3;
+
 /// Most of a sketch's weight that may be on bits that differ: one place in six hundred is as near by chance.
 const SKETCH: f32 = 0.305;
 
@@ -183,11 +187,15 @@ impl Asked {
         let unshifted = flips(COMPARED_UNSHIFTED).min(WEAKEST as u32);
         let mut asked: Vec<u32> = Vec::new();
         for pitch in 0..PITCHES {
-            let flips = if pitch == UNSHIFTED { unshifted } else { shifted };
+            let (flips, step) = if pitch == UNSHIFTED {
+                (unshifted, probe.step())
+            } else {
+                (shifted, probe.step().max(SHIFTED_STEP))
+            };
             // Too near to the ends there is nothing around to compare.
             let inner =
                 part.start.max(2 * ASIDE)..part.end.min(probe.eventful().len().saturating_sub(2 * ASIDE));
-            for word in inner.step_by(probe.step()).filter(|&word| probe.eventful()[word]) {
+            for word in inner.step_by(step).filter(|&word| probe.eventful()[word]) {
                 let moment = Moment { word, pitch }.pack(&part);
                 for half in 0..2 {
                     let keys = keys(&probe.readings(pitch)[word], half, flips);
