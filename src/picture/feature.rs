@@ -48,7 +48,7 @@ impl Feature {
 
     /// Size (standard deviation of the blob) in longer sides of the picture.
     pub fn sigma(&self) -> f32 {
-        SMALLEST * 2f32.powf(f32::from(self.size) / SIZE_STEPS)
+        SMALLEST * (f32::from(self.size) / SIZE_STEPS).exp2()
     }
 
     /// Direction in radians.

@@ -6,6 +6,9 @@ use super::plane::Plane;
 
 /// Scales between one octave and the next.
 const STEPS: usize = 3;
+/// From one scale to the next: 2^(1 / STEPS). In figures, as what a compiler and a library make of powers may differ in
+/// the last bit.
+const STEP: f32 = 1.259_921;
 /// Standard deviation of the first scale of an octave, in its pixels.
 const FIRST_SIGMA: f32 = 1.6;
 /// Blur that a picture is taken to have before any is added, in pixels.
@@ -48,7 +51,6 @@ struct Octave {
 impl ScaleSpace {
     /// Goes over to another picture.
     pub(crate) fn take(&mut self, base: &Plane) {
-        let step = 2f32.powf(1.0 / STEPS as f32);
         self.used = 0;
         let mut side = base.width.min(base.height);
         while side >= MIN_SIDE {
@@ -64,12 +66,12 @@ impl ScaleSpace {
                     gaussian(base, sigma, &mut levels[0]);
                 }
             }
+            let mut more = FIRST_SIGMA * (STEP * STEP - 1.0).sqrt();
             for k in 1..levels.len() {
-                let sigma = FIRST_SIGMA * step.powi(k as i32 - 1);
-                let more = sigma * (step * step - 1.0).sqrt();
                 let (before, this) = levels.split_at_mut(k);
                 gaussian(&before[k - 1], more, &mut this[0]);
                 subtract(&this[0], &before[k - 1], &mut differences[k - 1]);
+                more *= STEP;
             }
             self.used += 1;
             side /= 2;
@@ -178,6 +180,6 @@ fn refine(three: &[Plane], x: usize, y: usize, level: usize, pixel: f32) -> Opti
     if dx.abs() > 1.0 || dy.abs() > 1.0 || response < MIN_CONTRAST {
         return None;
     }
-    let sigma = FIRST_SIGMA * 2f32.powf((level as f32 + ds) / STEPS as f32) * pixel;
+    let sigma = FIRST_SIGMA * ((level as f32 + ds) / STEPS as f32).exp2() * pixel;
     Some(Keypoint { x: (x as f32 + dx) * pixel, y: (y as f32 + dy) * pixel, sigma, response })
 }
