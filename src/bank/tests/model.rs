@@ -12,7 +12,7 @@ const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 const COLLECTIONS: [&str; 3] = ["default", "terror", "held"];
 
 fn policy() -> impl Strategy<Value = Policy> {
-    (any::<bool>(), any::<bool>(), prop::option::of(any::<bool>()), 1..5i32).prop_map(
+    (any::<bool>(), any::<bool>(), prop::option::of(any::<bool>()), 5..9i32).prop_map(
         |(shadow, legal_hold, expired, power)| Policy {
             shadow,
             legal_hold,
