@@ -10,8 +10,8 @@ use afterimage::{picture, sound};
 
 /// Motion codes a second.
 const RATE: usize = 4;
-/// Of 128 bits of a feature, how many are turned: twice those within which features are compared.
-const FEATURE_BITS: u32 = 32;
+/// Of 84 bits of a feature, how many are turned: twice those within which features are compared, the doubtful left out.
+const FEATURE_BITS: u32 = 24;
 /// Of 32 bits of a word of sound: half of them, for words are compared by the thousand.
 const WORD_BITS: u32 = 16;
 
@@ -79,7 +79,7 @@ impl Films {
         words: &mut Vec<Option<u32>>,
     ) {
         let before = out.motion.len() / RATE;
-        let mask = random.ones(FEATURE_BITS, 128);
+        let mask = random.ones(FEATURE_BITS, 84);
         let turn = [mask as u64, (mask >> 64) as u64];
         for key in &from.picture.keys {
             let second = key.time as usize / 1000;

@@ -21,7 +21,7 @@ use crate::key::KeyId;
 use crate::{picture, sound};
 
 const MAGIC: [u8; 4] = *b"AFPR";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 pub(super) const HEAD: usize = 40;
 const STILL: u16 = 1;
 

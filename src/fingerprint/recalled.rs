@@ -25,7 +25,11 @@ impl Fingerprint {
             duration: self.duration,
             still: self.still,
             is_glance: false,
-            picture: picture::Probe { keys: print.keys.clone(), rasters: rasters(&print), print },
+            picture: picture::Probe {
+                keys: print.keys.iter().map(Into::into).collect(),
+                rasters: rasters(&print),
+                print,
+            },
             sound: sound::Probe::from_print(&self.sound),
         }
     }

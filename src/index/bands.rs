@@ -10,6 +10,7 @@
 //! code before it is touched.
 
 use super::Code;
+use super::collision::{WORD, WORDS};
 use std::sync::OnceLock;
 
 /// Bits of the fingerprint beside a posting. Its lower half lies apart from the upper, and mostly decides alone.
@@ -21,7 +22,8 @@ const WIDEST: u32 = 24;
 /// The largest threshold that is probed; a scan is always cheaper beyond.
 pub(super) const DEEPEST: usize = 4;
 
-/// A cut of a code into neighbouring bands that differ in width by at most one bit.
+/// A cut of a code into neighbouring bands that differ in width by at most one bit; or, for a search by collision, the
+/// beginnings of its words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bands {
     bits: u32,
@@ -30,6 +32,8 @@ pub(super) struct Bands {
     narrow: u32,
     /// How many bands are wider by one bit; they come first.
     wide: u32,
+    /// From where a narrow band begins to where the next does.
+    stride: u32,
 }
 
 impl Bands {
@@ -38,7 +42,7 @@ impl Bands {
         if count < 2 {
             return None;
         }
-        let cut = Self { bits, count, narrow: bits / count, wide: bits % count };
+        let cut = Self::even(bits, count);
         let fits = count < bits && cut.width(0) <= WIDEST && cut.width(0) + FINGERPRINT <= bits;
         fits.then_some(cut)
     }
@@ -47,15 +51,36 @@ impl Bands {
     /// tables of offsets stay small beside the codes and few values have to be probed.
     pub(super) fn for_size(bits: u32, codes: usize) -> Self {
         let width = match (bits, codes) {
-            // Those of short codes begin where words do, so that they serve a search by collision.
             (..=128, 65_536..) => 16,
             (_, 0..100_000) => 8,
             (_, 100_000..50_000_000) => 16,
             (_, 50_000_000..1_000_000_000) => 20,
             _ => 24,
         };
-        let count = bits.div_ceil(width);
-        Self { bits, count, narrow: bits / count, wide: bits % count }
+        Self::even(bits, bits.div_ceil(width))
+    }
+
+    fn even(bits: u32, count: u32) -> Self {
+        Self { bits, count, narrow: bits / count, wide: bits % count, stride: bits / count }
+    }
+
+    /// The first `width` bits of each word of a search by collision; `None` if it cannot be so many.
+    pub(super) fn words(width: u32) -> Option<Self> {
+        let cut =
+            Self { bits: WORD * WORDS as u32, count: WORDS as u32, narrow: width, wide: 0, stride: WORD };
+        (1..=WIDEST).contains(&width).then_some(cut)
+    }
+
+    /// That of so many codes: about four have the same value in a band, so that the tables stay small beside them.
+    pub(super) fn words_for_size(codes: usize) -> Option<Self> {
+        let width = codes.checked_ilog2().unwrap_or(0).saturating_sub(2);
+        // Only some widths: sorted tables grow by merging as long as the width stays.
+        Self::words(width.clamp(8, WIDEST) & !1)
+    }
+
+    /// The width, if bands are the beginnings of words.
+    pub(super) fn in_words(self) -> Option<u32> {
+        (self.stride != self.narrow).then_some(self.narrow)
     }
 
     #[inline(always)]
@@ -67,7 +92,7 @@ impl Bands {
     #[inline(always)]
     fn start(self, band: usize) -> u32 {
         let band = band as u32;
-        band * self.narrow + band.min(self.wide)
+        band * self.stride + band.min(self.wide)
     }
 
     #[inline(always)]
@@ -90,7 +115,13 @@ impl Bands {
     /// The bits that follow a band in the circle.
     #[inline(always)]
     pub(super) fn fingerprint<const W: usize>(self, code: &Code<W>, band: usize) -> u32 {
-        field(code, self.start(band) + self.width(band))
+        let start = self.start(band) + self.width(band);
+        let after = field(code, start);
+        if self.bits == 64 * W as u32 || start + FINGERPRINT <= self.bits {
+            return after;
+        }
+        let left = self.bits - start;
+        after & ((1 << left) - 1) | field(code, 0) << left
     }
 
     /// For each band the most bits in which a code may differ where a run starts.

@@ -1,6 +1,5 @@
 //! A short list of codes that is scanned.
 
-use super::collision::{Limits, Rule};
 use super::kernel::{Found, Level};
 use super::{Code, Hit};
 use std::ops::RangeInclusive;
@@ -38,20 +37,14 @@ impl<const W: usize> Block<W> {
         self.codes.iter().copied().zip(self.ids.iter().copied())
     }
 
-    /// Lists the codes that are asked for by each of `queries`, which are numbered.
-    pub(super) fn search_batch(&self, queries: &[Code<W>], rule: Rule, found: &mut Vec<(u32, Found)>) {
+    /// Lists the codes within `radius` of each of `queries`, which are numbered.
+    pub(super) fn search_batch(&self, queries: &[Code<W>], radius: u32, found: &mut Vec<(u32, Found)>) {
         found.clear();
-        let radius = match rule {
-            Rule::Within(radius) | Rule::Colliding(Limits { radius, .. }) => radius,
-        };
         let (level, mut one) = (Level::best(), Vec::new());
         for (chunk, codes) in self.codes.chunks(SCANNED).enumerate() {
             for (query, code) in queries.iter().enumerate() {
                 one.clear();
                 level.scan(codes, code, radius, (chunk * SCANNED) as u32, &mut one);
-                if let Rule::Colliding(limits) = rule {
-                    one.retain(|hit| limits.collide(&self.codes[hit.place as usize], code).is_some());
-                }
                 found.extend(one.iter().map(|hit| (query as u32, *hit)));
             }
         }

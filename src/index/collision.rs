@@ -1,87 +1,227 @@
 //! When a search by collision finds a code.
 //!
-//! Locality-sensitive hashing by bit sampling (Indyk, Motwani: Approximate Nearest Neighbors, STOC 1998): codes that are
-//! near each other mostly agree in some word of 16 bits, so that it is enough to look at those that share one. Where an
-//! exact search looks up hundreds of values, this one looks up a few, and reaches farther for less. What it finds does
-//! not depend on how the codes lie in segments.
+//! Locality-sensitive hashing by bit sampling (Indyk, Motwani: Approximate Nearest Neighbors, STOC 1998) looks only at
+//! codes that agree with the query in a whole word. Which bits of a query are likely to be wrong is mostly known: those
+//! whose sign hung by a thread. So the values next to the query's own are looked up as well, first those in which the
+//! most doubtful bits are turned over (Lv, Josephson, Wang, Charikar, Li: Multi-Probe LSH, VLDB 2007), and doubtful bits
+//! do not count for the distance. Long words, of which few need to be stored, reach as far so as short ones do by
+//! themselves, and meet far fewer strangers. What is found does not depend on how the codes lie in segments.
 
 use super::Code;
+use std::sync::LazyLock;
 
-/// Bits of a word.
-pub(super) const WORD: u32 = 16;
+/// Words of a code.
+pub const WORDS: usize = 3;
+/// Bits of a word. The first lies in the lowest bits of the code; the bits after the last are zero.
+pub const WORD: u32 = 28;
+/// Doubtful bits of a word that are named.
+pub const DOUBTS: usize = 8;
 
-/// In how many bits codes that collide may differ.
+/// Of those, the most doubtful ones that do not count for the distance.
+const IGNORED: usize = 7;
+
+/// All bits that count.
+pub(super) const ALL: u128 = (1 << (WORD * WORDS as u32)) - 1;
+
+/// A code that is looked for, and which of its bits are in doubt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Limits {
-    /// In all.
+pub struct Sought {
+    /// Three words of 28 bits, and zeros.
+    pub code: Code<2>,
+    /// Of each word the places of its eight most doubtful bits, the most doubtful first.
+    pub doubts: Doubts,
+}
+
+/// Of each word the places of its eight most doubtful bits, the most doubtful first. Each place is named once.
+pub type Doubts = [[u8; DOUBTS]; WORDS];
+
+/// The bits of a code but for the seven most doubtful of each word.
+pub fn sure(doubts: &Doubts) -> Code<2> {
+    let ignored = |w: usize| doubts[w][..IGNORED].iter().fold(0u128, |bits, &bit| bits | bit_of(w, bit));
+    split((0..WORDS).fold(ALL, |sure, w| sure & !ignored(w)))
+}
+
+fn bit_of(word: usize, bit: u8) -> u128 {
+    1 << (word as u32 * WORD + u32::from(bit) % WORD)
+}
+
+fn joined(code: &Code<2>) -> u128 {
+    u128::from(code[0]) | u128::from(code[1]) << 64
+}
+
+fn split(bits: u128) -> Code<2> {
+    [bits as u64, (bits >> 64) as u64]
+}
+
+fn word_of(bits: u128, word: usize) -> u32 {
+    (bits >> (word as u32 * WORD)) as u32 & ((1 << WORD) - 1)
+}
+
+/// How much is looked at for each code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// Cost of a pattern up to which it is tried.
+    dearest: u32,
+    /// Patterns tried in each word.
+    tried: usize,
+    /// Sure bits in which codes may differ.
     pub(super) radius: u32,
-    /// In the word that follows the one they share, in the circle.
-    pub(super) near: u32,
-    /// In the two words that follow it.
-    pub(super) far: u32,
+    /// Sure bits in which the word after the one that they share may differ.
+    near: u32,
 }
 
-impl Limits {
-    /// Eight words share the bits that differ about evenly, so that one in which many differ is rare; such codes are left
-    /// to the other words that they share.
-    pub(super) fn new(radius: u32) -> Self {
-        // More bits than there are would not fit where limits are kept.
-        Self { radius, near: (radius / 5).min(WORD), far: (radius / 3).min(2 * WORD) }
+/// The sets of doubtful bits, as bits of a byte, the likeliest to be wrong first, each with its cost.
+///
+/// A set costs the sum of r (r + 1) over its bits, the most doubtful having r = 1: the squares that are expected of the
+/// smallest of evenly spread values (Lv et al., section 4.5). Of a set that is tried, all parts are.
+static PATTERNS: LazyLock<Vec<(u8, u32)>> = LazyLock::new(|| {
+    let cost = |set: u8| (0..DOUBTS as u32).filter(|r| set >> r & 1 == 1).map(|r| (r + 1) * (r + 2)).sum();
+    let mut all: Vec<(u8, u32)> = (0..=u8::MAX).map(|set| (set, cost(set))).collect();
+    all.sort_by_key(|&(set, cost)| (cost, set));
+    all
+});
+
+impl Reach {
+    /// Looks up `tries` values of each word, or some more that are as likely, but at least its own and at most 256; and
+    /// reports codes that differ in at most `radius` sure bits, and in no more than about half as many in the word that
+    /// follows the one they share.
+    pub fn new(tries: usize, radius: u32) -> Self {
+        let dearest = PATTERNS[tries.clamp(1, PATTERNS.len()) - 1].1;
+        let tried = PATTERNS.partition_point(|&(_, cost)| cost <= dearest);
+        Self { dearest, tried, radius, near: radius / 2 + 1 }
     }
 
-    /// The first word in which two codes collide; nothing if they do not.
-    #[inline]
-    pub(super) fn collide<const W: usize>(self, a: &Code<W>, b: &Code<W>) -> Option<usize> {
-        let apart: [u64; W] = std::array::from_fn(|i| a[i] ^ b[i]);
-        if apart.iter().map(|word| word.count_ones()).sum::<u32>() > self.radius {
-            return None;
-        }
-        let count = 4 * W;
-        let bits = |word: usize| {
-            let word = word % count;
-            (apart[word / 4] >> (16 * (word % 4)) & 0xffff).count_ones()
-        };
-        (0..count).find(|&word| {
-            let near = bits(word + 1);
-            bits(word) == 0 && near <= self.near && near + bits(word + 2) <= self.far
-        })
+    /// Bits, doubtful or not, in which codes that are found may differ.
+    pub(super) fn widest(self) -> u32 {
+        self.radius.saturating_add((IGNORED * WORDS) as u32)
+    }
+
+    /// Sure bits in which the word after the shared one may differ.
+    pub(super) fn near(self) -> u32 {
+        self.near
     }
 }
 
-/// Which codes a batch asks for.
+/// A code that is looked for, made ready.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Rule {
-    /// All within a radius.
-    Within(u32),
-    Colliding(Limits),
+pub(super) struct Look {
+    bits: u128,
+    sure: u128,
+    doubts: Doubts,
+}
+
+impl Look {
+    pub(super) fn new(sought: &Sought) -> Self {
+        Self { bits: joined(&sought.code) & ALL, sure: joined(&sure(&sought.doubts)), doubts: sought.doubts }
+    }
+
+    /// The sure bits, as a code.
+    pub(super) fn sure(&self) -> Code<2> {
+        split(self.sure)
+    }
+
+    /// The bits of a word that are not turned over in any pattern, as a code.
+    pub(super) fn firm(&self, word: usize) -> Code<2> {
+        split(self.doubts[word].iter().fold(ALL, |firm, &bit| firm & !bit_of(word, bit)))
+    }
+
+    /// Calls `each` with what is turned over of a word, pattern by pattern, of those that leave all but its first `width`
+    /// bits as they are.
+    #[inline]
+    pub(super) fn patterns(&self, word: usize, width: u32, reach: Reach, mut each: impl FnMut(u32)) {
+        let bits = self.doubts[word].map(|bit| u32::from(bit) % WORD);
+        let beyond = (0..DOUBTS).filter(|&r| bits[r] >= width).fold(0u8, |ranks, r| ranks | 1 << r);
+        let mut turned = [0u32; 1 << DOUBTS];
+        each(0);
+        for &(set, _) in PATTERNS[1..reach.tried].iter().filter(|(set, _)| set & beyond == 0) {
+            // Its parts came before it.
+            let pattern = turned[usize::from(set & (set - 1))] | 1 << bits[set.trailing_zeros() as usize];
+            turned[usize::from(set)] = pattern;
+            each(pattern);
+        }
+    }
+
+    /// In how many sure bits a code differs, if it is one to be found.
+    #[inline]
+    pub(super) fn distance(&self, stored: &Code<2>, reach: Reach) -> Option<u32> {
+        let apart = (joined(stored) ^ self.bits) & ALL;
+        let sure = apart & self.sure;
+        let distance = sure.count_ones();
+        let found = distance <= reach.radius
+            && (0..WORDS).any(|word| {
+                self.is_tried(word, word_of(apart, word), reach)
+                    && word_of(sure, (word + 1) % WORDS).count_ones() <= reach.near
+            });
+        found.then_some(distance)
+    }
+
+    /// Whether what differs in a word is one of the patterns.
+    fn is_tried(&self, word: usize, apart: u32, reach: Reach) -> bool {
+        let (mut left, mut cost) = (apart, 0);
+        for (r, bit) in (1u32..).zip(self.doubts[word]) {
+            let bit = 1 << (u32::from(bit) % WORD);
+            if left & bit != 0 {
+                left &= !bit;
+                cost += r * (r + 1);
+            }
+        }
+        left == 0 && cost <= reach.dearest
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn flipped(bits: &[usize]) -> Code<2> {
-        let mut code = [0; 2];
-        bits.iter().for_each(|bit| code[bit / 64] ^= 1 << (bit % 64));
-        code
+    const SOUGHT: Sought = Sought { code: [0; 2], doubts: [[0, 1, 2, 3, 4, 5, 6, 7]; WORDS] };
+
+    fn distance(bits: &[u32], tries: usize, radius: u32) -> Option<u32> {
+        let code = split(bits.iter().fold(0, |code, bit| code | 1 << bit));
+        Look::new(&SOUGHT).distance(&code, Reach::new(tries, radius))
+    }
+
+    fn patterns(word: usize, width: u32, reach: Reach) -> Vec<u32> {
+        let mut all = Vec::new();
+        Look::new(&SOUGHT).patterns(word, width, reach, |pattern| all.push(pattern));
+        all
     }
 
     #[test]
-    fn codes_collide_in_the_first_word_that_they_share() {
-        let limits = Limits::new(16);
-        assert_eq!(limits, Limits { radius: 16, near: 3, far: 5 });
-        let first = |bits: &[usize]| limits.collide(&[0; 2], &flipped(bits));
-        assert_eq!(first(&[]), Some(0));
-        assert_eq!(first(&[3]), Some(1));
-        // One bit in each word.
-        assert_eq!(first(&[0, 16, 32, 48, 64, 80, 96, 112]), None);
-        assert_eq!(first(&[0, 16, 32, 48, 64, 80, 96]), Some(7));
-        // Too many in the word that follows, or in the two.
-        assert_eq!(first(&[16, 17, 18, 19]), Some(2));
-        assert_eq!(first(&[16, 17, 18, 32, 33, 34]), Some(3));
-        // Any radius is no more than all bits.
-        assert_eq!(Limits::new(u32::MAX).collide(&[0; 2], &flipped(&Vec::from_iter(16..128))), Some(0));
-        // Too many in all.
-        assert_eq!(first(&Vec::from_iter(0..17)), None);
+    fn likely_patterns_come_first() {
+        let likely = |tries| patterns(0, WORD, Reach::new(tries, 0));
+        assert_eq!(likely(1), [0]);
+        assert_eq!(likely(5), [0, 1, 2, 3, 4]);
+        // The fourth doubtful bit by itself is as likely as the first three together.
+        assert_eq!(likely(8), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(likely(999).len(), 256);
+        assert_eq!(patterns(0, 2, Reach::new(999, 0)), [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn all_that_is_tried_is_found() {
+        for tries in [1, 7, 32, 100, 256] {
+            let reach = Reach::new(tries, 9);
+            let look = Look::new(&SOUGHT);
+            for word in 0..WORDS {
+                let patterns = patterns(word, WORD, reach);
+                let is_found = |set: u32| look.is_tried(word, set, reach);
+                assert!((0..1 << 10).all(|set| is_found(set) == patterns.contains(&set)));
+            }
+        }
+    }
+
+    #[test]
+    fn doubtful_bits_do_not_count() {
+        // One sure bit in each word: nothing is shared.
+        assert_eq!(distance(&[20, 48, 76], 256, 9), None);
+        assert_eq!(distance(&[20, 48], 1, 9), Some(2));
+        assert_eq!(distance(&[20, 48, 56, 57], 256, 9), Some(2));
+        assert_eq!(distance(&[20, 48, 56, 57], 1, 9), None);
+        assert_eq!(distance(&[20, 48], 256, 1), None);
+        // Behind the last word.
+        assert_eq!(distance(&[84, 90, 127], 1, 0), Some(0));
+        // Too many in the word after the shared one, but not in the one after another.
+        assert_eq!(distance(&[8, 9, 10, 11], 1, 4), Some(4));
+        assert_eq!(distance(&[8, 9, 10, 11, 40], 1, 5), None);
     }
 }

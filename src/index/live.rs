@@ -1,11 +1,12 @@
 //! The index that grows and shrinks while it is read.
 
 use super::block::Block;
-use super::merge::Tender;
+use super::merge::{Tender, Use};
 use super::part::{Body, Part};
 use super::segment::Segment;
 use super::snapshot::State;
 use super::{Code, Snapshot};
+use std::io;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -90,6 +91,11 @@ impl<const W: usize> Index<W> {
         self.tender.change(|state| state.parts.push(part));
     }
 
+    /// Makes a segment as this index keeps them.
+    pub(super) fn build(&self, block: &Block<W>) -> io::Result<Segment<W>> {
+        self.tender.build(&block.codes, &block.ids)
+    }
+
     pub(super) fn change(&self, change: impl FnOnce(&mut State<W>)) {
         self.tender.change(change);
     }
@@ -105,12 +111,23 @@ impl<const W: usize> Index<W> {
     /// bits even if perfectly packed: 2.7 bytes at ten million. Ten bytes more a code allow for three bands; and then
     /// radius 31 needs each looked up to a distance of 9 or more in its 85 bits: at far more values than there are codes.
     pub fn compact() -> Self {
-        Self { tender: Arc::new(Tender::compact()), saving: Mutex::default() }
+        Self::for_use(Use::Scans)
+    }
+
+    fn for_use(purpose: Use) -> Self {
+        Self { tender: Arc::new(Tender::new(purpose)), saving: Mutex::default() }
     }
 
     /// Merges all into one segment, which is searched fastest, and waits for it. Others go on meanwhile.
     pub fn merge(&self) {
         self.tender.merge_all();
+    }
+}
+
+impl Index<2> {
+    /// An index for [searches by collision](Snapshot::colliding_batch). All others are scans.
+    pub fn for_collisions() -> Self {
+        Self::for_use(Use::Collisions)
     }
 }
 

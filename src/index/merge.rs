@@ -36,6 +36,15 @@ const LARGE: usize = 1 << 23;
 /// The most codes of a merged segment.
 const MOST: usize = 1 << 31;
 
+/// What the segments of an index are sorted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    Exact,
+    Collisions,
+    /// They take the least memory.
+    Scans,
+}
+
 /// What is stored, and who changes it.
 #[derive(Debug)]
 pub(super) struct Tender<const W: usize> {
@@ -44,8 +53,7 @@ pub(super) struct Tender<const W: usize> {
     writer: Mutex<Writer>,
     /// Told whenever a merge ends.
     ended: Condvar,
-    /// Segments are made without postings.
-    compact: bool,
+    purpose: Use,
 }
 
 #[derive(Debug, Default)]
@@ -65,18 +73,23 @@ const ALL: usize = LEVELS;
 
 impl<const W: usize> Default for Tender<W> {
     fn default() -> Self {
-        Self { state: ArcSwap::default(), writer: Mutex::default(), ended: Condvar::new(), compact: false }
+        Self {
+            state: ArcSwap::default(),
+            writer: Mutex::default(),
+            ended: Condvar::new(),
+            purpose: Use::Exact,
+        }
     }
 }
 
 impl<const W: usize> Tender<W> {
-    pub(super) fn compact() -> Self {
-        Self { compact: true, ..Self::default() }
+    pub(super) fn new(purpose: Use) -> Self {
+        Self { purpose, ..Self::default() }
     }
 
     /// Makes a segment as this index keeps them.
     pub(super) fn build(&self, codes: &[Code<W>], ids: &[u64]) -> io::Result<Segment<W>> {
-        if self.compact { Segment::build_compact(codes, ids) } else { Segment::build(codes, ids) }
+        Segment::build_for(self.purpose, codes, ids)
     }
 
     pub(super) fn state(&self) -> Arc<State<W>> {
@@ -194,7 +207,7 @@ impl<const W: usize> Tender<W> {
         let base = parts.iter().max_by_key(|part| part.len());
         let base = base.filter(|part| part.is_whole());
         let base = base.and_then(|part| match &part.body {
-            Body::Segment(segment) if segment.grows_by(total - part.len(), self.compact) => {
+            Body::Segment(segment) if segment.grows_by(total - part.len(), self.purpose) => {
                 Some((part, segment))
             }
             _ => None,

@@ -5,7 +5,8 @@
 //! and a place in the lower. The same code may be stored under many ids.
 //!
 //! Everything is exact: a search returns the ids and distances that a scan of all codes would return. Who can do with
-//! most of what is near has a [cheaper way](Snapshot::colliding_batch_into), whose results are as reproducible.
+//! most of what is near, and knows which bits of his codes are in doubt, has a
+//! [cheaper way](Snapshot::colliding_batch), whose results are as reproducible.
 //!
 //! ```
 //! use afterimage::index::Index;
@@ -59,6 +60,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub use collision::{DOUBTS, Doubts, Reach, Sought, WORD, WORDS, sure};
 pub use hits::{Batch, Hit, Outcome};
 pub use live::Index;
 pub use segment::{OpenError, Segment, VerifyError};

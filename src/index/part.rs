@@ -1,11 +1,11 @@
 //! A part of the index: codes that do not change, less those that were taken out since.
 
 use super::block::Block;
-use super::collision::Rule;
+use super::collision::{Look, Reach};
 use super::hits::{Ask, append};
 use super::kernel::{Found, Level};
 use super::ranges::Ranges;
-use super::segment::{BatchScratch, Scratch, Segment};
+use super::segment::{BatchScratch, CollideScratch, Scratch, Segment, scan_for_collisions};
 use super::{Code, Hit, Outcome};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -153,16 +153,13 @@ impl<const W: usize> Part<W> {
     pub(super) fn search_batch(
         &self,
         queries: &[Code<W>],
-        rule: Rule,
+        radius: u32,
         scratch: &mut BatchScratch,
         mut hit: impl FnMut(u32, Hit),
     ) {
-        match (&self.body, rule) {
-            (Body::Block(block), _) => block.search_batch(queries, rule, &mut scratch.found),
-            (Body::Segment(segment), Rule::Within(radius)) => segment.search_batch(queries, radius, scratch),
-            (Body::Segment(segment), Rule::Colliding(limits)) => {
-                segment.collide_batch(queries, limits, scratch);
-            }
+        match &self.body {
+            Body::Block(block) => block.search_batch(queries, radius, &mut scratch.found),
+            Body::Segment(segment) => segment.search_batch(queries, radius, scratch),
         }
         for (query, found) in &scratch.found {
             for id in self.live_ids(found.place as usize) {
@@ -196,5 +193,30 @@ impl<const W: usize> Part<W> {
             }
         }
         Outcome::Complete
+    }
+}
+
+impl Part<2> {
+    /// Calls `hit` with the number of a query and what collides with it, for all of `codes`.
+    pub(super) fn collide(
+        &self,
+        codes: &[Code<2>],
+        looks: &[Look],
+        reach: Reach,
+        scratch: &mut CollideScratch,
+        mut hit: impl FnMut(u32, Hit),
+    ) {
+        match &self.body {
+            Body::Block(block) => {
+                scratch.found.clear();
+                scan_for_collisions(&block.codes, codes, looks, reach, scratch);
+            }
+            Body::Segment(segment) => segment.collide(codes, looks, reach, scratch),
+        }
+        for (query, found) in &scratch.found {
+            for id in self.live_ids(found.place as usize) {
+                hit(*query, Hit { id, distance: found.distance });
+            }
+        }
     }
 }

@@ -1,11 +1,11 @@
 //! An immutable view, and the searches.
 
 use super::block::Block;
-use super::collision::{Limits, Rule};
+use super::collision::{Look, Reach, Sought};
 use super::hits::{Ask, Gather, Nearest, append};
 use super::kernel::Level;
 use super::part::Part;
-use super::segment::{BatchScratch, Scratch};
+use super::segment::{BatchScratch, CollideScratch, Scratch, scan_for_collisions};
 use super::{Batch, Code, Hit, Outcome};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -41,6 +41,7 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
     static GATHER: RefCell<Gather> = RefCell::default();
     static BATCH_SCRATCH: RefCell<BatchScratch> = RefCell::default();
+    static COLLIDE_SCRATCH: RefCell<CollideScratch> = RefCell::default();
 }
 
 /// What an index held when the snapshot was taken. Cheap to take, to clone and to send to another thread.
@@ -125,21 +126,6 @@ impl<const W: usize> Snapshot<W> {
 
     /// As [`within_batch`](Self::within_batch), but at most `cap` hits a code, into a batch that is cleared first.
     pub fn within_batch_into(&self, codes: &[Code<W>], radius: u32, cap: usize, out: &mut Batch) {
-        self.batch_into(codes, Rule::Within(radius), cap, out);
-    }
-
-    /// For each of `codes` at most `cap` ids whose codes **collide** with it, into a batch that is cleared first.
-    ///
-    /// Two codes collide if they differ in at most `radius` bits and agree in a whole word of 16, and not more than
-    /// a fifth of `radius` lies in the word that follows it in the circle, nor a third in the two that follow. Of codes whose bits
-    /// differ by chance, most that are within the radius collide, as long as it is no more than twice the number of
-    /// words; all do that differ in fewer bits than there are words, but for those limits. For large radii this costs a
-    /// small part of an exact search.
-    pub fn colliding_batch_into(&self, codes: &[Code<W>], radius: u32, cap: usize, out: &mut Batch) {
-        self.batch_into(codes, Rule::Colliding(Limits::new(radius)), cap, out);
-    }
-
-    fn batch_into(&self, codes: &[Code<W>], rule: Rule, cap: usize, out: &mut Batch) {
         out.clear();
         // Equal codes are searched once.
         let mut order: Vec<u32> = (0..codes.len() as u32).collect();
@@ -157,12 +143,12 @@ impl<const W: usize> Snapshot<W> {
             gather.start(queries.len(), cap);
             BATCH_SCRATCH.with_borrow_mut(|scratch| {
                 for part in &self.state.parts {
-                    part.search_batch(&queries, rule, scratch, |query, hit| gather.add(query, hit));
+                    part.search_batch(&queries, radius, scratch, |query, hit| gather.add(query, hit));
                 }
             });
             let mut found = Vec::new();
             for block in &self.state.head {
-                block.search_batch(&queries, rule, &mut found);
+                block.search_batch(&queries, radius, &mut found);
                 found.iter().for_each(|&(query, found)| gather.add(query, block.hit(found)));
             }
             gather.sort();
@@ -210,5 +196,36 @@ impl<const W: usize> Snapshot<W> {
             append(found.map(|&found| block.hit(found)), ask.cap, out) == Outcome::Complete
         });
         if complete { Outcome::Complete } else { Outcome::Capped }
+    }
+}
+
+impl Snapshot<2> {
+    /// For each of `sought` the ids whose codes **collide** with it, nearest first, into a batch that is cleared first.
+    ///
+    /// A code collides with what is sought if it agrees with it in one of three words of 28 bits, but for one of the sets
+    /// of doubtful bits that `reach` tries, and differs from it in few sure bits. Distances are in sure bits. In an index
+    /// [for collisions](super::Index::for_collisions) this costs a small part of an exact search as wide; in others it is a scan.
+    pub fn colliding_batch(&self, sought: &[Sought], reach: Reach, out: &mut Batch) {
+        out.clear();
+        let codes: Vec<Code<2>> = sought.iter().map(|sought| sought.code).collect();
+        let looks: Vec<Look> = sought.iter().map(Look::new).collect();
+        GATHER.with_borrow_mut(|gather| {
+            gather.start(sought.len(), usize::MAX);
+            COLLIDE_SCRATCH.with_borrow_mut(|scratch| {
+                for part in &self.state.parts {
+                    part.collide(&codes, &looks, reach, scratch, |query, hit| gather.add(query, hit));
+                }
+                for block in &self.state.head {
+                    scratch.found.clear();
+                    scan_for_collisions(&block.codes, &codes, &looks, reach, scratch);
+                    scratch.found.iter().for_each(|&(query, found)| gather.add(query, block.hit(found)));
+                }
+            });
+            gather.sort();
+            for query in 0..sought.len() {
+                let (hits, capped) = gather.of(query);
+                out.push(hits, capped);
+            }
+        });
     }
 }

@@ -74,7 +74,7 @@ impl<const W: usize> Index<W> {
             };
             entries.push(Entry { number, removed: part.removed_ranges().to_vec() });
         }
-        if let Some(rest) = unsorted(&snapshot)? {
+        if let Some(rest) = self.unsorted(&snapshot)? {
             rest.write(&segment_path(folder, next))?;
             entries.push(Entry { number: next, removed: Vec::new() });
         }
@@ -92,6 +92,15 @@ impl<const W: usize> Index<W> {
         Ok(())
     }
 
+    /// The codes that are not sorted yet, as a segment.
+    fn unsorted(&self, snapshot: &Snapshot<W>) -> io::Result<Option<Segment<W>>> {
+        let mut all = Block::default();
+        let blocks = snapshot.state.parts.iter().filter(|part| matches!(part.body, Body::Block(_)));
+        blocks.for_each(|part| part.copy_into(&mut all));
+        snapshot.state.head.iter().for_each(|block| all.append(block));
+        if all.len() == 0 { Ok(None) } else { self.build(&all).map(Some) }
+    }
+
     /// What is stored now, as segments that a caller keeps by his own means.
     ///
     /// # Errors
@@ -106,22 +115,20 @@ impl<const W: usize> Index<W> {
             Body::Block(_) => None,
         });
         let mut stored: Vec<_> = parts.collect();
-        if let Some(rest) = unsorted(&snapshot)? {
+        if let Some(rest) = self.unsorted(&snapshot)? {
             let live = rest.len();
             stored.push(Stored { segment: Arc::new(rest), removed: Vec::new(), live });
         }
         Ok(stored)
     }
 
-    /// The index of what was [stored](Self::stored), less the ids from `end` on.
-    pub(crate) fn from_stored(parts: impl IntoIterator<Item = Stored<W>>, end: u64) -> Self {
-        let index = Self::default();
+    /// Adds what was [stored](Self::stored), less the ids from `end` on.
+    pub(crate) fn add_stored(&self, parts: impl IntoIterator<Item = Stored<W>>, end: u64) {
         for Stored { segment, removed, live } in parts {
             let mut part = Part::less(segment, &removed, live);
             part.remove(&(end..=u64::MAX));
-            index.attach(part);
+            self.attach(part);
         }
-        index
     }
 
     /// Puts a segment in the place of one that has the same content, if that is still there.
@@ -166,18 +173,6 @@ pub(crate) struct Stored<const W: usize> {
 struct Entry {
     number: u64,
     removed: Vec<(u64, u64)>,
-}
-
-/// The codes that are not sorted yet, as a segment.
-fn unsorted<const W: usize>(snapshot: &Snapshot<W>) -> io::Result<Option<Segment<W>>> {
-    let mut all = Block::default();
-    let blocks = snapshot.state.parts.iter().filter(|part| matches!(part.body, Body::Block(_)));
-    blocks.for_each(|part| part.copy_into(&mut all));
-    snapshot.state.head.iter().for_each(|block| all.append(block));
-    if all.len() == 0 {
-        return Ok(None);
-    }
-    Segment::build(&all.codes, &all.ids).map(Some)
 }
 
 fn segment_path(folder: &Path, number: u64) -> PathBuf {

@@ -2,7 +2,6 @@
 
 use super::*;
 use proptest::prelude::*;
-use std::collections::BTreeMap;
 
 /// The oracle: every pair, compared bit by bit.
 #[derive(Default)]
@@ -21,17 +20,6 @@ impl<const W: usize> Naive<W> {
         hits.sort_by_key(Hit::order);
         hits
     }
-}
-
-/// Whether two codes of 16-bit words in a circle share one as a search by collision wants it.
-fn collide<const W: usize>(a: &Code<W>, b: &Code<W>, radius: u32) -> bool {
-    let words = |code: &Code<W>| -> Vec<u16> {
-        code.iter().flat_map(|word| (0..4).map(move |i| (word >> (16 * i)) as u16)).collect()
-    };
-    let apart: Vec<u32> = words(a).iter().zip(words(b)).map(|(x, y)| (x ^ y).count_ones()).collect();
-    let at = |i: usize| apart[i % apart.len()];
-    let shared = |i: usize| at(i) == 0 && at(i + 1) <= radius / 5 && at(i + 1) + at(i + 2) <= radius / 3;
-    apart.iter().sum::<u32>() <= radius && (0..apart.len()).any(shared)
 }
 
 #[derive(Clone, Debug)]
@@ -86,14 +74,6 @@ fn check<const W: usize>(steps: Vec<Step<W>>, mut queries: Vec<Code<W>>, radius:
     let snapshot = index.snapshot();
     let batch = snapshot.within_batch(&queries, radius);
     assert_eq!(batch.len(), queries.len());
-    let mut colliding = Batch::default();
-    snapshot.colliding_batch_into(&queries, radius, usize::MAX, &mut colliding);
-    let codes = BTreeMap::from_iter(naive.0.iter().map(|(code, id)| (*id, *code)));
-    for (query, hits) in queries.iter().zip(colliding.iter()) {
-        let mut expected = naive.within(query, radius);
-        expected.retain(|hit| collide(&codes[&hit.id], query, radius));
-        assert_eq!(hits, expected);
-    }
     for (query, together) in queries.iter().zip(batch.iter()) {
         let expected = naive.within(query, radius);
         assert_eq!(snapshot.within(query, radius), expected);
@@ -270,4 +250,51 @@ fn sorted_codes_of_128_bits_are_found() {
 #[test]
 fn sorted_codes_of_256_bits_are_found() {
     check_sorted::<4>(&[0, 10, 31, 48, 64, 96]);
+}
+
+#[test]
+fn what_collides_is_found() {
+    let in_words = |[low, high]: Code<2>| [low, high & ((1 << 20) - 1)];
+    let codes: Vec<Code<2>> = clustered::<2>(40_000).into_iter().map(in_words).collect();
+    // Each query has its own doubts.
+    let doubts =
+        |i: usize| std::array::from_fn(|word| std::array::from_fn(|r| ((i + 3 * word + 5 * r) % 28) as u8));
+    let sought: Vec<Sought> =
+        codes.iter().enumerate().step_by(701).map(|(i, &code)| Sought { code, doubts: doubts(i) }).collect();
+    let looks: Vec<_> = sought.iter().map(collision::Look::new).collect();
+    for index in [Index::<2>::for_collisions(), Index::default()] {
+        // Two segments with different cuts, a tail in the head, and a range taken out.
+        for range in [0..30_000, 30_000..39_500, 39_500..40_000] {
+            index.extend(codes[range.clone()].iter().copied().zip(range.start as u64..));
+        }
+        index.remove(5_000..=5_400);
+        for (tries, radius) in [(1, 3), (32, 8), (256, 14)] {
+            let reach = Reach::new(tries, radius);
+            let mut batch = Batch::default();
+            index.snapshot().colliding_batch(&sought, reach, &mut batch);
+            for (look, hits) in looks.iter().zip(batch.iter()) {
+                let mut expected = Vec::new();
+                for (stored, id) in codes.iter().zip(0u64..) {
+                    if let Some(distance) = look.distance(stored, reach)
+                        && !(5_000..=5_400).contains(&id)
+                    {
+                        expected.push(Hit { id, distance });
+                    }
+                }
+                expected.sort_by_key(Hit::order);
+                assert_eq!(hits, expected);
+            }
+        }
+        // The other searches are exact, whatever the segments are sorted for.
+        let snapshot = index.snapshot();
+        let expected = |code: &Code<2>| {
+            let live = codes.iter().zip(0u64..).filter(|(_, id)| !(5_000..=5_400).contains(id));
+            let near = live.map(|(stored, id)| Hit { id, distance: distance(stored, code) });
+            let mut near: Vec<Hit> = near.filter(|hit| hit.distance <= 9).collect();
+            near.sort_by_key(Hit::order);
+            near
+        };
+        assert_eq!(snapshot.within(&codes[77], 9), expected(&codes[77]));
+        assert_eq!(snapshot.within_batch(&codes[..2], 9).of(1), expected(&codes[1]));
+    }
 }

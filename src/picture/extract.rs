@@ -1,9 +1,9 @@
 //! From frames to a probe, in one pass.
 
-use super::feature::{Feature, Features, secret_turns};
+use super::feature::{Feature, Features, Observed, secret_turns};
 use super::motion::{CELLS, COLUMNS, LAG, Motion, RATE, ROWS, changes};
 use super::plane::Plane;
-use super::print::{KeyFrame, MOST_FEATURES, Probe, Raster};
+use super::print::{KeyFrame, MOST_FEATURES, ObservedFrame, Probe, Raster};
 use crate::key::{Key, Turns};
 use crate::media::{Frame, Luma};
 use std::collections::VecDeque;
@@ -124,10 +124,11 @@ impl Extractor {
         let turns = self.turns.as_ref();
         let mut all = features.strongest(PROBE_FEATURES, small.., stretches, turns);
         all.extend(features.strongest(SMALL_FEATURES, ..small, stretches, turns));
-        self.probe.keys.push(KeyFrame { time, features: all });
-        let kept = features.strongest(PRINT_FEATURES, coarse.., &STRETCHES[..1], turns);
+        self.probe.keys.push(ObservedFrame { time, features: all });
+        let only = |observed: Vec<Observed>| observed.into_iter().map(|observed| observed.feature).collect();
+        let kept = only(features.strongest(PRINT_FEATURES, coarse.., &STRETCHES[..1], turns));
         if tick == 0 {
-            self.still = features.strongest(STILL_FEATURES, .., &STRETCHES[..1], turns);
+            self.still = only(features.strongest(STILL_FEATURES, .., &STRETCHES[..1], turns));
             self.still.truncate(MOST_FEATURES);
         }
         self.probe.print.keys.push(KeyFrame { time, features: kept });

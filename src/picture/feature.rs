@@ -1,8 +1,9 @@
 //! Local features: keypoints with a binary description of their surroundings.
 //!
-//! A description is the signs of the 128 lowest DCT coefficients of a patch turned upright. The signs are
+//! A description is the signs of the 84 lowest DCT coefficients of a patch turned upright. The signs are
 //! balanced and nearly independent, which a Hamming index needs, and symmetry comes free: the mirror image of
-//! a patch, and its negative, have the same coefficients up to known signs.
+//! a patch, and its negative, have the same coefficients up to known signs. Of a query's features it is known as well
+//! which signs hung by a thread: those are where a copy differs.
 
 use super::keypoint::{Keypoint, ScaleSpace};
 use super::plane::Plane;
@@ -25,14 +26,27 @@ const SIZE_STEPS: f32 = 24.0;
 /// The size that [`Feature::size`] counts from, in longer sides of the picture.
 const SMALLEST: f32 = 1.0 / 1024.0;
 
-/// A keypoint, its place in units of the picture's longer side, and its description.
+/// Words of a code.
+pub const WORDS: usize = 3;
+/// Bits of a word.
+pub const WORD: usize = 28;
+/// Bits of a code.
+const BITS: usize = WORDS * WORD;
+/// Doubtful bits of a word that are named.
+pub const DOUBTS: usize = 8;
+/// Bits of a place in a packed feature.
+const PLACE_BITS: u32 = 14;
+/// Steps of a place in the picture's longer side.
+const PLACES: u16 = 1 << PLACE_BITS;
+
+/// A keypoint, its place in units of the picture's longer side, and its description. Takes 16 bytes when packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Feature {
-    /// Signs of the lowest DCT coefficients, dealt out to the words of 16 bits.
+    /// Signs of the 84 lowest DCT coefficients, dealt out to three words of 28 bits, and zeros.
     pub code: [u64; 2],
-    /// 65536ths of the longer side, from the left.
+    /// 16384ths of the longer side, from the left.
     pub x: u16,
-    /// 65536ths of the longer side, from the top.
+    /// 16384ths of the longer side, from the top.
     pub y: u16,
     /// 24ths of an octave above 1/1024 of the longer side.
     pub size: u8,
@@ -43,7 +57,7 @@ pub struct Feature {
 impl Feature {
     /// Place in longer sides of the picture.
     pub fn place(&self) -> [f32; 2] {
-        [f32::from(self.x) / 65536.0, f32::from(self.y) / 65536.0]
+        [self.x, self.y].map(|v| f32::from(v) / f32::from(PLACES))
     }
 
     /// Size (standard deviation of the blob) in longer sides of the picture.
@@ -56,11 +70,58 @@ impl Feature {
         f32::from(self.angle) * (TAU / 256.0)
     }
 
+    /// All of it in a number. What a place or a code has beyond its bits is lost.
+    pub(super) fn packed(&self) -> u128 {
+        let place = |v: u16| u128::from(v & (PLACES - 1));
+        let mut bits = u128::from(self.size) | u128::from(self.angle) << 8;
+        bits |= place(self.x) << 16 | place(self.y) << (16 + PLACE_BITS);
+        bits | joined(&self.code) << (u128::BITS as usize - BITS)
+    }
+
+    /// The inverse of [`packed`](Self::packed).
+    pub(super) fn unpacked(bits: u128) -> Self {
+        let place = |from: u32| (bits >> from) as u16 & (PLACES - 1);
+        Self {
+            code: split(bits >> (u128::BITS as usize - BITS)),
+            x: place(16),
+            y: place(16 + PLACE_BITS),
+            size: bits as u8,
+            angle: (bits >> 8) as u8,
+        }
+    }
+
     /// The code that the same surroundings have in a mirror, as a negative, or both.
     pub fn seen(&self, mirrored: bool, negative: bool) -> [u64; 2] {
         let mask = |on: bool, mask: &[u64; 2], w: usize| if on { mask[w] } else { 0 };
         std::array::from_fn(|w| self.code[w] ^ mask(mirrored, &MIRROR, w) ^ mask(negative, &NEGATIVE, w))
     }
+}
+
+/// Of each word of a code the places of its eight most doubtful bits, the most doubtful first.
+pub type Doubts = [[u8; DOUBTS]; WORDS];
+
+/// A feature of a query, and which of its bits are in doubt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observed {
+    /// As a bank would keep it.
+    pub feature: Feature,
+    /// Those whose coefficients are the smallest for their frequency.
+    pub doubts: Doubts,
+}
+
+impl From<Feature> for Observed {
+    /// Of which nothing more is known: the highest frequencies are in doubt.
+    fn from(feature: Feature) -> Self {
+        Self { feature, doubts: [std::array::from_fn(|r| (WORD - 1 - r) as u8); WORDS] }
+    }
+}
+
+fn joined(code: &[u64; 2]) -> u128 {
+    u128::from(code[0]) | u128::from(code[1]) << 64
+}
+
+fn split(bits: u128) -> [u64; 2] {
+    [bits as u64, (bits >> 64) as u64]
 }
 
 /// The features of one picture after another.
@@ -88,7 +149,7 @@ impl Features {
         sigmas: impl RangeBounds<f32>,
         stretches: &[f32],
         turns: Option<&Turns>,
-    ) -> Vec<Feature> {
+    ) -> Vec<Observed> {
         let large = self.keypoints.iter().filter(|k| sigmas.contains(&k.sigma)).copied().collect();
         let mut found = Vec::with_capacity(stretches.len() * (most + most / 4));
         for keypoint in spread(large, self.longer, most) {
@@ -98,8 +159,8 @@ impl Features {
                     // Gradients grow where lengths shrink.
                     let (sin, cos) = angle.sin_cos();
                     let angle = (stretch * sin).atan2(cos);
-                    let code = signs(&patch(plane, pixel, &keypoint, angle, stretch), turns);
-                    found.push(self.feature(&keypoint, angle, code));
+                    let (code, doubts) = signs(&patch(plane, pixel, &keypoint, angle, stretch), turns);
+                    found.push(Observed { feature: self.feature(&keypoint, angle, code), doubts });
                 }
             }
         }
@@ -107,7 +168,8 @@ impl Features {
     }
 
     fn feature(&self, keypoint: &Keypoint, angle: f32, code: [u64; 2]) -> Feature {
-        let unit = |v: f32| ((v + 0.5) / self.longer * 65536.0).clamp(0.0, 65535.0) as u16;
+        let steps = f32::from(PLACES);
+        let unit = |v: f32| ((v + 0.5) / self.longer * steps).clamp(0.0, steps - 1.0) as u16;
         let size = (keypoint.sigma / self.longer / SMALLEST).log2() * SIZE_STEPS;
         Feature {
             code,
@@ -168,40 +230,39 @@ fn centred(k: usize) -> f32 {
     k as f32 - (SIDE - 1) as f32 / 2.0
 }
 
-/// Horizontal and vertical frequency of each bit: the lowest but the mean, dealt out to the words of 16 bits.
+/// Horizontal and vertical frequency of each bit: the lowest but the mean, dealt out to the words, the lower ones of each
+/// first.
 ///
 /// Frequencies that are odd or even alike tell each other: a patch stands along its gradient and around a blob. So every
 /// word has as many of each kind, and of the low and the high ones.
-static FREQUENCIES: LazyLock<[(usize, usize); 128]> = LazyLock::new(|| {
+static FREQUENCIES: LazyLock<[(usize, usize); BITS]> = LazyLock::new(|| {
     let mut all: Vec<_> = (1..SIDE * SIDE).map(|k| (k % SIDE, k / SIDE)).collect();
-    all.sort_by_key(|&(u, v)| (u * u + v * v, u));
-    all.truncate(128);
-    all.sort_by_key(|&(u, v)| (u & 1, v & 1, u * u + v * v, u));
-    // Each round of the words begins three words after the one before: neighbours in frequency are alike, too.
-    std::array::from_fn(|bit| all[bit % 16 * 8 + (bit / 16 + 5 * (bit % 16)) % 8])
+    let height = |&(u, v): &(usize, usize)| (u * u + v * v, u);
+    all.sort_by_key(height);
+    all.truncate(BITS);
+    all.sort_by_key(|&(u, v)| (u & 1, v & 1, height(&(u, v))));
+    let mut words = [const { Vec::new() }; WORDS];
+    // Each round of the words begins a word later than the one before: neighbours in frequency are alike, too.
+    all.into_iter().enumerate().for_each(|(i, frequency)| words[(i + i / WORDS) % WORDS].push(frequency));
+    words.iter_mut().for_each(|word| word.sort_by_key(height));
+    std::array::from_fn(|bit| words[bit / WORD][bit % WORD])
 });
 
 /// Mirroring turns the sign of odd vertical frequencies: a patch stands upright along its own direction, so
 /// its mirror image is always the one across that.
-static MIRROR: LazyLock<[u64; 2]> = LazyLock::new(|| {
-    let mut mask = [0; 2];
-    for (k, &(_, v)) in FREQUENCIES.iter().enumerate() {
-        mask[k / 64] |= ((v & 1) as u64) << (k % 64);
-    }
-    mask
-});
+static MIRROR: LazyLock<[u64; 2]> = LazyLock::new(|| mask(|(_, v)| v & 1 == 1));
 
 /// In a negative all gradients point the other way, so that the patch is turned by half, too: signs change where
 /// the half turn does not change them already.
-static NEGATIVE: LazyLock<[u64; 2]> = LazyLock::new(|| {
-    let mut mask = [0; 2];
-    for (k, &(u, v)) in FREQUENCIES.iter().enumerate() {
-        mask[k / 64] |= ((u + v + 1) as u64 & 1) << (k % 64);
-    }
-    mask
-});
+static NEGATIVE: LazyLock<[u64; 2]> = LazyLock::new(|| mask(|(u, v)| (u + v) & 1 == 0));
 
-fn signs(patch: &[f32; SIDE * SIDE], turns: Option<&Turns>) -> [u64; 2] {
+/// The bits of certain frequencies.
+fn mask(is_set: impl Fn((usize, usize)) -> bool) -> [u64; 2] {
+    let bits = (0..).zip(*FREQUENCIES).filter(|&(_, frequency)| is_set(frequency));
+    split(bits.fold(0, |mask, (bit, _): (u32, _)| mask | 1 << bit))
+}
+
+fn signs(patch: &[f32; SIDE * SIDE], turns: Option<&Turns>) -> ([u64; 2], Doubts) {
     static COSINES: LazyLock<[[f32; SIDE]; SIDE]> = LazyLock::new(|| {
         std::array::from_fn(|i| {
             std::array::from_fn(|j| (PI / SIDE as f32 * i as f32 * (j as f32 + 0.5)).cos())
@@ -217,24 +278,34 @@ fn signs(patch: &[f32; SIDE * SIDE], turns: Option<&Turns>) -> [u64; 2] {
     }
     let mut coefficients =
         FREQUENCIES.map(|(u, v)| columns[v].iter().zip(&COSINES[u]).map(|(a, b)| a * b).sum::<f32>());
+    for (coefficient, (u, v)) in coefficients.iter_mut().zip(*FREQUENCIES) {
+        // Pictures have about equal energy in each octave. Without this the stronger of two that a key turns would decide
+        // both signs, and all doubts would lie in the high frequencies.
+        *coefficient *= ((u * u + v * v) as f32).sqrt();
+    }
     if let Some(turns) = turns {
-        for (coefficient, (u, v)) in coefficients.iter_mut().zip(*FREQUENCIES) {
-            // Pictures have about equal energy in each octave. Without this the stronger of two would decide both signs.
-            *coefficient *= ((u * u + v * v) as f32).sqrt();
-        }
         turns.apply(&mut coefficients);
     }
-    let mut words = [0; 2];
-    for (k, coefficient) in coefficients.into_iter().enumerate() {
-        words[k / 64] |= u64::from(coefficient > 0.0) << (k % 64);
-    }
-    words
+    let is_set = (0..).zip(coefficients).filter(|(_, coefficient)| *coefficient > 0.0);
+    let code = split(is_set.fold(0, |code, (bit, _): (u32, _)| code | 1 << bit));
+    let (words, _) = coefficients.as_chunks::<WORD>();
+    (code, std::array::from_fn(|w| words.get(w).map_or([0; DOUBTS], doubts)))
+}
+
+/// The places of the values nearest to zero, the nearest first.
+fn doubts(word: &[f32; WORD]) -> [u8; DOUBTS] {
+    // The order of numbers without a sign is that of their bits; the place breaks ties.
+    let mut by_size: [u64; WORD] =
+        std::array::from_fn(|i| u64::from(word[i].abs().to_bits()) << 8 | i as u64);
+    by_size.select_nth_unstable(DOUBTS);
+    by_size[..DOUBTS].sort_unstable();
+    std::array::from_fn(|r| by_size[r] as u8)
 }
 
 /// The secret turns of a key: of each coefficient with its two neighbours in frequency among those that a mirror and a
 /// negative treat alike.
 pub(super) fn secret_turns(key: &Key) -> Turns {
-    let mut bits: Vec<usize> = (0..128).collect();
+    let mut bits: Vec<usize> = (0..BITS).collect();
     bits.sort_by_key(|&bit| {
         let (u, v) = FREQUENCIES[bit];
         (u & 1, v & 1, u * u + v * v, u)
@@ -306,6 +377,7 @@ fn turns(x: f32, y: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn directions_are_right_to_a_third_of_a_degree() {
@@ -314,6 +386,21 @@ mod tests {
             let (y, x) = (turn * TAU).sin_cos();
             let error = (turns(x, y) - turn).abs();
             assert!(error.min(1.0 - error) < 0.001, "{turn}: {error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_number_brings_a_feature_back(bits: u128) {
+            prop_assert_eq!(Feature::unpacked(bits).packed(), bits);
+        }
+
+        #[test]
+        fn doubts_are_the_smallest_in_order(word in prop::array::uniform28(-9i8..9)) {
+            let word = word.map(f32::from);
+            let mut places: Vec<u8> = (0..WORD as u8).collect();
+            places.sort_by(|&a, &b| word[usize::from(a)].abs().total_cmp(&word[usize::from(b)].abs()));
+            prop_assert_eq!(doubts(&word).to_vec(), &places[..DOUBTS]);
         }
     }
 
@@ -328,13 +415,14 @@ mod tests {
             std::array::from_fn(|k| patch[(SIDE - 1 - k / SIDE) * SIDE + k % SIDE]);
         let secret = secret_turns(&Key::new(b"secret"));
         for turns in [None, Some(&secret)] {
-            let feature = Feature { code: signs(&patch, turns), x: 0, y: 0, size: 0, angle: 0 };
-            assert_eq!(feature.seen(true, false), signs(&flipped, turns));
-            assert_ne!(feature.code, signs(&flipped, turns));
+            let signs = |patch: &_| signs(patch, turns).0;
+            let feature = Feature { code: signs(&patch), x: 0, y: 0, size: 0, angle: 0 };
+            assert_eq!(feature.seen(true, false), signs(&flipped));
+            assert_ne!(feature.code, signs(&flipped));
             let negative: [f32; SIDE * SIDE] = std::array::from_fn(|k| -patch[SIDE * SIDE - 1 - k]);
-            assert_eq!(feature.seen(false, true), signs(&negative, turns));
+            assert_eq!(feature.seen(false, true), signs(&negative));
             let both: [f32; SIDE * SIDE] = std::array::from_fn(|k| -flipped[SIDE * SIDE - 1 - k]);
-            assert_eq!(feature.seen(true, true), signs(&both, turns));
+            assert_eq!(feature.seen(true, true), signs(&both));
         }
     }
 }

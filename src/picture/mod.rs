@@ -12,7 +12,7 @@ mod plane;
 mod print;
 
 pub use extract::Extractor;
-pub use feature::Feature;
+pub use feature::{DOUBTS, Doubts, Feature, Observed, WORD, WORDS};
 pub use motion::Motion;
 pub(crate) use packed::Packed;
 pub use pdq::{ParsePdqError, Pdq, Spectrum};

@@ -1,7 +1,7 @@
 //! What a bank keeps of a film's picture, and what a search needs of it.
 
 use super::motion::RATE;
-use super::{Feature, Motion};
+use super::{Feature, Motion, Observed};
 use serde::{Deserialize, Serialize};
 
 /// Bytes before the first key frame: sides, numbers of key frames and of motion codes.
@@ -9,7 +9,7 @@ pub(super) const HEAD: usize = 16;
 /// Bytes of a key frame before its features: time, number of features.
 pub(super) const KEY: usize = 5;
 /// Bytes of a feature.
-pub(super) const FEATURE: usize = 22;
+pub(super) const FEATURE: usize = 16;
 /// Features of a key frame, at the most.
 pub(super) const MOST_FEATURES: usize = 255;
 /// Bytes of a motion code.
@@ -74,12 +74,7 @@ impl Print {
             let features = &key.features[..key.features.len().min(MOST_FEATURES)];
             out.extend(key.time.to_le_bytes());
             out.push(features.len() as u8);
-            for f in features {
-                f.code.iter().for_each(|word| out.extend(word.to_le_bytes()));
-                out.extend(f.x.to_le_bytes());
-                out.extend(f.y.to_le_bytes());
-                out.extend([f.size, f.angle]);
-            }
+            features.iter().for_each(|feature| out.extend(feature.packed().to_le_bytes()));
         }
         for motion in &self.motion {
             motion.rising.iter().chain(&motion.strong).for_each(|word| out.extend(word.to_le_bytes()));
@@ -118,10 +113,7 @@ impl Print {
 }
 
 pub(super) fn feature(rest: &mut &[u8]) -> Result<Feature, PrintError> {
-    let code = words(rest)?;
-    let (x, y) = (u16::from_le_bytes(take(rest)?), u16::from_le_bytes(take(rest)?));
-    let [size, angle] = take(rest)?;
-    Ok(Feature { code, x, y, size, angle })
+    Ok(Feature::unpacked(u128::from_le_bytes(take(rest)?)))
 }
 
 fn words(rest: &mut &[u8]) -> Result<[u64; 2], PrintError> {
@@ -163,12 +155,38 @@ impl Raster {
     }
 }
 
+/// The features of one frame of a query.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ObservedFrame {
+    /// Milliseconds since the start.
+    pub(crate) time: u32,
+    pub(crate) features: Vec<Observed>,
+}
+
+impl ObservedFrame {
+    /// Those of the features that `key` has, with their doubts.
+    fn only(&self, key: &KeyFrame) -> Self {
+        let observed = |feature: &Feature| {
+            let known = self.features.iter().find(|observed| observed.feature == *feature);
+            known.copied().unwrap_or_else(|| Observed::from(*feature))
+        };
+        Self { time: key.time, features: key.features.iter().map(observed).collect() }
+    }
+}
+
+impl From<&KeyFrame> for ObservedFrame {
+    /// Of which nothing more is known.
+    fn from(key: &KeyFrame) -> Self {
+        Self { time: key.time, features: key.features.iter().map(|&feature| feature.into()).collect() }
+    }
+}
+
 /// What a search needs of a film's picture: the print, and what it was made from.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Probe {
     pub(crate) print: Print,
     /// More features than the print has, about one frame a second.
-    pub(crate) keys: Vec<KeyFrame>,
+    pub(crate) keys: Vec<ObservedFrame>,
     /// Four a second.
     pub(crate) rasters: Vec<Raster>,
 }
@@ -187,7 +205,12 @@ impl Probe {
         let ticks = (seconds * RATE) as usize;
         let motion = self.print.motion.iter().take(ticks).copied().collect();
         Self {
-            keys: early.iter().step_by(GLANCE_EVERY).cloned().collect(),
+            keys: early
+                .iter()
+                .zip(&self.keys)
+                .step_by(GLANCE_EVERY)
+                .map(|(key, all)| all.only(key))
+                .collect(),
             print: Print { size: self.print.size, keys: early, motion },
             rasters: self.rasters.iter().take(ticks).cloned().collect(),
         }
@@ -200,8 +223,7 @@ pub(super) mod tests {
     use proptest::prelude::*;
 
     pub(in crate::picture) fn prints() -> impl Strategy<Value = Print> {
-        let feature = (any::<[u64; 2]>(), any::<(u16, u16, u8, u8)>())
-            .prop_map(|(code, (x, y, size, angle))| Feature { code, x, y, size, angle });
+        let feature = any::<u128>().prop_map(Feature::unpacked);
         let keys = prop::collection::vec((any::<u32>(), prop::collection::vec(feature, 0..5)), 0..5);
         let motion = prop::collection::vec(any::<([u64; 2], [u64; 2])>(), 0..5);
         (0.0f32..=1.0, 0.0f32..=1.0, keys, motion).prop_map(|(w, h, mut keys, motion)| {

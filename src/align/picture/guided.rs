@@ -5,13 +5,13 @@ use super::blocks::Block;
 use super::geometry::{NEAR, TURN, ZOOM};
 use super::map::Map;
 use super::votes::{Look, Vote, pair};
-use crate::index::distance;
-use crate::picture::{Feature, Print, Probe};
+use crate::index::sure;
+use crate::picture::{Feature, Observed, Print, Probe};
 use std::f32::consts::TAU;
 use std::ops::Range;
 
-/// Hamming distance, of 128, up to which two features in the same place may be the same.
-const RADIUS: u32 = 28;
+/// Sure bits, of 63, in which two features in the same place may differ and be the same.
+const RADIUS: u32 = 9;
 /// Cells a side, at the most, of the grid that finds features by their place.
 const MOST_CELLS: usize = 32;
 
@@ -45,10 +45,17 @@ pub(super) fn votes(
     let expected = Expected::new(map, tolerance);
     let mut found = Vec::new();
     for (k, key) in (0u32..).zip(&probe.keys).take(block.query.end).skip(block.query.start) {
-        for (f, feature) in (0u32..).zip(&key.features) {
-            let code = feature.seen(look.mirrored, look.negative);
+        for (f, Observed { feature, doubts }) in (0u32..).zip(&key.features) {
+            // Most features have none near that fits.
+            let mut description = None;
             for (at, candidate) in grid.near(feature.place()) {
-                if expected.fits(feature, candidate, look) && distance(&code, &candidate.code) <= RADIUS {
+                if !expected.fits(feature, candidate, look) {
+                    continue;
+                }
+                let seen = || (feature.seen(look.mirrored, look.negative), sure(doubts));
+                let (code, sure) = description.get_or_insert_with(seen);
+                let apart = |w: usize| ((code[w] ^ candidate.code[w]) & sure[w]).count_ones();
+                if apart(0) + apart(1) <= RADIUS {
                     let pair = pair(feature, candidate, look);
                     found.push(Vote { pair, query: (k, f), key: *at });
                 }

@@ -12,10 +12,10 @@ const SWEPT: usize = 64;
 
 /// Key frames of a reference from one whose features are indexed to the next. Those between are looked at along the maps
 /// that are found.
-const INDEXED_EVERY: usize = 2;
+const INDEXED_EVERY: usize = 4;
 
 /// Features that are sorted together where many references are added at once: in two gigabytes.
-const TOGETHER: usize = 1 << 24;
+const TOGETHER: usize = 1 << 25;
 
 /// References that clones share, all but those in which they differ.
 ///
@@ -27,11 +27,17 @@ pub(super) struct References {
     known: Map<RefId, Arc<Reference>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Indexed {
     codes: Index<2>,
     /// References that no clone has any more.
     gone: Mutex<Vec<RefId>>,
+}
+
+impl Default for Indexed {
+    fn default() -> Self {
+        Self { codes: Index::for_collisions(), gone: Mutex::default() }
+    }
 }
 
 impl Indexed {
@@ -89,7 +95,8 @@ impl References {
         prints: impl IntoIterator<Item = (RefId, Packed)>,
         next: RefId,
     ) -> Self {
-        let codes = Index::from_stored(parts, u64::from(next) << 32);
+        let codes = Index::for_collisions();
+        codes.add_stored(parts, u64::from(next) << 32);
         let index = Arc::new(Indexed { codes, gone: Mutex::default() });
         let mut all = Self { index: Arc::clone(&index), known: Map::default() };
         for (id, print) in prints {

@@ -3,21 +3,25 @@
 use super::geometry::Pair;
 use super::references::{References, split};
 use crate::align::RefId;
-use crate::index::Batch;
-use crate::picture::{Feature, Probe};
+use crate::index::{self, Batch, Reach, Sought};
+use crate::picture::{self, Feature, Observed, Probe};
 use std::collections::BTreeMap;
 use std::f32::consts::PI;
 
-/// Hamming distance, of 128, up to which two features that collide may be the same.
+/// How far two features that collide may differ and be the same.
 ///
 /// Strangers become votes the more often the larger the bank is, and each costs a look.
-fn radius(indexed: usize) -> u32 {
+fn reach(indexed: usize) -> Reach {
     match indexed.checked_ilog2() {
-        None | Some(..16) => 24,
-        Some(16..20) => 20,
-        Some(20..) => 16,
+        None | Some(..16) => Reach::new(128, 7),
+        Some(16..20) => Reach::new(64, 5),
+        Some(20..24) => Reach::new(32, 4),
+        Some(24..) => Reach::new(32, 3),
     }
 }
+
+// The words of features are those of the index.
+const _: () = assert!(index::WORDS == picture::WORDS && index::WORD as usize == picture::WORD);
 
 /// A feature of the query that hits more than this many of the bank's says nothing.
 const MOST_HITS: usize = 256;
@@ -54,13 +58,17 @@ pub(super) fn collect(references: &References, probe: &Probe) -> BTreeMap<(RefId
     let snapshot = references.codes().snapshot();
     let mut batch = Batch::default();
     for (look, every) in LOOKS {
-        let asked: Vec<(u32, u32, &Feature)> = (0u32..)
+        let asked: Vec<(u32, u32, &Observed)> = (0u32..)
             .zip(&probe.keys)
             .step_by(every)
             .flat_map(|(k, key)| (0u32..).zip(&key.features).map(move |(f, feature)| (k, f, feature)))
             .collect();
-        let codes: Vec<_> = asked.iter().map(|(_, _, f)| f.seen(look.mirrored, look.negative)).collect();
-        snapshot.colliding_batch_into(&codes, radius(snapshot.len()), usize::MAX, &mut batch);
+        let sought = |&(_, _, observed): &(u32, u32, &Observed)| Sought {
+            code: observed.feature.seen(look.mirrored, look.negative),
+            doubts: observed.doubts,
+        };
+        let sought: Vec<Sought> = asked.iter().map(sought).collect();
+        snapshot.colliding_batch(&sought, reach(snapshot.len()), &mut batch);
         for (i, hits) in batch.iter().enumerate() {
             // The index may hold references of a clone.
             let ours = |id: u64| {
@@ -72,7 +80,7 @@ pub(super) fn collect(references: &References, probe: &Probe) -> BTreeMap<(RefId
             if hits.len() > MOST_HITS {
                 continue;
             }
-            let (key, place, feature) = asked[i];
+            let (key, place, Observed { feature, .. }) = asked[i];
             for (reference, at, found) in hits {
                 let vote = Vote { pair: pair(feature, &found, look), query: (key, place), key: at };
                 ballots.entry((reference, look)).or_default().push(vote);

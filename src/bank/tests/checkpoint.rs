@@ -238,7 +238,7 @@ fn a_fingerprint_that_was_damaged_behind_a_checkpoint_is_not_believed() {
     let bytes = fs::read(&log).unwrap();
     let names = found(&Bank::open_read_only(dir).unwrap());
     let mut refused = 0;
-    for at in (12288..bytes.len() - 4).step_by(bytes.len() / 60) {
+    for at in (12288..bytes.len() - 4).step_by(bytes.len() / 80) {
         let mut bad = bytes.clone();
         bad[at] ^= 4;
         fs::write(&log, &bad).unwrap();

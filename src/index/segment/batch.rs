@@ -9,7 +9,7 @@ use super::batch_plan::{Plan, Way};
 use super::search::{Scratch, first_passed};
 use crate::index::Code;
 use crate::index::bands::{Bands, DEEPEST, Masks};
-use crate::index::kernel::{Bucket, Candidate, Found, Needle, Run, prefetch, prefetch_run};
+use crate::index::kernel::{Bucket, Candidate, Found, Needle, prefetch, prefetch_run};
 use std::ops::Range;
 
 /// Codes taken at once: enough to share, few enough that what they ask for stays in the caches.
@@ -35,10 +35,9 @@ pub(in crate::index) struct BatchScratch {
     buckets: Vec<Bucket>,
     needles: Vec<Needle>,
     passed: Vec<(usize, u32)>,
-    pub(super) runs: Vec<Run>,
-    pub(super) candidates: Vec<Candidate>,
-    pub(super) pairs: Vec<(u32, u32)>,
-    pub(super) checked: Vec<(Found, u32)>,
+    candidates: Vec<Candidate>,
+    pairs: Vec<(u32, u32)>,
+    checked: Vec<(Found, u32)>,
     /// The codes within the radius, for each query by its number.
     pub(in crate::index) found: Vec<(u32, Found)>,
 }
@@ -64,7 +63,7 @@ impl<const W: usize> Segment<W> {
         scratch.found.clear();
         for (chunk, queries) in queries.chunks(AT_ONCE).enumerate() {
             let base = (chunk * AT_ONCE) as u32;
-            let Some(bands) = self.counts.bands else {
+            let Some(bands) = self.counts.whole_bands() else {
                 let all: Vec<u32> = (0..queries.len() as u32).collect();
                 self.scan_batch(queries, &all, radius, base, scratch);
                 continue;

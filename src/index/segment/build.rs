@@ -3,7 +3,7 @@
 use super::fold::{Folded, fold};
 use super::layout::{Counts, HEADER, Layout};
 use super::{Memory, Segment, word_at};
-use crate::index::{Code, bands::Bands, kernel::Level};
+use crate::index::{Code, bands::Bands, kernel::Level, merge::Use};
 use crate::plain::{allocate, cast, cast_mut};
 use std::io;
 use std::ops::Range;
@@ -18,7 +18,7 @@ impl<const W: usize> Segment<W> {
     /// # Errors
     /// If there is no memory, or there are 2³² codes or more.
     pub fn build(codes: &[Code<W>], ids: &[u64]) -> io::Result<Self> {
-        Self::build_with(codes, ids, Self::bands_for(codes.len()))
+        Self::build_for(Use::Exact, codes, ids)
     }
 
     /// As [`build`](Self::build), without postings: takes the least memory, and is searched by scans.
@@ -26,18 +26,28 @@ impl<const W: usize> Segment<W> {
     /// # Errors
     /// As those of [`build`](Self::build).
     pub fn build_compact(codes: &[Code<W>], ids: &[u64]) -> io::Result<Self> {
-        Self::build_with(codes, ids, None)
+        Self::build_for(Use::Scans, codes, ids)
+    }
+
+    /// As [`build`](Self::build), for some use.
+    pub(in crate::index) fn build_for(purpose: Use, codes: &[Code<W>], ids: &[u64]) -> io::Result<Self> {
+        Self::build_with(codes, ids, Self::bands_for(purpose, codes.len()))
     }
 
     /// How so many codes are cut.
-    fn bands_for(codes: usize) -> Option<Bands> {
-        (codes >= LEAST_INDEXED).then(|| Bands::for_size(64 * W as u32, codes))
+    fn bands_for(purpose: Use, codes: usize) -> Option<Bands> {
+        match purpose {
+            _ if codes < LEAST_INDEXED => None,
+            Use::Exact => Some(Bands::for_size(64 * W as u32, codes)),
+            Use::Collisions => Bands::words_for_size(codes),
+            Use::Scans => None,
+        }
     }
 
-    /// Whether [`grown`](Self::grown) can take over the tables if so many codes are added, to a segment that has none
-    /// if it is `compact`. Those of a file are not trusted: it may be damaged, and what is made of it anew is not.
-    pub(in crate::index) fn grows_by(&self, codes: usize, compact: bool) -> bool {
-        let bands = if compact { None } else { Self::bands_for(self.len() + codes) };
+    /// Whether [`grown`](Self::grown) can take over the tables if so many codes are added. Those of a file are not
+    /// trusted: it may be damaged, and what is made of it anew is not.
+    pub(in crate::index) fn grows_by(&self, codes: usize, purpose: Use) -> bool {
+        let bands = Self::bands_for(purpose, self.len() + codes);
         matches!(self.memory, Memory::Own(_)) && bands == self.counts.bands
     }
 
@@ -352,7 +362,7 @@ mod tests {
         let grown = base.grown(&codes[split..], &ids[split..]).unwrap();
         assert_eq!(grown.counts, whole.counts);
         assert!(grown.memory.bytes() == whole.memory.bytes());
-        assert!(base.grows_by(codes.len() - split, true) == bands.is_none());
+        assert!(base.grows_by(codes.len() - split, Use::Scans) == bands.is_none());
     }
 
     proptest! {

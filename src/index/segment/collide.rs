@@ -1,163 +1,213 @@
 //! Search of many codes in a segment by collision.
 
 use super::Segment;
-use super::batch::BatchScratch;
-use crate::index::Code;
-use crate::index::bands::Bands;
-use crate::index::collision::{Limits, WORD};
-use crate::index::kernel::{Found, Run, prefetch};
+use crate::index::bands::{Bands, FINGERPRINT};
+use crate::index::collision::{Look, Reach, WORD, WORDS};
+use crate::index::kernel::{Found, prefetch};
+use crate::index::{Code, kernel::Level};
 
 /// Codes that are looked up at once: many, so that many reads are under way, but what they ask for stays in the caches.
-const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 64;
 
-/// What is searched for in a segment.
-#[derive(Clone, Copy)]
-struct Task<'a, const W: usize> {
-    bands: Bands,
-    queries: &'a [Code<W>],
-    limits: Limits,
-    /// The number of the first query.
-    base: u32,
+/// Buffers that are used again from search to search.
+#[derive(Debug, Default)]
+pub(in crate::index) struct CollideScratch {
+    /// Values to look up, each with the number of the query.
+    probes: Vec<(u32, u32)>,
+    /// Places among the postings of a word, from and to, each with the number of the query.
+    runs: Vec<(u32, u32, u32)>,
+    /// Places of postings that passed, and then of codes.
+    passed: Vec<(usize, u32)>,
+    one: Vec<Found>,
+    /// What was found for each query by its number, in no order.
+    pub(in crate::index) found: Vec<(u32, Found)>,
 }
 
-impl<const W: usize> Segment<W> {
-    /// Finds the codes that collide with each of `queries`, and leaves them in `scratch.found`, in no order.
-    pub(in crate::index) fn collide_batch(
+/// What the fingerprint of a posting has to be.
+struct Sieve {
+    fingerprint: u32,
+    /// The bits that must be the same.
+    firm: u32,
+    /// The bits of which few may differ.
+    sure: u32,
+}
+
+impl Sieve {
+    fn new(look: &Look, code: &Code<2>, bands: Bands, word: usize, rest: u32) -> Self {
+        let of_word = (1u32 << rest) - 1;
+        let of_next = ((1u64 << (rest + WORD).min(FINGERPRINT)) - 1) as u32 & !of_word;
+        Self {
+            fingerprint: bands.fingerprint(code, word),
+            firm: bands.fingerprint(&look.firm(word), word) & of_word,
+            sure: bands.fingerprint(&look.sure(), word) & of_next,
+        }
+    }
+
+    #[inline(always)]
+    fn passes(&self, stored: u32, near: u32) -> bool {
+        let apart = stored ^ self.fingerprint;
+        apart & self.firm == 0 && (apart & self.sure).count_ones() <= near
+    }
+}
+
+impl Segment<2> {
+    /// Finds the codes that collide with each of `looks`, and leaves them in `scratch.found`, in no order.
+    pub(in crate::index) fn collide(
         &self,
-        queries: &[Code<W>],
-        limits: Limits,
-        scratch: &mut BatchScratch,
+        codes: &[Code<2>],
+        looks: &[Look],
+        reach: Reach,
+        scratch: &mut CollideScratch,
     ) {
         scratch.found.clear();
-        let Some((bands, step)) = self.counts.bands.and_then(|bands| Some((bands, in_a_word(bands)?))) else {
-            self.scan_for_collisions(queries, limits, scratch);
-            return;
+        let Some(bands) = self.counts.bands.filter(|bands| bands.in_words().is_some()) else {
+            return scan_for_collisions(self.codes(), codes, looks, reach, scratch);
         };
-        for (chunk, queries) in queries.chunks(AT_ONCE).enumerate() {
-            let task = Task { bands, queries, limits, base: (chunk * AT_ONCE) as u32 };
-            for word in 0..bands.count() / step {
-                self.collide_in_word(task, word, word * step, scratch);
+        for (chunk, (codes, looks)) in codes.chunks(AT_ONCE).zip(looks.chunks(AT_ONCE)).enumerate() {
+            for word in 0..WORDS {
+                self.collide_in_word(bands, word, (codes, looks), reach, scratch);
+                let base = (chunk * AT_ONCE) as u32;
+                let CollideScratch { passed, found, .. } = scratch;
+                for &(place, query) in passed.iter() {
+                    // A place outside can only come from a damaged file.
+                    let stored = self.codes().get(place);
+                    let distance = stored.and_then(|code| looks[query as usize].distance(code, reach));
+                    found.extend(
+                        distance.map(|distance| (base + query, Found { place: place as u32, distance })),
+                    );
+                }
             }
         }
+        // Some share more than one word.
+        scratch.found.sort_unstable_by_key(|(query, found)| (*query, found.place));
+        scratch.found.dedup();
     }
 
-    /// Finds those that collide first in a word, which begins with a band.
-    fn collide_in_word(&self, task: Task<W>, word: usize, band: usize, scratch: &mut BatchScratch) {
-        let Task { queries, limits, base, .. } = task;
-        let (codes, prints) = (self.codes(), self.prints());
-        let postings = &self.memory.bytes()[self.layout.postings.clone()];
-        let BatchScratch { runs, candidates, pairs, checked, found, .. } = scratch;
-        self.runs_of_band(task, band, runs);
-        candidates.clear();
-        self.level.filter(prints.near, runs, candidates);
-        self.level.refine(prints, candidates, |number| {
-            let run = &runs[number as usize];
-            (run.fingerprint, run.limit)
-        });
-        for candidate in candidates.iter() {
-            prefetch(postings, candidate.place * self.counts.posting_bits() as usize / 8);
+    /// The places of codes that may share a word, and differ little in what follows it.
+    fn collide_in_word(
+        &self,
+        bands: Bands,
+        word: usize,
+        (codes, looks): (&[Code<2>], &[Look]),
+        reach: Reach,
+        scratch: &mut CollideScratch,
+    ) {
+        let width = bands.width(word);
+        let CollideScratch { probes, runs, passed, .. } = scratch;
+        let offsets = self.offsets(word);
+        probes.clear();
+        for ((query, code), look) in (0u32..).zip(codes).zip(looks) {
+            let key = bands.key(code, word);
+            look.patterns(word, width, reach, |pattern| {
+                prefetch(offsets, (key ^ pattern) as usize);
+                probes.push((key ^ pattern, query));
+            });
         }
-        pairs.clear();
-        for candidate in candidates.iter() {
-            let place = self.posting(postings, candidate.place);
-            prefetch(codes, place as usize);
-            pairs.push((place, runs[candidate.number as usize].band));
-        }
-        checked.clear();
-        self.level.verify_pairs(codes, queries, limits.radius, pairs, checked);
-        for &(hit, query) in checked.iter() {
-            let first = limits.collide(&codes[hit.place as usize], &queries[query as usize]);
-            if first == Some(word) {
-                found.push((base + query, hit));
-            }
-        }
-    }
-
-    /// The postings that have the same value in a band as each of `queries`. A run's band is the number of the query.
-    fn runs_of_band(&self, task: Task<W>, band: usize, runs: &mut Vec<Run>) {
-        let Task { bands, queries, limits, .. } = task;
-        let (offsets, base) = (self.offsets(band), band * self.counts.codes);
-        queries.iter().for_each(|code| prefetch(offsets, bands.key(code, band) as usize));
+        let base = word * self.counts.codes;
+        let prints = self.prints();
         runs.clear();
-        for (number, code) in (0u32..).zip(queries) {
-            let value = bands.key(code, band) as usize;
-            let start = offsets[value];
+        for &(value, query) in probes.iter() {
+            let start = offsets[value as usize];
             // In a damaged table an end may lie anywhere.
-            let len = offsets[value + 1].min(self.counts.codes as u32).saturating_sub(start);
-            if len > 0 {
-                runs.push(Run {
-                    start: base + start as usize,
-                    len,
-                    fingerprint: bands.fingerprint(code, band),
-                    near: limits.near as u8,
-                    limit: limits.far as u8,
-                    band: number,
-                });
+            let end = offsets[value as usize + 1].min(self.counts.codes as u32);
+            if start < end {
+                prefetch(prints.near, base + start as usize);
+                prefetch(prints.far, base + start as usize);
+                runs.push((start, end, query));
             }
         }
-    }
-
-    fn scan_for_collisions(&self, queries: &[Code<W>], limits: Limits, scratch: &mut BatchScratch) {
-        let mut one: Vec<Found> = Vec::new();
-        for (query, code) in (0u32..).zip(queries) {
-            one.clear();
-            self.level.scan(self.codes(), code, limits.radius, 0, &mut one);
-            one.retain(|hit| limits.collide(&self.codes()[hit.place as usize], code).is_some());
-            scratch.found.extend(one.iter().map(|hit| (query, *hit)));
+        let sieves: Vec<Sieve> = (codes.iter().zip(looks))
+            .map(|(code, look)| Sieve::new(look, code, bands, word, WORD - width))
+            .collect();
+        let postings = &self.memory.bytes()[self.layout.postings.clone()];
+        passed.clear();
+        for &(start, end, query) in runs.iter() {
+            let sieve = &sieves[query as usize];
+            let run = base + start as usize..base + end as usize;
+            let (Some(near), Some(far)) = (prints.near.get(run.clone()), prints.far.get(run.clone())) else {
+                continue;
+            };
+            for ((place, near), far) in run.zip(near).zip(far) {
+                if sieve.passes(u32::from(*near) | u32::from(*far) << 16, reach.near()) {
+                    prefetch(postings, place * self.counts.posting_bits() as usize / 8);
+                    passed.push((place, query));
+                }
+            }
+        }
+        for (place, _) in passed.iter_mut() {
+            *place = self.posting(postings, *place) as usize;
+            prefetch(self.codes(), *place);
         }
     }
 }
 
-/// How many bands a word has; nothing if words do not begin with bands.
-fn in_a_word(bands: Bands) -> Option<usize> {
-    let width = bands.width(0);
-    let aligned = bands.width(bands.count() - 1) == width && WORD.is_multiple_of(width);
-    aligned.then_some((WORD / width) as usize)
+/// Finds the same by a scan.
+pub(in crate::index) fn scan_for_collisions(
+    stored: &[Code<2>],
+    codes: &[Code<2>],
+    looks: &[Look],
+    reach: Reach,
+    scratch: &mut CollideScratch,
+) {
+    let CollideScratch { one, found, .. } = scratch;
+    for ((query, code), look) in (0u32..).zip(codes).zip(looks) {
+        one.clear();
+        Level::best().scan(stored, code, reach.widest(), 0, one);
+        let near = one.iter().filter_map(|hit| {
+            let distance = look.distance(&stored[hit.place as usize], reach)?;
+            Some((query, Found { place: hit.place, distance }))
+        });
+        found.extend(near);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::index::collision::{DOUBTS, Doubts, Sought};
     use proptest::prelude::*;
 
-    fn check<const W: usize>(codes: &[Code<W>], queries: &[Code<W>], count: u32, radius: u32) {
-        let ids: Vec<u64> = (0..codes.len() as u64).collect();
-        let segment = Segment::build_with(codes, &ids, Bands::new(64 * W as u32, count)).unwrap();
-        let limits = Limits::new(radius);
-        let mut expected = Vec::new();
-        for (query, code) in (0u32..).zip(queries) {
-            for (place, stored) in (0u32..).zip(segment.codes()) {
-                let distance = crate::index::distance(stored, code);
-                if limits.collide(stored, code).is_some() {
-                    expected.push((query, Found { place, distance }));
-                }
-            }
-        }
-        let mut scratch = BatchScratch::default();
-        segment.collide_batch(queries, limits, &mut scratch);
-        scratch.found.sort_by_key(|(query, found)| (*query, found.place));
-        assert_eq!(scratch.found, expected);
+    /// Eight different places of a word.
+    fn doubts() -> impl Strategy<Value = Doubts> {
+        let places = Just(Vec::from_iter(0..WORD as u8)).prop_shuffle();
+        prop::array::uniform(places.prop_map(|places| std::array::from_fn::<u8, DOUBTS, _>(|r| places[r])))
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(48))]
+        #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn finds_what_a_scan_finds(
-            pool in prop::collection::vec(prop::array::uniform4(prop_oneof![any::<u64>(), Just(0)]), 1..9),
-            picks in prop::collection::vec((any::<prop::sample::Index>(), prop::collection::vec(0..256usize, 0..24)), 1..300),
-            radius in 0u32..33,
+        fn finds_what_a_look_at_each_finds(
+            pool in prop::collection::vec(prop::array::uniform2(prop_oneof![any::<u64>(), Just(0)]), 1..9),
+            picks in prop::collection::vec((any::<prop::sample::Index>(), prop::collection::vec(0..84usize, 0..9)), 1..300),
+            doubts in prop::collection::vec(doubts(), 1..9),
+            width in 1u32..25, tries in 0usize..300, radius in 0u32..20,
         ) {
-            let codes: Vec<Code<4>> = picks.iter().map(|(pick, flips)| {
+            // Only bits of words.
+            let codes: Vec<Code<2>> = picks.iter().map(|(pick, flips)| {
                 let mut code = *pick.get(&pool);
+                code[1] &= (1 << 20) - 1;
                 flips.iter().for_each(|&bit| code[bit / 64] ^= 1 << (bit % 64));
                 code
             }).collect();
-            let queries: Vec<Code<4>> = codes.iter().rev().step_by(3).copied().collect();
-            let halves = |codes: &[Code<4>]| codes.iter().map(|code| [code[0], code[1]]).collect::<Vec<_>>();
-            // A band a word, two bands a word, and bands that do not begin where words do.
-            check(&codes, &queries, 16, radius);
-            for count in [8, 16, 12] {
-                check(&halves(&codes), &halves(&queries), count, radius / 2);
+            let ids: Vec<u64> = (0..codes.len() as u64).collect();
+            let queries: Vec<Code<2>> = codes.iter().rev().step_by(3).copied().collect();
+            let looks: Vec<Look> = (queries.iter().zip(doubts.iter().cycle()))
+                .map(|(&code, &doubts)| Look::new(&Sought { code, doubts }))
+                .collect();
+            let reach = Reach::new(tries, radius);
+            let mut scratch = CollideScratch::default();
+            // The beginnings of words, bands, and none.
+            for bands in [Bands::words(width), Bands::new(128, 8), None] {
+                let segment = Segment::build_with(&codes, &ids, bands).unwrap();
+                let mut expected = Vec::new();
+                for (query, look) in (0u32..).zip(&looks) {
+                    for (place, stored) in (0u32..).zip(segment.codes()) {
+                        let distance = look.distance(stored, reach);
+                        expected.extend(distance.map(|distance| (query, Found { place, distance })));
+                    }
+                }
+                segment.collide(&queries, &looks, reach, &mut scratch);
+                prop_assert_eq!(&scratch.found, &expected);
             }
         }
     }

@@ -185,9 +185,13 @@ fn check_header<const W: usize>(header: &[u8; HEADER], length: u64) -> Result<Co
     if fields.length != length {
         return Err(OpenError::Length { expected: fields.length, got: length });
     }
-    let bands = match fields.bands {
-        0 => None,
-        count => Some(Bands::new(64 * W as u32, count).ok_or(OpenError::Header)?),
+    let bands = match (fields.bands, fields.in_words) {
+        (0, 0) => None,
+        (count, 0) => Some(Bands::new(64 * W as u32, count).ok_or(OpenError::Header)?),
+        (count, width) => {
+            let cut = Bands::words(width).filter(|cut| W == 2 && cut.count() == count as usize);
+            Some(cut.ok_or(OpenError::Header)?)
+        }
     };
     let counts = Counts {
         words: W,
@@ -280,7 +284,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut bytes = written(folder.path());
         bytes[8] = 9;
-        assert!(matches!(open_bytes(folder.path(), &bytes), Err(OpenError::Version { expected: 1, got: 9 })));
+        assert!(matches!(open_bytes(folder.path(), &bytes), Err(OpenError::Version { expected: 2, got: 9 })));
         bytes[0] = 0;
         assert!(matches!(open_bytes(folder.path(), &bytes), Err(OpenError::Magic)));
     }

@@ -1,8 +1,8 @@
 //! Where everything lies in a segment, in memory as in the file.
 //!
 //! ```text
-//! header   128 bytes: magic, version, words, length, codes, places, bands, posting bits, least id, greatest id, zeros,
-//!          CRC-32 of the header
+//! header   128 bytes: magic, version, words, length, codes, places, bands, bits of a band that begins a word (or 0),
+//!          posting bits, least id, greatest id, zeros, CRC-32 of the header
 //! codes    codes × words × u64, each code once, in the order of first insertion
 //! ends     codes × u32: where the ids of each code end; empty if every code has one id
 //! ids      places × u64, code by code
@@ -23,7 +23,7 @@ use std::ops::Range;
 pub(super) const MAGIC: [u8; 8] = *b"AFTIMSEG";
 
 /// The version of the layout.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// Bytes of the header.
 pub(super) const HEADER: usize = 128;
@@ -52,6 +52,11 @@ impl Counts {
         u32::BITS - u32::try_from(self.codes).unwrap_or(u32::MAX).leading_zeros()
     }
 
+    /// The bands, if every bit lies in one.
+    pub(super) fn whole_bands(&self) -> Option<Bands> {
+        self.bands.filter(|bands| bands.in_words().is_none())
+    }
+
     fn band_count(&self) -> usize {
         self.bands.map_or(0, Bands::count)
     }
@@ -71,6 +76,7 @@ impl Counts {
         put(&(self.codes as u64).to_le_bytes());
         put(&(self.places as u64).to_le_bytes());
         put(&(self.band_count() as u32).to_le_bytes());
+        put(&self.bands.and_then(Bands::in_words).unwrap_or(0).to_le_bytes());
         put(&self.posting_bits().to_le_bytes());
         put(&self.least.to_le_bytes());
         put(&self.greatest.to_le_bytes());
@@ -89,6 +95,7 @@ pub(super) struct Fields {
     pub(super) codes: u64,
     pub(super) places: u64,
     pub(super) bands: u32,
+    pub(super) in_words: u32,
     pub(super) posting_bits: u32,
     pub(super) least: u64,
     pub(super) greatest: u64,
@@ -106,6 +113,7 @@ impl Fields {
             codes: u64::from_le_bytes(take(header, &mut at)),
             places: u64::from_le_bytes(take(header, &mut at)),
             bands: u32::from_le_bytes(take(header, &mut at)),
+            in_words: u32::from_le_bytes(take(header, &mut at)),
             posting_bits: u32::from_le_bytes(take(header, &mut at)),
             least: u64::from_le_bytes(take(header, &mut at)),
             greatest: u64::from_le_bytes(take(header, &mut at)),

@@ -53,7 +53,7 @@ impl<const W: usize> Segment<W> {
     /// Finds all codes within `radius`, each once, and leaves them in `scratch.found`.
     pub(in crate::index) fn search(&self, code: &Code<W>, radius: u32, scratch: &mut Scratch) {
         scratch.found.clear();
-        let indexed = match self.counts.bands {
+        let indexed = match self.counts.whole_bands() {
             Some(bands) => {
                 self.plan(bands, code, radius, scratch)
                     && self.probe(bands, code, radius, self.scan_cost(), scratch)
