@@ -71,9 +71,9 @@ impl Bands {
         (1..=WIDEST).contains(&width).then_some(cut)
     }
 
-    /// That of so many codes: about four have the same value in a band, so that the tables stay small beside them.
+    /// That of so many codes: two to eight have the same value in a band, so that the tables stay small beside them.
     pub(super) fn words_for_size(codes: usize) -> Option<Self> {
-        let width = codes.checked_ilog2().unwrap_or(0).saturating_sub(2);
+        let width = codes.checked_ilog2().unwrap_or(0).saturating_sub(1);
         // Only some widths: sorted tables grow by merging as long as the width stays.
         Self::words(width.clamp(8, WIDEST) & !1)
     }

@@ -2,7 +2,7 @@
 //! Using AVX2 Instructions, 2018).
 #![allow(unsafe_code)]
 
-use super::{Candidate, Found, Member, Needle, Prints, Run, portable};
+use super::{Candidate, Found, Member, Needle, Prints, Run, Sieve, Stretch, portable};
 use crate::index::Code;
 use std::arch::x86_64::*;
 
@@ -54,6 +54,17 @@ pub(super) fn scan<const W: usize>(
     }
     let done = flat.len() * each;
     portable::scan(&codes[done..], code, radius, base + done as u32, out);
+}
+
+#[target_feature(enable = "avx2,popcnt")]
+pub(super) fn strain(
+    near: &[u16],
+    stretches: &[Stretch],
+    sieves: &[Sieve],
+    most: u32,
+    out: &mut Vec<Candidate>,
+) {
+    portable::strain(near, stretches, sieves, most, out);
 }
 
 #[target_feature(enable = "avx2,popcnt")]

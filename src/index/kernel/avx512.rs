@@ -1,7 +1,7 @@
 //! Kernels for AVX-512 with the instructions that count bits: VPOPCNTDQ and BITALG.
 #![allow(unsafe_code)]
 
-use super::{Bucket, Candidate, Found, Needle, Run, portable, prefetch_run};
+use super::{Bucket, Candidate, Found, Needle, Run, Sieve, Stretch, portable, prefetch_run};
 use crate::index::Code;
 use std::arch::x86_64::*;
 
@@ -123,6 +123,31 @@ pub(super) fn filter(near: &[u16], runs: &[Run], out: &mut Vec<Candidate>) {
         for line in (first + 2 * LANES..end).step_by(LANES) {
             let (values, valid) = load(near, line, run.start, end);
             push(u64::from(passing(values, valid, query, limit)), line, number as u32, out);
+        }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512bitalg,avx2,popcnt")]
+pub(super) fn strain(
+    near: &[u16],
+    stretches: &[Stretch],
+    sieves: &[Sieve],
+    most: u32,
+    out: &mut Vec<Candidate>,
+) {
+    let limit = _mm512_set1_epi16(most.min(16) as i16);
+    for stretch in stretches {
+        let sieve = &sieves[stretch.sieve as usize];
+        let [query, firm, sure] =
+            [sieve.fingerprint, sieve.firm, sieve.sure].map(|bits| _mm512_set1_epi16(bits as i16));
+        let end = near.len().min(stretch.start.saturating_add(stretch.len as usize));
+        for line in (line_of(stretch.start)..end).step_by(LANES) {
+            let (values, valid) = load(near, line, stretch.start, end);
+            let apart = _mm512_xor_si512(values, query);
+            let same = _mm512_mask_testn_epi16_mask(valid, apart, firm);
+            let bits = _mm512_popcnt_epi16(_mm512_and_si512(apart, sure));
+            let mask = _mm512_mask_cmple_epu16_mask(same, bits, limit);
+            push(u64::from(mask), line, stretch.sieve, out);
         }
     }
 }

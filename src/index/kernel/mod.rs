@@ -29,6 +29,35 @@ pub(super) struct Run {
     pub(super) band: u32,
 }
 
+/// What the fingerprint of a posting has to be like.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sieve {
+    pub(super) fingerprint: u32,
+    /// The bits that must be the same.
+    pub(super) firm: u32,
+    /// The bits of which few may differ.
+    pub(super) sure: u32,
+}
+
+impl Sieve {
+    /// Whether a fingerprint, of which some bits are known, may differ in no firm bit and in `most` sure ones.
+    #[inline(always)]
+    pub(super) fn passes(&self, print: u32, known: u32, most: u32) -> bool {
+        let apart = (print ^ self.fingerprint) & known;
+        apart & self.firm == 0 && (apart & self.sure).count_ones() <= most
+    }
+}
+
+/// A stretch of postings that go through a sieve.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stretch {
+    /// Place of the first posting among those of all bands.
+    pub(super) start: usize,
+    pub(super) len: u32,
+    /// Which of the sieves.
+    pub(super) sieve: u32,
+}
+
 /// A stretch of postings whose fingerprints are compared with several.
 #[derive(Clone, Debug)]
 pub(super) struct Bucket {
@@ -70,6 +99,9 @@ impl Prints<'_> {
         Some(u32::from(*self.near.get(place)?) | u32::from(*self.far.get(place)?) << 16)
     }
 }
+
+/// The half of a fingerprint that is looked at first.
+pub(super) const LOWER: u32 = 0xffff;
 
 /// A posting that passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -162,6 +194,28 @@ impl Level {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: the level is only made where the processor supports it.
             Self::Avx512 => unsafe { avx512::filter(near, runs, out) },
+        }
+    }
+
+    /// Appends the postings of `stretches` that pass their sieve by the lower half of the fingerprint. A stretch that
+    /// leaves `near` is cut off.
+    #[allow(unsafe_code)]
+    pub(super) fn strain(
+        self,
+        near: &[u16],
+        stretches: &[Stretch],
+        sieves: &[Sieve],
+        most: u32,
+        out: &mut Vec<Candidate>,
+    ) {
+        match self {
+            Self::Portable => portable::strain(near, stretches, sieves, most, out),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the level is only made where the processor supports it.
+            Self::Avx2 => unsafe { avx2::strain(near, stretches, sieves, most, out) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the level is only made where the processor supports it.
+            Self::Avx512 => unsafe { avx512::strain(near, stretches, sieves, most, out) },
         }
     }
 

@@ -1,6 +1,6 @@
 //! The kernels in plain Rust.
 
-use super::{Bucket, Candidate, Found, Member, Needle, Prints, Run};
+use super::{Bucket, Candidate, Found, LOWER, Member, Needle, Prints, Run, Sieve, Stretch};
 use crate::index::{Code, distance};
 
 pub(super) fn scan<const W: usize>(
@@ -30,6 +30,25 @@ pub(super) fn filter_run(near: &[u16], run: &Run, number: u32, out: &mut Vec<Can
     for (place, stored) in stored.iter().take(run.len as usize).enumerate() {
         if (stored ^ run.fingerprint as u16).count_ones() <= u32::from(run.near) {
             out.push(Candidate { place: run.start + place, number });
+        }
+    }
+}
+
+#[inline(always)]
+pub(super) fn strain(
+    near: &[u16],
+    stretches: &[Stretch],
+    sieves: &[Sieve],
+    most: u32,
+    out: &mut Vec<Candidate>,
+) {
+    for stretch in stretches {
+        let sieve = &sieves[stretch.sieve as usize];
+        let stored = near.get(stretch.start..).unwrap_or_default();
+        for (place, stored) in stored.iter().take(stretch.len as usize).enumerate() {
+            if sieve.passes(u32::from(*stored), LOWER, most) {
+                out.push(Candidate { place: stretch.start + place, number: stretch.sieve });
+            }
         }
     }
 }

@@ -103,6 +103,39 @@ proptest! {
     }
 
     #[test]
+    fn every_strain_agrees_with_the_oracle(
+        near in prop::collection::vec(prop_oneof![any::<u16>(), 0..16u16], 0..300),
+        sieves in prop::collection::vec((any::<u32>(), any::<[u32; 2]>(), any::<u32>()), 1..5),
+        stretches in prop::collection::vec((0usize..330, 0u32..90, any::<prop::sample::Index>()), 0..20),
+        most in 0u32..20,
+    ) {
+        // Few firm bits, or nothing would pass.
+        let sieves: Vec<_> = sieves.into_iter().map(|(fingerprint, [a, b], sure)| {
+            Sieve { fingerprint, firm: a & b & 0x1111, sure }
+        }).collect();
+        let stretches: Vec<_> = stretches.into_iter().map(|(start, len, sieve)| {
+            Stretch { start, len, sieve: sieve.index(sieves.len()) as u32 }
+        }).collect();
+        let mut expected = Vec::new();
+        for &Stretch { start, len, sieve: number } in &stretches {
+            let sieve = &sieves[number as usize];
+            for place in start..start + len as usize {
+                let Some(&stored) = near.get(place) else { break };
+                let apart = stored ^ sieve.fingerprint as u16;
+                let bits = (apart & sieve.sure as u16).count_ones();
+                if apart & sieve.firm as u16 == 0 && bits <= most {
+                    expected.push(Candidate { place, number });
+                }
+            }
+        }
+        for level in Level::all() {
+            let mut found = Vec::new();
+            level.strain(&near, &stretches, &sieves, most, &mut found);
+            prop_assert_eq!(&found, &expected, "{:?}", level);
+        }
+    }
+
+    #[test]
     fn every_check_agrees_with_the_oracle(
         codes in prop::collection::vec(any::<[u64; 2]>(), 1..50),
         places in prop::collection::vec((0u32..60, 0..1000u32), 0..50), code: [u64; 2], radius in 30u32..100,

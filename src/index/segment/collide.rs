@@ -1,52 +1,36 @@
 //! Search of many codes in a segment by collision.
 
 use super::Segment;
+use crate::index::Code;
 use crate::index::bands::{Bands, FINGERPRINT};
 use crate::index::collision::{Look, Reach, WORD, WORDS};
-use crate::index::kernel::{Found, prefetch};
-use crate::index::{Code, kernel::Level};
+use crate::index::kernel::{Candidate, Found, Level, Sieve, Stretch, prefetch, prefetch_run};
 
 /// Codes that are looked up at once: many, so that many reads are under way, but what they ask for stays in the caches.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 16;
 
 /// Buffers that are used again from search to search.
 #[derive(Debug, Default)]
 pub(in crate::index) struct CollideScratch {
     /// Values to look up, each with the number of the query.
     probes: Vec<(u32, u32)>,
-    /// Places among the postings of a word, from and to, each with the number of the query.
-    runs: Vec<(u32, u32, u32)>,
-    /// Places of postings that passed, and then of codes.
-    passed: Vec<(usize, u32)>,
+    stretches: Vec<Stretch>,
+    passed: Vec<Candidate>,
+    /// Places of codes, each with the number of the query.
+    places: Vec<(u32, u32)>,
     one: Vec<Found>,
     /// What was found for each query by its number, in no order.
     pub(in crate::index) found: Vec<(u32, Found)>,
 }
 
-/// What the fingerprint of a posting has to be.
-struct Sieve {
-    fingerprint: u32,
-    /// The bits that must be the same.
-    firm: u32,
-    /// The bits of which few may differ.
-    sure: u32,
-}
-
-impl Sieve {
-    fn new(look: &Look, code: &Code<2>, bands: Bands, word: usize, rest: u32) -> Self {
-        let of_word = (1u32 << rest) - 1;
-        let of_next = ((1u64 << (rest + WORD).min(FINGERPRINT)) - 1) as u32 & !of_word;
-        Self {
-            fingerprint: bands.fingerprint(code, word),
-            firm: bands.fingerprint(&look.firm(word), word) & of_word,
-            sure: bands.fingerprint(&look.sure(), word) & of_next,
-        }
-    }
-
-    #[inline(always)]
-    fn passes(&self, stored: u32, near: u32) -> bool {
-        let apart = stored ^ self.fingerprint;
-        apart & self.firm == 0 && (apart & self.sure).count_ones() <= near
+/// What the fingerprints behind the beginning of a word have to be like, if `rest` bits of the word follow.
+fn sieve(look: &Look, code: &Code<2>, bands: Bands, word: usize, rest: u32) -> Sieve {
+    let of_word = (1u32 << rest) - 1;
+    let of_next = ((1u64 << (rest + WORD).min(FINGERPRINT)) - 1) as u32 & !of_word;
+    Sieve {
+        fingerprint: bands.fingerprint(code, word),
+        firm: bands.fingerprint(&look.firm(word), word) & of_word,
+        sure: bands.fingerprint(&look.sure(), word) & of_next,
     }
 }
 
@@ -67,14 +51,12 @@ impl Segment<2> {
             for word in 0..WORDS {
                 self.collide_in_word(bands, word, (codes, looks), reach, scratch);
                 let base = (chunk * AT_ONCE) as u32;
-                let CollideScratch { passed, found, .. } = scratch;
-                for &(place, query) in passed.iter() {
+                let CollideScratch { places, found, .. } = scratch;
+                for &(place, query) in places.iter() {
                     // A place outside can only come from a damaged file.
-                    let stored = self.codes().get(place);
+                    let stored = self.codes().get(place as usize);
                     let distance = stored.and_then(|code| looks[query as usize].distance(code, reach));
-                    found.extend(
-                        distance.map(|distance| (base + query, Found { place: place as u32, distance })),
-                    );
+                    found.extend(distance.map(|distance| (base + query, Found { place, distance })));
                 }
             }
         }
@@ -93,7 +75,7 @@ impl Segment<2> {
         scratch: &mut CollideScratch,
     ) {
         let width = bands.width(word);
-        let CollideScratch { probes, runs, passed, .. } = scratch;
+        let CollideScratch { probes, stretches, passed, places, .. } = scratch;
         let offsets = self.offsets(word);
         probes.clear();
         for ((query, code), look) in (0u32..).zip(codes).zip(looks) {
@@ -105,38 +87,35 @@ impl Segment<2> {
         }
         let base = word * self.counts.codes;
         let prints = self.prints();
-        runs.clear();
+        stretches.clear();
         for &(value, query) in probes.iter() {
             let start = offsets[value as usize];
             // In a damaged table an end may lie anywhere.
-            let end = offsets[value as usize + 1].min(self.counts.codes as u32);
-            if start < end {
-                prefetch(prints.near, base + start as usize);
-                prefetch(prints.far, base + start as usize);
-                runs.push((start, end, query));
+            let len = offsets[value as usize + 1].min(self.counts.codes as u32).saturating_sub(start);
+            if len > 0 {
+                prefetch_run(prints.near, base + start as usize, len);
+                stretches.push(Stretch { start: base + start as usize, len, sieve: query });
             }
         }
         let sieves: Vec<Sieve> = (codes.iter().zip(looks))
-            .map(|(code, look)| Sieve::new(look, code, bands, word, WORD - width))
+            .map(|(code, look)| sieve(look, code, bands, word, WORD - width))
             .collect();
-        let postings = &self.memory.bytes()[self.layout.postings.clone()];
         passed.clear();
-        for &(start, end, query) in runs.iter() {
-            let sieve = &sieves[query as usize];
-            let run = base + start as usize..base + end as usize;
-            let (Some(near), Some(far)) = (prints.near.get(run.clone()), prints.far.get(run.clone())) else {
-                continue;
-            };
-            for ((place, near), far) in run.zip(near).zip(far) {
-                if sieve.passes(u32::from(*near) | u32::from(*far) << 16, reach.near()) {
-                    prefetch(postings, place * self.counts.posting_bits() as usize / 8);
-                    passed.push((place, query));
-                }
-            }
-        }
-        for (place, _) in passed.iter_mut() {
-            *place = self.posting(postings, *place) as usize;
-            prefetch(self.codes(), *place);
+        self.level.strain(prints.near, stretches, &sieves, reach.near(), passed);
+        // The other half of the fingerprint is hardly ever looked at.
+        passed.iter().for_each(|candidate| prefetch(prints.far, candidate.place));
+        passed.retain(|&Candidate { place, number }| {
+            let print = prints.get(place);
+            print.is_some_and(|print| sieves[number as usize].passes(print, u32::MAX, reach.near()))
+        });
+        let postings = &self.memory.bytes()[self.layout.postings.clone()];
+        let bits = self.counts.posting_bits() as usize;
+        passed.iter().for_each(|candidate| prefetch(postings, candidate.place * bits / 8));
+        places.clear();
+        for &Candidate { place, number } in passed.iter() {
+            let place = self.posting(postings, place);
+            prefetch(self.codes(), place as usize);
+            places.push((place, number));
         }
     }
 }
