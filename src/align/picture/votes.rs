@@ -16,7 +16,7 @@ fn reach(indexed: usize) -> Reach {
         None | Some(..16) => Reach::new(128, 7),
         Some(16..20) => Reach::new(64, 5),
         Some(20..24) => Reach::new(32, 4),
-        Some(24..) => Reach::new(16, 3),
+        Some(24..) => Reach::new(16, 4),
     }
 }
 

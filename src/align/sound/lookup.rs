@@ -28,7 +28,7 @@ const FLIPS: u32 = 6;
 
 /// Words from one that is looked up at another pitch than the reference's to the next: odd, so that half of them lie
 /// between those that are kept. Such copies are few, and mostly clean.
-const SHIFTED_STEP: usize = 3;
+const SHIFTED_STEP: usize = 5;
 
 /// Most of a sketch's weight that may be on bits that differ: one place in six hundred is as near by chance.
 const SKETCH: f32 = 0.305;
