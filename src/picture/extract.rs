@@ -1,6 +1,7 @@
 //! From frames to a probe, in one pass.
 
-use super::feature::{Feature, Features, Observed, secret_turns};
+use super::description::secret_turns;
+use super::feature::{Feature, Features, Observed};
 use super::motion::{CELLS, COLUMNS, LAG, Motion, RATE, ROWS, changes};
 use super::plane::Plane;
 use super::print::{KeyFrame, MOST_FEATURES, ObservedFrame, Probe, Raster};

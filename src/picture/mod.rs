@@ -2,6 +2,7 @@
 //! codes between frames.
 
 mod blur;
+mod description;
 mod extract;
 mod feature;
 mod keypoint;
@@ -11,8 +12,9 @@ mod pdq;
 mod plane;
 mod print;
 
+pub use description::{DOUBTS, Doubts, WORD, WORDS};
 pub use extract::Extractor;
-pub use feature::{DOUBTS, Doubts, Feature, Observed, WORD, WORDS};
+pub use feature::{Feature, Observed};
 pub use motion::Motion;
 pub(crate) use packed::Packed;
 pub use pdq::{ParsePdqError, Pdq, Spectrum};
