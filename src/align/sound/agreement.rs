@@ -62,27 +62,40 @@ pub(super) fn sketched(sketch: &Sketch, list: &[u64], count: usize, farthest: f3
 }
 
 #[inline(always)]
-fn sketched_portable(
+fn sketched_portable(sketch: &Sketch, list: &[u64], count: usize, farthest: f32, each: impl FnMut(usize)) {
+    sieve(sketch, list, count, farthest, each, |sketch, chunk, farthest| {
+        let near = |(at, other): (usize, &u64)| u32::from(sketch.distance(*other) <= farthest) << at;
+        chunk.iter().enumerate().map(near).fold(0, |all, bit| all | bit)
+    });
+}
+
+/// Goes through a list with a way to tell which of a chunk are near, the first in the lowest bit.
+#[inline(always)]
+fn sieve(
     sketch: &Sketch,
     list: &[u64],
     count: usize,
     farthest: f32,
     mut each: impl FnMut(usize),
+    near: impl Fn(&Sketch, &[u64; WIDE], u64) -> u32,
 ) {
     let farthest = (farthest * (u64::BITS + sketch.firm.count_ones()) as f32) as u64;
     let (chunks, rest) = list[..list.len().min(count.next_multiple_of(WIDE))].as_chunks::<WIDE>();
-    let mut found = |first: usize, others: &[u64]| {
-        let others = others.iter().take(count.saturating_sub(first)).enumerate();
-        let near = others.filter(|(_, other)| sketch.distance(**other) <= farthest);
-        near.for_each(|(at, _)| each(first + at));
-    };
-    for (chunk, others) in chunks.iter().enumerate() {
-        // One question for a whole chunk: the answer is nearly always no.
-        if others.iter().fold(false, |some, &other| some | (sketch.distance(other) <= farthest)) {
-            found(chunk * WIDE, others);
+    for (first, chunk) in (0..).step_by(WIDE).zip(chunks) {
+        let mut bits = near(sketch, chunk, farthest);
+        while bits != 0 {
+            let at = first + bits.trailing_zeros() as usize;
+            if at < count {
+                each(at);
+            }
+            bits &= bits - 1;
         }
     }
-    found(chunks.len() * WIDE, rest);
+    for (at, &other) in (chunks.len() * WIDE..count).zip(rest) {
+        if sketch.distance(other) <= farthest {
+            each(at);
+        }
+    }
 }
 
 /// A block that may begin at word `start` of a track.
@@ -143,6 +156,7 @@ fn plain(block: &[u32; BLOCK], track: &[u32]) -> i16 {
 #[allow(unsafe_code)]
 mod wide {
     use super::{BLOCK, Pair, Sketch};
+    use std::arch::x86_64::*;
 
     fn has_wide_counts() -> bool {
         is_x86_feature_detected!("avx512f")
@@ -214,7 +228,19 @@ mod wide {
 
     #[target_feature(enable = "avx512f,avx512vpopcntdq,popcnt")]
     fn sketched_avx512(sketch: &Sketch, list: &[u64], count: usize, farthest: f32, each: impl FnMut(usize)) {
-        super::sketched_portable(sketch, list, count, farthest, each);
+        super::sieve(sketch, list, count, farthest, each, |sketch, chunk, farthest| {
+            let (bits, firm) = (_mm512_set1_epi64(sketch.bits as i64), _mm512_set1_epi64(sketch.firm as i64));
+            let farthest = _mm512_set1_epi64(farthest as i64);
+            let eight = |first: usize| {
+                // SAFETY: eight numbers lie there, in any alignment.
+                let others = unsafe { _mm512_loadu_si512(chunk[first..first + 8].as_ptr().cast()) };
+                let wrong = _mm512_xor_si512(others, bits);
+                let counted = _mm512_popcnt_epi64(_mm512_and_si512(wrong, firm));
+                let distance = _mm512_add_epi64(_mm512_popcnt_epi64(wrong), counted);
+                u32::from(_mm512_cmple_epu64_mask(distance, farthest))
+            };
+            eight(0) | eight(8) << 8
+        });
     }
 
     #[target_feature(enable = "popcnt")]

@@ -21,7 +21,7 @@ use std::ops::Range;
 const COMPARED: usize = 1 << 13;
 
 /// The same for the pitch that is the reference's.
-const COMPARED_UNSHIFTED: usize = 1 << 17;
+const COMPARED_UNSHIFTED: usize = 1 << 16;
 
 /// Most bits of half a word that are flipped, but for the reference's pitch: the lists themselves are many.
 const FLIPS: u32 = 6;
@@ -99,7 +99,7 @@ pub(super) fn candidates<'a>(probe: &Probe, parts: &'a Parts) -> Vec<Candidate<'
 
 /// All places that sound like a moment of the query and like the second around it, with the part each is in.
 fn hits(probe: &Probe, parts: &[Part]) -> Vec<(usize, Hit)> {
-    let listed: usize = parts.iter().map(|part| part.tracks().table().places().len()).sum();
+    let listed: usize = parts.iter().map(|part| part.tracks().table().places.len()).sum();
     let query = Query::new(probe);
     let moments = probe.eventful().len();
     let stretches = (0..moments).step_by(PART).map(|start| start..moments.min(start + PART));
@@ -222,6 +222,8 @@ impl Asked {
     fn of(&self, query: &Query, table: &Table, words: &[u32]) -> Vec<Hit> {
         /// Keys that one thread goes through at a time.
         const STRETCH: usize = KEYS / 32;
+        /// Keys from one whose list is read to the one whose list is asked for.
+        const AHEAD: usize = 4;
         /// Places that are looked at together.
         const TOGETHER: usize = 256;
         let sketches: [Vec<Sketch>; 2] = std::array::from_fn(|half| {
@@ -229,20 +231,23 @@ impl Asked {
                 .map(|number| query.sketch(Moment::unpack(number, &self.part), half).unwrap_or_default())
                 .collect()
         });
+        let lists = table.lists();
+        let moments = |key: usize| &self.moments[self.starts[key] as usize..self.starts[key + 1] as usize];
         let of = |first: usize| {
             let mut close: Vec<(u32, u16)> = Vec::new();
             for key in first..first + STRETCH {
-                let (entries, around) = table.of(key);
-                let moments = &self.moments[self.starts[key] as usize..self.starts[key + 1] as usize];
-                for &moment in moments {
+                if key + AHEAD < KEYS && !moments(key + AHEAD).is_empty() {
+                    lists.prefetch(key + AHEAD);
+                }
+                let (entries, around) = lists.of(key);
+                for &moment in moments(key) {
                     let sketch = &sketches[key >> 16][usize::from(moment)];
                     let found = |at| close.push(((entries.start + at) as u32, moment));
                     sketched(sketch, around, entries.len(), SKETCH, found);
                 }
             }
             // Apart from the comparisons, which would wait for this memory.
-            let places = table.places();
-            close.iter_mut().for_each(|(entry, _)| *entry = places[*entry as usize]);
+            close.iter_mut().for_each(|(entry, _)| *entry = lists.places[*entry as usize]);
             close
         };
         let stretches: Vec<usize> = (0..KEYS).step_by(STRETCH).collect();

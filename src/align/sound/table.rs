@@ -5,7 +5,7 @@
 
 use super::agreement::WIDE;
 use super::tracks::GAP;
-use crate::plain::Column;
+use crate::plain::{Column, prefetch};
 use std::ops::Range;
 
 /// Words from one that is listed to the next. Words overlap so much that the ones between add little.
@@ -66,17 +66,39 @@ impl Table {
             && self.sketches.len() == end
     }
 
-    /// Which entries of the list a key has, and the sketches of what is around them; behind these are sketches of places
-    /// of other keys.
-    pub(super) fn of(&self, key: usize) -> (Range<usize>, &[u64]) {
+    /// Its content, to be read many times.
+    pub(super) fn lists(&self) -> Lists<'_> {
+        Lists { starts: &self.starts, places: &self.places, sketches: &self.sketches }
+    }
+}
+
+/// What a table holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lists<'a> {
+    starts: &'a [u32],
+    /// The places of all keys, in the order of these.
+    pub(super) places: &'a [u32],
+    sketches: &'a [u64],
+}
+
+impl<'a> Lists<'a> {
+    /// Which of the places a key has, and the sketches of what is around them; behind these are sketches of places of
+    /// other keys.
+    pub(super) fn of(self, key: usize) -> (Range<usize>, &'a [u64]) {
         let Some(&[start, end, ..]) = self.starts.get(key..) else { return (0..0, &[]) };
         let (start, end) = (start as usize, end as usize);
         (start..end, self.sketches.get(start..self.sketches.len().min(end + WIDE)).unwrap_or_default())
     }
 
-    /// The places of the list.
-    pub(super) fn places(&self) -> &[u32] {
-        &self.places
+    /// Asks for the memory of a key's sketches.
+    pub(super) fn prefetch(self, key: usize) {
+        /// Sketches in a cache line.
+        const LINE: usize = 8;
+        /// The most lines asked for; what follows comes by the processor's own prefetching.
+        const MOST: usize = 16;
+        let Some(&[start, end, ..]) = self.starts.get(key..) else { return };
+        let lines = (start as usize..end as usize).step_by(LINE).take(MOST);
+        lines.for_each(|place| prefetch(self.sketches, place));
     }
 }
 
@@ -107,12 +129,12 @@ mod tests {
         let words: Vec<u32> = (0..400_000).map(word).collect();
         let table = Table::new(&words);
         for (word, half) in words.iter().step_by(49_991).flat_map(|word| [(*word, 0), (*word, 1)]) {
-            let (entries, sketches) = table.of(key(word, half));
+            let (entries, sketches) = table.lists().of(key(word, half));
             assert!(sketches.len() >= entries.len());
             let shift = 16 * half;
             let same = |at: &usize| words[*at] != GAP && (words[*at] ^ word) >> shift & 0xffff == 0;
             let listed = (2 * half..words.len()).step_by(Table::PERIOD).filter(same).map(|at| at as u32);
-            assert_eq!(table.places()[entries], listed.collect::<Vec<_>>());
+            assert_eq!(table.places[entries], listed.collect::<Vec<_>>());
         }
     }
 
@@ -125,7 +147,7 @@ mod tests {
         assert_eq!(sketch(word, aside, 1), 0x9abc_def0_abbc_5678);
         let words = [aside[0], 1, 1, 1, word, 1, 1, 1, aside[1]];
         let table = Table::new(&words);
-        let (entries, sketches) = table.of(key(word, 0));
-        assert_eq!((&table.places()[entries], sketches[0]), (&[4][..], sketch(word, aside, 0)));
+        let (entries, sketches) = table.lists().of(key(word, 0));
+        assert_eq!((&table.places[entries], sketches[0]), (&[4][..], sketch(word, aside, 0)));
     }
 }

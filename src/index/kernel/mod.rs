@@ -12,6 +12,7 @@ mod portable;
 mod tests;
 
 use super::Code;
+use crate::plain::prefetch;
 use std::ops::Range;
 
 /// A stretch of postings whose fingerprints are compared with that of the query.
@@ -310,22 +311,6 @@ impl Level {
             Self::Avx2 | Self::Avx512 => unsafe { avx2::verify(codes, code, radius, candidates, out) },
         }
     }
-}
-
-/// Asks for the cache line of a value well ahead of its use.
-///
-/// Into the second cache: a core has few requests under way for the first one, and twice the lines a second come so.
-#[inline(always)]
-#[allow(unsafe_code)]
-pub(super) fn prefetch<T>(values: &[T], place: usize) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        // SAFETY: a prefetch never faults, whatever the address.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(values.as_ptr().wrapping_add(place).cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (values, place);
 }
 
 /// Asks for the memory of a run of the lower halves of fingerprints.

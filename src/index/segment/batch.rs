@@ -9,7 +9,8 @@ use super::batch_plan::{Plan, Way};
 use super::search::{Scratch, first_passed};
 use crate::index::Code;
 use crate::index::bands::{Bands, DEEPEST, Masks};
-use crate::index::kernel::{Bucket, Candidate, Found, Needle, prefetch, prefetch_run};
+use crate::index::kernel::{Bucket, Candidate, Found, Needle, prefetch_run};
+use crate::plain::prefetch;
 use std::ops::Range;
 
 /// Codes taken at once: enough to share, few enough that what they ask for stays in the caches.

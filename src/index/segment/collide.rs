@@ -4,7 +4,8 @@ use super::Segment;
 use crate::index::Code;
 use crate::index::bands::{Bands, FINGERPRINT};
 use crate::index::collision::{Look, Reach, WORD, WORDS};
-use crate::index::kernel::{Candidate, Found, Level, Sieve, Stretch, prefetch, prefetch_run};
+use crate::index::kernel::{Candidate, Found, Level, Sieve, Stretch, prefetch_run};
+use crate::plain::prefetch;
 
 /// Codes that are looked up at once: many, so that many reads are under way, but what they ask for stays in the caches.
 const AT_ONCE: usize = 16;

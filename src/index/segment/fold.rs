@@ -1,6 +1,7 @@
 //! Folds equal codes together.
 
-use crate::index::{Code, kernel::prefetch};
+use crate::index::Code;
+use crate::plain::prefetch;
 use crate::plain::{Memory, allocate, cast_mut};
 use std::hash::{BuildHasher, RandomState};
 use std::io;

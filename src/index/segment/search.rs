@@ -3,7 +3,8 @@
 use super::Segment;
 use crate::index::Code;
 use crate::index::bands::{Bands, Budget, DEEPEST, Masks};
-use crate::index::kernel::{Candidate, Found, Run, prefetch};
+use crate::index::kernel::{Candidate, Found, Run};
+use crate::plain::prefetch;
 use std::ops::Range;
 
 /// What the steps of a search cost, in units of one fingerprint compared in a long run.
