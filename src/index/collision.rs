@@ -91,6 +91,11 @@ impl Reach {
         Self { dearest, tried, radius, near: radius / 2 + 1 }
     }
 
+    /// Patterns tried in each word.
+    pub(super) fn tried(self) -> usize {
+        self.tried
+    }
+
     /// Bits, doubtful or not, in which codes that are found may differ.
     pub(super) fn widest(self) -> u32 {
         self.radius.saturating_add((IGNORED * WORDS) as u32)

@@ -31,7 +31,7 @@ const LEVELS: usize = 8;
 const LEVEL: usize = 8192;
 
 /// A part of so many codes is merged only where that is asked for, so that upkeep takes bounded memory.
-const LARGE: usize = 1 << 23;
+const LARGE: usize = 1 << 25;
 
 /// The most codes of a merged segment.
 const MOST: usize = 1 << 31;

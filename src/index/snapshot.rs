@@ -5,7 +5,7 @@ use super::collision::{Look, Reach, Sought};
 use super::hits::{Ask, Gather, Nearest, append};
 use super::kernel::Level;
 use super::part::Part;
-use super::segment::{BatchScratch, CollideScratch, Scratch, scan_for_collisions};
+use super::segment::{BatchScratch, CollideScratch, Scratch, scan_for_collisions, together};
 use super::{Batch, Code, Hit, Outcome};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -212,13 +212,22 @@ impl Snapshot<2> {
         GATHER.with_borrow_mut(|gather| {
             gather.start(sought.len(), usize::MAX);
             COLLIDE_SCRATCH.with_borrow_mut(|scratch| {
-                for part in &self.state.parts {
-                    part.collide(&codes, &looks, reach, scratch, |query, hit| gather.add(query, hit));
-                }
-                for block in &self.state.head {
-                    scratch.found.clear();
-                    scan_for_collisions(&block.codes, &codes, &looks, reach, scratch);
-                    scratch.found.iter().for_each(|&(query, found)| gather.add(query, block.hit(found)));
+                let some = together(reach);
+                for (first, (codes, looks)) in
+                    (0u32..).step_by(some).zip(codes.chunks(some).zip(looks.chunks(some)))
+                {
+                    scratch.forget();
+                    for part in &self.state.parts {
+                        part.collide(codes, looks, reach, scratch, |query, hit| {
+                            gather.add(first + query, hit)
+                        });
+                    }
+                    for block in &self.state.head {
+                        scratch.found.clear();
+                        scan_for_collisions(&block.codes, codes, looks, reach, scratch);
+                        let found = scratch.found.iter();
+                        found.for_each(|&(query, found)| gather.add(first + query, block.hit(found)));
+                    }
                 }
             });
             gather.sort();

@@ -147,7 +147,9 @@ pub(super) fn strain(
             let same = _mm512_mask_testn_epi16_mask(valid, apart, firm);
             let bits = _mm512_popcnt_epi16(_mm512_and_si512(apart, sure));
             let mask = _mm512_mask_cmple_epu16_mask(same, bits, limit);
-            push(u64::from(mask), line, stretch.sieve, out);
+            if mask != 0 {
+                push_rare(mask, line, stretch.sieve, out);
+            }
         }
     }
 }

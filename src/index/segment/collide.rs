@@ -7,14 +7,23 @@ use crate::index::collision::{Look, Reach, WORD, WORDS};
 use crate::index::kernel::{Candidate, Found, Level, Sieve, Stretch, prefetch_run};
 use crate::plain::prefetch;
 
-/// Codes that are looked up at once: many, so that many reads are under way, but what they ask for stays in the caches.
-const AT_ONCE: usize = 16;
+/// Values that are looked up at once: many, so that many reads are under way, but what they ask for stays in the caches.
+const AT_ONCE: usize = 256;
+
+/// The most values that are made ready together: some megabytes.
+const TOGETHER: usize = 1 << 18;
+
+/// Bits of a value of which a table is small enough for any order.
+const SMALL: u32 = 18;
+
+/// Values are sorted by so many of their first bits.
+const SORTED: u32 = 10;
 
 /// Buffers that are used again from search to search.
 #[derive(Debug, Default)]
 pub(in crate::index) struct CollideScratch {
-    /// Values to look up, each with the number of the query.
-    probes: Vec<(u32, u32)>,
+    asked: [Asked; WORDS],
+    sorting: Vec<(u32, u32)>,
     stretches: Vec<Stretch>,
     passed: Vec<Candidate>,
     /// Places of codes, each with the number of the query.
@@ -22,6 +31,73 @@ pub(in crate::index) struct CollideScratch {
     one: Vec<Found>,
     /// What was found for each query by its number, in no order.
     pub(in crate::index) found: Vec<(u32, Found)>,
+}
+
+impl CollideScratch {
+    /// To be called before other codes are looked for.
+    pub(in crate::index) fn forget(&mut self) {
+        self.asked.iter_mut().for_each(|asked| asked.width = 0);
+    }
+}
+
+/// Codes that are to be looked for together.
+pub(in crate::index) fn together(reach: Reach) -> usize {
+    TOGETHER / reach.tried().max(1)
+}
+
+/// What is asked of one word, of all segments whose tables are as wide.
+#[derive(Debug, Default)]
+struct Asked {
+    /// Bits of the table's values; 0 if nothing is ready.
+    width: u32,
+    /// Values to look up, each with the number of the query.
+    probes: Vec<(u32, u32)>,
+    /// By the number of the query.
+    sieves: Vec<Sieve>,
+}
+
+impl Asked {
+    fn prepare(
+        &mut self,
+        bands: Bands,
+        word: usize,
+        (codes, looks): (&[Code<2>], &[Look]),
+        reach: Reach,
+        sorting: &mut Vec<(u32, u32)>,
+    ) {
+        let width = bands.width(word);
+        if self.width == width {
+            return;
+        }
+        self.width = width;
+        self.probes.clear();
+        for ((query, code), look) in (0u32..).zip(codes).zip(looks) {
+            let key = bands.key(code, word);
+            look.patterns(word, width, reach, |pattern| self.probes.push((key ^ pattern, query)));
+        }
+        if width > SMALL {
+            sort(&mut self.probes, width - SORTED, sorting);
+        }
+        let sieves = codes.iter().zip(looks).map(|(code, look)| sieve(look, code, bands, word, WORD - width));
+        self.sieves.clear();
+        self.sieves.extend(sieves);
+    }
+}
+
+/// Sorts by the bits of values above the lowest `shift`, which are [`SORTED`] at the most: those that follow each other
+/// lie on few pages of memory, and most of a page's cost is to find it.
+fn sort(probes: &mut Vec<(u32, u32)>, shift: u32, sorted: &mut Vec<(u32, u32)>) {
+    let mut next = [0u32; (1 << SORTED) + 1];
+    probes.iter().for_each(|(value, _)| next[(value >> shift) as usize + 1] += 1);
+    (1..next.len()).for_each(|at| next[at] += next[at - 1]);
+    sorted.clear();
+    sorted.resize(probes.len(), (0, 0));
+    for &probe in probes.iter() {
+        let at = &mut next[(probe.0 >> shift) as usize];
+        sorted[*at as usize] = probe;
+        *at += 1;
+    }
+    std::mem::swap(probes, sorted);
 }
 
 /// What the fingerprints behind the beginning of a word have to be like, if `rest` bits of the word follow.
@@ -36,7 +112,8 @@ fn sieve(look: &Look, code: &Code<2>, bands: Bands, word: usize, rest: u32) -> S
 }
 
 impl Segment<2> {
-    /// Finds the codes that collide with each of `looks`, and leaves them in `scratch.found`, in no order.
+    /// Finds the codes that collide with each of `looks`, [not too many](together), and leaves them in `scratch.found`, in
+    /// the order of the queries.
     pub(in crate::index) fn collide(
         &self,
         codes: &[Code<2>],
@@ -48,75 +125,56 @@ impl Segment<2> {
         let Some(bands) = self.counts.bands.filter(|bands| bands.in_words().is_some()) else {
             return scan_for_collisions(self.codes(), codes, looks, reach, scratch);
         };
-        for (chunk, (codes, looks)) in codes.chunks(AT_ONCE).zip(looks.chunks(AT_ONCE)).enumerate() {
-            for word in 0..WORDS {
-                self.collide_in_word(bands, word, (codes, looks), reach, scratch);
-                let base = (chunk * AT_ONCE) as u32;
-                let CollideScratch { places, found, .. } = scratch;
-                for &(place, query) in places.iter() {
-                    // A place outside can only come from a damaged file.
-                    let stored = self.codes().get(place as usize);
-                    let distance = stored.and_then(|code| looks[query as usize].distance(code, reach));
-                    found.extend(distance.map(|distance| (base + query, Found { place, distance })));
-                }
-            }
+        for word in 0..WORDS {
+            scratch.asked[word].prepare(bands, word, (codes, looks), reach, &mut scratch.sorting);
+            self.collide_in_word(word, looks, reach, scratch);
         }
         // Some share more than one word.
         scratch.found.sort_unstable_by_key(|(query, found)| (*query, found.place));
         scratch.found.dedup();
     }
 
-    /// The places of codes that may share a word, and differ little in what follows it.
-    fn collide_in_word(
-        &self,
-        bands: Bands,
-        word: usize,
-        (codes, looks): (&[Code<2>], &[Look]),
-        reach: Reach,
-        scratch: &mut CollideScratch,
-    ) {
-        let width = bands.width(word);
-        let CollideScratch { probes, stretches, passed, places, .. } = scratch;
-        let offsets = self.offsets(word);
-        probes.clear();
-        for ((query, code), look) in (0u32..).zip(codes).zip(looks) {
-            let key = bands.key(code, word);
-            look.patterns(word, width, reach, |pattern| {
-                prefetch(offsets, (key ^ pattern) as usize);
-                probes.push((key ^ pattern, query));
-            });
-        }
-        let base = word * self.counts.codes;
-        let prints = self.prints();
-        stretches.clear();
-        for &(value, query) in probes.iter() {
-            let start = offsets[value as usize];
-            // In a damaged table an end may lie anywhere.
-            let len = offsets[value as usize + 1].min(self.counts.codes as u32).saturating_sub(start);
-            if len > 0 {
-                prefetch_run(prints.near, base + start as usize, len);
-                stretches.push(Stretch { start: base + start as usize, len, sieve: query });
-            }
-        }
-        let sieves: Vec<Sieve> = (codes.iter().zip(looks))
-            .map(|(code, look)| sieve(look, code, bands, word, WORD - width))
-            .collect();
-        passed.clear();
-        self.level.strain(prints.near, stretches, &sieves, reach.near(), passed);
-        // The other half of the fingerprint is hardly ever looked at.
-        passed.iter().for_each(|candidate| prefetch(prints.far, candidate.place));
-        passed.retain(|&Candidate { place, number }| {
-            let print = prints.get(place);
-            print.is_some_and(|print| sieves[number as usize].passes(print, u32::MAX, reach.near()))
-        });
+    /// Looks up what is asked of a word.
+    fn collide_in_word(&self, word: usize, looks: &[Look], reach: Reach, scratch: &mut CollideScratch) {
+        let CollideScratch { asked, stretches, passed, places, found, .. } = scratch;
+        let Asked { probes, sieves, .. } = &asked[word];
+        let (offsets, prints) = (self.offsets(word), self.prints());
         let postings = &self.memory.bytes()[self.layout.postings.clone()];
         let bits = self.counts.posting_bits() as usize;
-        passed.iter().for_each(|candidate| prefetch(postings, candidate.place * bits / 8));
-        places.clear();
-        for &Candidate { place, number } in passed.iter() {
-            let place = self.posting(postings, place);
-            prefetch(self.codes(), place as usize);
-            places.push((place, number));
+        let base = word * self.counts.codes;
+        for probes in probes.chunks(AT_ONCE) {
+            probes.iter().for_each(|&(value, _)| prefetch(offsets, value as usize));
+            stretches.clear();
+            for &(value, query) in probes {
+                let start = offsets[value as usize];
+                // In a damaged table an end may lie anywhere.
+                let len = offsets[value as usize + 1].min(self.counts.codes as u32).saturating_sub(start);
+                if len > 0 {
+                    prefetch_run(prints.near, base + start as usize, len);
+                    stretches.push(Stretch { start: base + start as usize, len, sieve: query });
+                }
+            }
+            passed.clear();
+            self.level.strain(prints.near, stretches, sieves, reach.near(), passed);
+            // The other half of the fingerprint is hardly ever looked at.
+            passed.iter().for_each(|candidate| prefetch(prints.far, candidate.place));
+            passed.retain(|&Candidate { place, number }| {
+                let print = prints.get(place);
+                print.is_some_and(|print| sieves[number as usize].passes(print, u32::MAX, reach.near()))
+            });
+            passed.iter().for_each(|candidate| prefetch(postings, candidate.place * bits / 8));
+            places.clear();
+            for &Candidate { place, number } in passed.iter() {
+                let place = self.posting(postings, place);
+                prefetch(self.codes(), place as usize);
+                places.push((place, number));
+            }
+            for &(place, query) in places.iter() {
+                // A place outside can only come from a damaged file.
+                let stored = self.codes().get(place as usize);
+                let distance = stored.and_then(|code| looks[query as usize].distance(code, reach));
+                found.extend(distance.map(|distance| (query, Found { place, distance })));
+            }
         }
     }
 }
@@ -186,6 +244,7 @@ mod tests {
                         expected.extend(distance.map(|distance| (query, Found { place, distance })));
                     }
                 }
+                scratch.forget();
                 segment.collide(&queries, &looks, reach, &mut scratch);
                 prop_assert_eq!(&scratch.found, &expected);
             }

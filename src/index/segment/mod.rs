@@ -10,7 +10,7 @@ mod layout;
 mod search;
 
 pub(super) use batch::BatchScratch;
-pub(super) use collide::{CollideScratch, scan_for_collisions};
+pub(super) use collide::{CollideScratch, scan_for_collisions, together};
 pub use file::{OpenError, VerifyError};
 pub(super) use search::Scratch;
 
