@@ -36,11 +36,18 @@ fn accumulate_portable(running: &mut [i16], best: &mut [i16], values: &[i16]) {
 /// Bits to look for, of which the firm ones count twice.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sketch {
-    pub(super) bits: u64,
-    pub(super) firm: u64,
+    bits: u64,
+    firm: u64,
+    /// What may differ.
+    farthest: u64,
 }
 
 impl Sketch {
+    /// Like sketches that differ by at most the share `farthest` of what all bits count.
+    pub(super) fn new(bits: u64, firm: u64, farthest: f32) -> Self {
+        Self { bits, firm, farthest: (farthest * (u64::BITS + firm.count_ones()) as f32) as u64 }
+    }
+
     /// What the bits count that differ from `other`.
     #[inline(always)]
     fn distance(&self, other: u64) -> u64 {
@@ -52,19 +59,19 @@ impl Sketch {
 /// As many sketches as are compared at once.
 pub(super) const WIDE: usize = 16;
 
-/// Hands to `each` the numbers of the first `count` of `list` that differ from `sketch` by at most the share `farthest` of
-/// what all bits count. Up to [`WIDE`] more of the list are read where it goes on, so that no list has an odd end.
-pub(super) fn sketched(sketch: &Sketch, list: &[u64], count: usize, farthest: f32, each: impl FnMut(usize)) {
+/// Hands to `each` the numbers of the first `count` of `list` that are like `sketch`. Up to [`WIDE`] more of the list are
+/// read where it goes on, so that no list has an odd end.
+pub(super) fn sketched(sketch: &Sketch, list: &[u64], count: usize, each: impl FnMut(usize)) {
     #[cfg(target_arch = "x86_64")]
-    return wide::sketched(sketch, list, count, farthest, each);
+    return wide::sketched(sketch, list, count, each);
     #[cfg(not(target_arch = "x86_64"))]
-    sketched_portable(sketch, list, count, farthest, each);
+    sketched_portable(sketch, list, count, each);
 }
 
 #[inline(always)]
-fn sketched_portable(sketch: &Sketch, list: &[u64], count: usize, farthest: f32, each: impl FnMut(usize)) {
-    sieve(sketch, list, count, farthest, each, |sketch, chunk, farthest| {
-        let near = |(at, other): (usize, &u64)| u32::from(sketch.distance(*other) <= farthest) << at;
+fn sketched_portable(sketch: &Sketch, list: &[u64], count: usize, each: impl FnMut(usize)) {
+    sieve(sketch, list, count, each, |sketch, chunk| {
+        let near = |(at, other): (usize, &u64)| u32::from(sketch.distance(*other) <= sketch.farthest) << at;
         chunk.iter().enumerate().map(near).fold(0, |all, bit| all | bit)
     });
 }
@@ -75,14 +82,12 @@ fn sieve(
     sketch: &Sketch,
     list: &[u64],
     count: usize,
-    farthest: f32,
     mut each: impl FnMut(usize),
-    near: impl Fn(&Sketch, &[u64; WIDE], u64) -> u32,
+    near: impl Fn(&Sketch, &[u64; WIDE]) -> u32,
 ) {
-    let farthest = (farthest * (u64::BITS + sketch.firm.count_ones()) as f32) as u64;
     let (chunks, rest) = list[..list.len().min(count.next_multiple_of(WIDE))].as_chunks::<WIDE>();
     for (first, chunk) in (0..).step_by(WIDE).zip(chunks) {
-        let mut bits = near(sketch, chunk, farthest);
+        let mut bits = near(sketch, chunk);
         while bits != 0 {
             let at = first + bits.trailing_zeros() as usize;
             if at < count {
@@ -92,7 +97,7 @@ fn sieve(
         }
     }
     for (at, &other) in (chunks.len() * WIDE..count).zip(rest) {
-        if sketch.distance(other) <= farthest {
+        if sketch.distance(other) <= sketch.farthest {
             each(at);
         }
     }
@@ -180,21 +185,15 @@ mod wide {
     }
 
     /// As the portable one, compiled for the best that the processor has.
-    pub(super) fn sketched(
-        sketch: &Sketch,
-        list: &[u64],
-        count: usize,
-        farthest: f32,
-        each: impl FnMut(usize),
-    ) {
+    pub(super) fn sketched(sketch: &Sketch, list: &[u64], count: usize, each: impl FnMut(usize)) {
         if has_wide_counts() {
             // SAFETY: the processor has the features that the function is compiled for.
-            unsafe { sketched_avx512(sketch, list, count, farthest, each) }
+            unsafe { sketched_avx512(sketch, list, count, each) }
         } else if is_x86_feature_detected!("popcnt") {
             // SAFETY: as above.
-            unsafe { sketched_popcnt(sketch, list, count, farthest, each) }
+            unsafe { sketched_popcnt(sketch, list, count, each) }
         } else {
-            super::sketched_portable(sketch, list, count, farthest, each);
+            super::sketched_portable(sketch, list, count, each);
         }
     }
 
@@ -227,10 +226,10 @@ mod wide {
     }
 
     #[target_feature(enable = "avx512f,avx512vpopcntdq,popcnt")]
-    fn sketched_avx512(sketch: &Sketch, list: &[u64], count: usize, farthest: f32, each: impl FnMut(usize)) {
-        super::sieve(sketch, list, count, farthest, each, |sketch, chunk, farthest| {
+    fn sketched_avx512(sketch: &Sketch, list: &[u64], count: usize, each: impl FnMut(usize)) {
+        super::sieve(sketch, list, count, each, |sketch, chunk| {
             let (bits, firm) = (_mm512_set1_epi64(sketch.bits as i64), _mm512_set1_epi64(sketch.firm as i64));
-            let farthest = _mm512_set1_epi64(farthest as i64);
+            let farthest = _mm512_set1_epi64(sketch.farthest as i64);
             let eight = |first: usize| {
                 // SAFETY: eight numbers lie there, in any alignment.
                 let others = unsafe { _mm512_loadu_si512(chunk[first..first + 8].as_ptr().cast()) };
@@ -244,8 +243,8 @@ mod wide {
     }
 
     #[target_feature(enable = "popcnt")]
-    fn sketched_popcnt(sketch: &Sketch, list: &[u64], count: usize, farthest: f32, each: impl FnMut(usize)) {
-        super::sketched_portable(sketch, list, count, farthest, each);
+    fn sketched_popcnt(sketch: &Sketch, list: &[u64], count: usize, each: impl FnMut(usize)) {
+        super::sketched_portable(sketch, list, count, each);
     }
 
     #[target_feature(enable = "avx512f,avx512vpopcntdq,popcnt")]
@@ -288,14 +287,14 @@ mod tests {
 
         #[test]
         fn sketches_are_found_by_their_distance(bits in any::<u64>(), firm in any::<u64>(), list in proptest::collection::vec(any::<u64>(), 0..100), beyond in 0..40usize) {
-            let sketch = Sketch { bits, firm };
+            let sketch = Sketch::new(bits, firm, 0.5);
             let distance = |other: u64| (0..64).filter(|bit| (bits ^ other) >> bit & 1 == 1).map(|bit| 1 + (firm >> bit & 1)).sum::<u64>();
             let farthest = (64 + u64::from(firm.count_ones())) / 2;
             let count = list.len().saturating_sub(beyond);
             let want: Vec<usize> = (0..count).filter(|&at| distance(list[at]) <= farthest).collect();
             let (mut found, mut plain) = (Vec::new(), Vec::new());
-            sketched(&sketch, &list, count, 0.5, |at| found.push(at));
-            sketched_portable(&sketch, &list, count, 0.5, |at| plain.push(at));
+            sketched(&sketch, &list, count, |at| found.push(at));
+            sketched_portable(&sketch, &list, count, |at| plain.push(at));
             prop_assert_eq!(&found, &want);
             prop_assert_eq!(&plain, &want);
         }

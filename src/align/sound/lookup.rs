@@ -147,7 +147,7 @@ impl Query {
             let aside = [words.get(at.checked_sub(ASIDE)?)?, words.get(at + ASIDE)?];
             Some(sketch(*words.get(at)?, aside.map(|word| *word), half))
         };
-        Some(Sketch { bits: sketched(&self.words)?, firm: sketched(&self.firm)? })
+        Some(Sketch::new(sketched(&self.words)?, sketched(&self.firm)?, SKETCH))
     }
 }
 
@@ -243,7 +243,7 @@ impl Asked {
                 for &moment in moments(key) {
                     let sketch = &sketches[key >> 16][usize::from(moment)];
                     let found = |at| close.push(((entries.start + at) as u32, moment));
-                    sketched(sketch, around, entries.len(), SKETCH, found);
+                    sketched(sketch, around, entries.len(), found);
                 }
             }
             // Apart from the comparisons, which would wait for this memory.

@@ -17,8 +17,8 @@ const FULL: usize = 1 << 16;
 /// Times that a part is at least as long as the next.
 const SHORTER: usize = 8;
 
-/// Words of a part that is merged no more, so that upkeep takes bounded memory: 300 hours.
-const LARGE: usize = 1 << 24;
+/// Words of a part that is merged no more, so that upkeep takes bounded memory: 1,200 hours.
+const LARGE: usize = 1 << 26;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Parts {
