@@ -112,12 +112,20 @@ impl Reach {
 pub(super) struct Look {
     bits: u128,
     sure: u128,
+    /// The bits that are not turned over in any pattern.
+    firm: u128,
     doubts: Doubts,
 }
 
 impl Look {
     pub(super) fn new(sought: &Sought) -> Self {
-        Self { bits: joined(&sought.code) & ALL, sure: joined(&sure(&sought.doubts)), doubts: sought.doubts }
+        let doubtful = (0..WORDS).flat_map(|w| sought.doubts[w].map(|bit| bit_of(w, bit)));
+        Self {
+            bits: joined(&sought.code) & ALL,
+            sure: joined(&sure(&sought.doubts)),
+            firm: doubtful.fold(ALL, |firm, bit| firm & !bit),
+            doubts: sought.doubts,
+        }
     }
 
     /// The sure bits, as a code.
@@ -125,20 +133,18 @@ impl Look {
         split(self.sure)
     }
 
-    /// The bits of a word that are not turned over in any pattern, as a code.
-    pub(super) fn firm(&self, word: usize) -> Code<2> {
-        split(self.doubts[word].iter().fold(ALL, |firm, &bit| firm & !bit_of(word, bit)))
+    /// The bits that are not turned over in any pattern, as a code.
+    pub(super) fn firm(&self) -> Code<2> {
+        split(self.firm)
     }
 
-    /// Calls `each` with what is turned over of a word, pattern by pattern, of those that leave all but its first `width`
-    /// bits as they are.
+    /// Calls `each` with what is turned over of a word, pattern by pattern.
     #[inline]
-    pub(super) fn patterns(&self, word: usize, width: u32, reach: Reach, mut each: impl FnMut(u32)) {
+    pub(super) fn patterns(&self, word: usize, reach: Reach, mut each: impl FnMut(u32)) {
         let bits = self.doubts[word].map(|bit| u32::from(bit) % WORD);
-        let beyond = (0..DOUBTS).filter(|&r| bits[r] >= width).fold(0u8, |ranks, r| ranks | 1 << r);
         let mut turned = [0u32; 1 << DOUBTS];
         each(0);
-        for &(set, _) in PATTERNS[1..reach.tried].iter().filter(|(set, _)| set & beyond == 0) {
+        for &(set, _) in &PATTERNS[1..reach.tried] {
             // Its parts came before it.
             let pattern = turned[usize::from(set & (set - 1))] | 1 << bits[set.trailing_zeros() as usize];
             turned[usize::from(set)] = pattern;
@@ -185,21 +191,20 @@ mod tests {
         Look::new(&SOUGHT).distance(&code, Reach::new(tries, radius))
     }
 
-    fn patterns(word: usize, width: u32, reach: Reach) -> Vec<u32> {
+    fn patterns(word: usize, reach: Reach) -> Vec<u32> {
         let mut all = Vec::new();
-        Look::new(&SOUGHT).patterns(word, width, reach, |pattern| all.push(pattern));
+        Look::new(&SOUGHT).patterns(word, reach, |pattern| all.push(pattern));
         all
     }
 
     #[test]
     fn likely_patterns_come_first() {
-        let likely = |tries| patterns(0, WORD, Reach::new(tries, 0));
+        let likely = |tries| patterns(0, Reach::new(tries, 0));
         assert_eq!(likely(1), [0]);
         assert_eq!(likely(5), [0, 1, 2, 3, 4]);
         // The fourth doubtful bit by itself is as likely as the first three together.
         assert_eq!(likely(8), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
         assert_eq!(likely(999).len(), 256);
-        assert_eq!(patterns(0, 2, Reach::new(999, 0)), [0, 1, 2, 3]);
     }
 
     #[test]
@@ -208,7 +213,7 @@ mod tests {
             let reach = Reach::new(tries, 9);
             let look = Look::new(&SOUGHT);
             for word in 0..WORDS {
-                let patterns = patterns(word, WORD, reach);
+                let patterns = patterns(word, reach);
                 let is_found = |set: u32| look.is_tried(word, set, reach);
                 assert!((0..1 << 10).all(|set| is_found(set) == patterns.contains(&set)));
             }

@@ -36,7 +36,10 @@ pub(in crate::index) struct CollideScratch {
 impl CollideScratch {
     /// To be called before other codes are looked for.
     pub(in crate::index) fn forget(&mut self) {
-        self.asked.iter_mut().for_each(|asked| asked.width = 0);
+        for asked in &mut self.asked {
+            asked.width = 0;
+            asked.turned.clear();
+        }
     }
 }
 
@@ -48,7 +51,9 @@ pub(in crate::index) fn together(reach: Reach) -> usize {
 /// What is asked of one word, of all segments whose tables are as wide.
 #[derive(Debug, Default)]
 struct Asked {
-    /// Bits of the table's values; 0 if nothing is ready.
+    /// What is turned over of the word, with the number of the query.
+    turned: Vec<(u32, u32)>,
+    /// Bits of the table's values; 0 if none are ready.
     width: u32,
     /// Values to look up, each with the number of the query.
     probes: Vec<(u32, u32)>,
@@ -70,11 +75,16 @@ impl Asked {
             return;
         }
         self.width = width;
-        self.probes.clear();
-        for ((query, code), look) in (0u32..).zip(codes).zip(looks) {
-            let key = bands.key(code, word);
-            look.patterns(word, width, reach, |pattern| self.probes.push((key ^ pattern, query)));
+        if self.turned.is_empty() {
+            for (query, look) in (0u32..).zip(looks) {
+                look.patterns(word, reach, |pattern| self.turned.push((pattern, query)));
+            }
         }
+        // What is turned over behind the value is not to be seen in it.
+        let seen = self.turned.iter().filter(|(pattern, _)| pattern >> width == 0);
+        self.probes.clear();
+        self.probes
+            .extend(seen.map(|&(pattern, query)| (bands.key(&codes[query as usize], word) ^ pattern, query)));
         if width > SMALL {
             sort(&mut self.probes, width - SORTED, sorting);
         }
@@ -90,7 +100,6 @@ fn sort(probes: &mut Vec<(u32, u32)>, shift: u32, sorted: &mut Vec<(u32, u32)>) 
     let mut next = [0u32; (1 << SORTED) + 1];
     probes.iter().for_each(|(value, _)| next[(value >> shift) as usize + 1] += 1);
     (1..next.len()).for_each(|at| next[at] += next[at - 1]);
-    sorted.clear();
     sorted.resize(probes.len(), (0, 0));
     for &probe in probes.iter() {
         let at = &mut next[(probe.0 >> shift) as usize];
@@ -106,7 +115,7 @@ fn sieve(look: &Look, code: &Code<2>, bands: Bands, word: usize, rest: u32) -> S
     let of_next = ((1u64 << (rest + WORD).min(FINGERPRINT)) - 1) as u32 & !of_word;
     Sieve {
         fingerprint: bands.fingerprint(code, word),
-        firm: bands.fingerprint(&look.firm(word), word) & of_word,
+        firm: bands.fingerprint(&look.firm(), word) & of_word,
         sure: bands.fingerprint(&look.sure(), word) & of_next,
     }
 }
