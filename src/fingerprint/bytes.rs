@@ -5,7 +5,7 @@
 //! | offset | bytes | content |
 //! |---|---|---|
 //! | 0 | 4 | `AFPR` |
-//! | 4 | 2 | file version, 1 |
+//! | 4 | 2 | file version |
 //! | 6 | 2 | flags; bit 0: a still |
 //! | 8 | 8 | length of the whole, checksum included |
 //! | 16 | 2 + 2 | spec: picture, sound |

@@ -1,7 +1,7 @@
 //! From frames to a probe, in one pass.
 
 use super::description::secret_turns;
-use super::feature::{Feature, Features, Observed};
+use super::feature::{Feature, Features, MOST_DIRECTIONS, Observed};
 use super::motion::{CELLS, COLUMNS, LAG, Motion, RATE, ROWS, changes};
 use super::plane::Plane;
 use super::print::{KeyFrame, MOST_FEATURES, ObservedFrame, Probe, Raster};
@@ -19,8 +19,9 @@ const ENLARGED: usize = 640;
 /// Size from which the print keeps a feature, in longer sides: finer detail does not survive, and where a copy
 /// is shown small it is the coarse features of the reference that the fine ones of the probe look like.
 const PRINT_SIGMA: f32 = 3.0 / 640.0;
-/// Features that the print keeps of a key frame.
-const PRINT_FEATURES: usize = 25;
+/// Features that the print keeps of a key frame, each in its main direction alone: where two are as strong, the probe
+/// has both.
+const PRINT_FEATURES: usize = 24;
 /// Keypoints that the print keeps of a still: there is no second look.
 const STILL_FEATURES: usize = 200;
 /// Keypoints that the probe keeps of a key frame.
@@ -123,13 +124,14 @@ impl Extractor {
         let features = &self.features;
         let stretches = if tick.is_multiple_of(STRETCH_EVERY) { &STRETCHES[..] } else { &STRETCHES[..1] };
         let turns = self.turns.as_ref();
-        let mut all = features.strongest(PROBE_FEATURES, small.., stretches, turns);
-        all.extend(features.strongest(SMALL_FEATURES, ..small, stretches, turns));
+        let mut all = features.strongest(PROBE_FEATURES, small.., MOST_DIRECTIONS, stretches, turns);
+        all.extend(features.strongest(SMALL_FEATURES, ..small, MOST_DIRECTIONS, stretches, turns));
         self.probe.keys.push(ObservedFrame { time, features: all });
         let only = |observed: Vec<Observed>| observed.into_iter().map(|observed| observed.feature).collect();
-        let kept = only(features.strongest(PRINT_FEATURES, coarse.., &STRETCHES[..1], turns));
+        let kept = only(features.strongest(PRINT_FEATURES, coarse.., 1, &STRETCHES[..1], turns));
         if tick == 0 {
-            self.still = only(features.strongest(STILL_FEATURES, .., &STRETCHES[..1], turns));
+            self.still =
+                only(features.strongest(STILL_FEATURES, .., MOST_DIRECTIONS, &STRETCHES[..1], turns));
             self.still.truncate(MOST_FEATURES);
         }
         self.probe.print.keys.push(KeyFrame { time, features: kept });

@@ -10,6 +10,8 @@ use std::ops::RangeBounds;
 
 /// Bins of the histogram of gradient directions.
 const DIRECTIONS: usize = 36;
+/// Main directions of a keypoint, at the most.
+pub(super) const MOST_DIRECTIONS: usize = 2;
 /// A second direction counts from this share of the strongest.
 const SECOND: f32 = 0.8;
 /// Steps of [`Feature::size`] in an octave.
@@ -112,12 +114,13 @@ impl Features {
     }
 
     /// Those of at most `most` keypoints whose size lies in `sigmas`, in pixels, the strongest of each part of the picture
-    /// first, described as they would look if the picture were wider for its height by each of `stretches`.
-    /// The signs are those of coefficients that were turned by `turns`, if there are any.
+    /// first, in each of at most so many main directions, described as they would look if the picture were wider for its
+    /// height by each of `stretches`. The signs are those of coefficients that were turned by `turns`, if there are any.
     pub(crate) fn strongest(
         &self,
         most: usize,
         sigmas: impl RangeBounds<f32>,
+        directions: usize,
         stretches: &[f32],
         turns: Option<&Turns>,
     ) -> Vec<Observed> {
@@ -125,7 +128,7 @@ impl Features {
         let mut found = Vec::with_capacity(stretches.len() * (most + most / 4));
         for keypoint in spread(large, self.longer, most) {
             let Some((plane, pixel)) = self.space.level(keypoint.sigma) else { continue };
-            for angle in directions(plane, pixel, &keypoint) {
+            for angle in main_directions(plane, pixel, &keypoint).take(directions) {
                 for &stretch in stretches {
                     // Gradients grow where lengths shrink.
                     let (sin, cos) = angle.sin_cos();
@@ -152,14 +155,14 @@ impl Features {
     }
 }
 
-/// The strongest keypoints, but no part of the picture's 4 × 4 takes more than an eighth before the others
+/// The strongest keypoints, but no part of the picture's 4 × 4 takes more than about an eighth before the others
 /// had their turn: a caption or a sticker must not outshout the picture.
 fn spread(mut keypoints: Vec<Keypoint>, longer: f32, most: usize) -> Vec<Keypoint> {
     keypoints.sort_by(|a, b| {
         b.response.total_cmp(&a.response).then(a.x.total_cmp(&b.x)).then(a.y.total_cmp(&b.y))
     });
     let mut taken = [0usize; 16];
-    let share = most.div_ceil(8);
+    let share = most / 8 + 1;
     let part = |k: &Keypoint| {
         let cell = |v: f32| ((v / longer * 4.0) as usize).min(3);
         4 * cell(k.y) + cell(k.x)
@@ -175,8 +178,8 @@ fn spread(mut keypoints: Vec<Keypoint>, longer: f32, most: usize) -> Vec<Keypoin
     first
 }
 
-/// Up to two main gradient directions around a keypoint, in radians (Lowe, section 5).
-fn directions(plane: &Plane, pixel: f32, keypoint: &Keypoint) -> Vec<f32> {
+/// The main gradient directions around a keypoint, in radians, the strongest first (Lowe, section 5).
+fn main_directions(plane: &Plane, pixel: f32, keypoint: &Keypoint) -> impl Iterator<Item = f32> + use<> {
     let sigma = 1.5 * keypoint.sigma / pixel;
     let radius = (2.5 * sigma).round();
     let (cx, cy) = ((keypoint.x / pixel).round(), (keypoint.y / pixel).round());
@@ -216,7 +219,7 @@ fn directions(plane: &Plane, pixel: f32, keypoint: &Keypoint) -> Vec<f32> {
         .collect();
     peaks.sort_by(|a, b| b.0.total_cmp(&a.0));
     let strongest = peaks.first().map_or(0.0, |p| p.0);
-    peaks.into_iter().take(2).take_while(|p| p.0 >= SECOND * strongest).map(|p| p.1).collect()
+    peaks.into_iter().take(MOST_DIRECTIONS).take_while(move |p| p.0 >= SECOND * strongest).map(|p| p.1)
 }
 
 /// The direction of (x, y) in turns, 0 to 1, to a thousandth: a second-degree polynomial in each octant.
