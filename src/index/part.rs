@@ -36,15 +36,19 @@ impl<const W: usize> Body<W> {
         }
     }
 
-    fn all_ids(&self) -> &[u64] {
+    pub(super) fn len(&self) -> usize {
         match self {
-            Self::Block(block) => &block.ids,
-            Self::Segment(segment) => segment.all_ids(),
+            Self::Block(block) => block.ids.len(),
+            Self::Segment(segment) => segment.len(),
         }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.all_ids().len()
+    /// The number of ids that are to be counted.
+    fn count(&self, counts: impl Fn(u64) -> bool) -> usize {
+        match self {
+            Self::Block(block) => block.ids.iter().filter(|&&id| counts(id)).count(),
+            Self::Segment(segment) => segment.all_ids().filter(|&id| counts(id)).count(),
+        }
     }
 }
 
@@ -86,11 +90,10 @@ impl<const W: usize> Part<W> {
                 return;
             }
         }
-        let all = self.body.all_ids();
         let hit = if self.removed.is_empty() {
-            all.iter().filter(|id| ids.contains(id)).count()
+            self.body.count(|id| ids.contains(&id))
         } else {
-            all.iter().filter(|id| ids.contains(id) && !self.removed.contains(**id)).count()
+            self.body.count(|id| ids.contains(&id) && !self.removed.contains(id))
         };
         if hit > 0 {
             Arc::make_mut(&mut self.removed).insert(ids);
@@ -170,25 +173,18 @@ impl<const W: usize> Part<W> {
 
     /// The ids of a code that were not taken out.
     pub(super) fn live_ids(&self, place: usize) -> impl Iterator<Item = u64> {
-        let ids = self.ids(place).iter().copied();
+        let (one, many) = match &self.body {
+            Body::Block(block) => (Some(block.ids[place]), None),
+            Body::Segment(segment) => (None, Some(segment.ids(place))),
+        };
+        let ids = one.into_iter().chain(many.into_iter().flatten());
         ids.filter(|id| self.removed.is_empty() || !self.removed.contains(*id))
-    }
-
-    fn ids(&self, place: usize) -> &[u64] {
-        match &self.body {
-            Body::Block(block) => &block.ids[place..=place],
-            Body::Segment(segment) => segment.ids(place),
-        }
     }
 
     fn report(&self, found: &[Found], cap: usize, out: &mut Vec<Hit>) -> Outcome {
         for &Found { place, distance } in found {
-            let hit = move |id| Hit { id, distance };
-            let ids = self.ids(place as usize);
-            if self.removed.is_empty() && ids.len() <= cap.saturating_sub(out.len()) {
-                // Mostly all are copied together: some codes have very many.
-                out.extend(ids.iter().map(|&id| hit(id)));
-            } else if append(self.live_ids(place as usize).map(hit), cap, out) == Outcome::Capped {
+            let hits = self.live_ids(place as usize).map(|id| Hit { id, distance });
+            if append(hits, cap, out) == Outcome::Capped {
                 return Outcome::Capped;
             }
         }

@@ -1,8 +1,10 @@
 //! Makes a segment of a list of codes.
 
+use super::bits::Packer;
 use super::fold::{Folded, fold};
+use super::ids::{Widths, Writer};
 use super::layout::{Counts, HEADER, Layout};
-use super::{Memory, Segment, word_at};
+use super::{Memory, Segment};
 use crate::index::{Code, bands::Bands, kernel::Level, merge::Use};
 use crate::plain::{allocate, cast, cast_mut};
 use std::io;
@@ -66,8 +68,8 @@ impl<const W: usize> Segment<W> {
 
     /// Makes a segment of another one with the same cut, if there is one, and further codes.
     fn make(base: Option<&Self>, codes: &[Code<W>], ids: &[u64], bands: Option<Bands>) -> io::Result<Self> {
-        let places = codes.len() + base.map_or(0, Self::len);
-        if codes.len() != ids.len() || places >= u32::MAX as usize {
+        let all = codes.len() + base.map_or(0, Self::len);
+        if codes.len() != ids.len() || all >= u32::MAX as usize {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let before = base.map_or(&[][..], Self::codes);
@@ -76,10 +78,11 @@ impl<const W: usize> Segment<W> {
         let counts = Counts {
             words: W,
             codes: before.len() + folded.firsts.len(),
-            places,
+            ids: all,
             bands,
             least: ids.iter().copied().fold(span.0, u64::min),
             greatest: ids.iter().copied().fold(span.1, u64::max),
+            low: Widths::low(ids).max(base.map_or(0, |base| base.counts.low)),
         };
         let layout = Layout::new(&counts).ok_or(io::ErrorKind::OutOfMemory)?;
         let mut memory = allocate(layout.length)?;
@@ -90,7 +93,7 @@ impl<const W: usize> Segment<W> {
         for (code, &first) in new.iter_mut().zip(&folded.firsts) {
             *code = codes[first as usize];
         }
-        write_ids(&mut memory, &layout, base, &folded, ids);
+        write_ids(&mut memory, (&layout, &counts), base, &folded, ids);
         drop(folded);
         if let Some(bands) = bands {
             write_postings(&mut memory, &layout, &counts, bands, base);
@@ -99,59 +102,44 @@ impl<const W: usize> Segment<W> {
     }
 }
 
+/// Writes the ids of the codes of `base` and of the new ones, code by code, each in the order in which they came.
 fn write_ids<const W: usize>(
     memory: &mut [u8],
-    layout: &Layout,
+    (layout, counts): (&Layout, &Counts),
     base: Option<&Segment<W>>,
     folded: &Folded,
     ids: &[u64],
 ) {
-    let (before, after) = memory.split_at_mut(layout.ids.start);
-    let ends = cast_mut::<u32>(&mut before[layout.ends.clone()]);
-    let out = cast_mut::<u64>(&mut after[..layout.ids.len()]);
-    if ends.is_empty() {
-        let (old, new) = out.split_at_mut(out.len() - ids.len());
-        old.copy_from_slice(base.map_or(&[], Segment::all_ids));
-        new.copy_from_slice(ids);
-        return;
-    }
-    let (old_ids, old_ends) = base.map_or((&[][..], &[][..]), |base| (base.all_ids(), base.ends()));
-    let (known, new) = ends.split_at_mut(base.map_or(0, Segment::distinct));
-    let old_end = |place: usize| old_ends.get(place).map_or(place as u32 + 1, |end| *end);
-
-    // Few codes are known already; the ids between theirs are copied together.
-    let mut added: Vec<(u32, u64)> = folded.number_of.iter().copied().zip(ids.iter().copied()).collect();
-    added.retain(|(number, _)| (*number as usize) < known.len());
-    added.sort_by_key(|(number, _)| *number);
-    let (mut place, mut copied) = (0, 0);
-    for (before, &(number, id)) in added.iter().enumerate() {
-        for (place, end) in known.iter_mut().enumerate().take(number as usize).skip(place) {
-            *end = old_end(place) + before as u32;
+    let (before, packed) = memory.split_at_mut(layout.ids.start);
+    let (firsts, samples) = before.split_at_mut(layout.samples.start);
+    let (firsts, samples) = (&mut firsts[layout.firsts.clone()], &mut samples[..layout.samples.len()]);
+    let packing = (counts.id_widths(), counts.least);
+    let mut out =
+        Writer::new(cast_mut(&mut packed[..layout.ids.len()]), packing, cast_mut(firsts), cast_mut(samples));
+    // Ids of new codes, and others, of which there are few: they are sorted in.
+    let mut next = base.map_or(0, Segment::distinct);
+    let (mut fresh, mut late) = (Vec::with_capacity(folded.firsts.len()), Vec::new());
+    for (&number, &id) in folded.number_of.iter().zip(ids) {
+        if number as usize == next {
+            fresh.push(id);
+            next += 1;
+        } else {
+            late.push((number as usize, id));
         }
-        let end = old_end(number as usize) as usize;
-        out[copied + before..end + before].copy_from_slice(&old_ids[copied..end]);
-        out[end + before] = id;
-        (place, copied) = (number as usize, end);
     }
-    for (place, end) in known.iter_mut().enumerate().skip(place) {
-        *end = old_end(place) + added.len() as u32;
+    late.sort_by_key(|(number, _)| *number);
+    let mut late = late.into_iter().peekable();
+    let known = base.into_iter().flat_map(|base| base.packed_ids().marked());
+    let mut codes = 0;
+    for (id, is_first) in known.chain(fresh.into_iter().map(|id| (id, true))) {
+        while is_first && let Some((_, late)) = late.next_if(|(number, _)| *number < codes) {
+            out.push(late, false);
+        }
+        out.push(id, is_first);
+        codes += usize::from(is_first);
     }
-    let mut sum = old_ids.len() + added.len();
-    out[copied + added.len()..sum].copy_from_slice(&old_ids[copied..]);
-
-    let rest = || {
-        let numbers = folded.number_of.iter().map(|number| *number as usize);
-        numbers.zip(ids).filter_map(|(number, id)| Some((number.checked_sub(known.len())?, id)))
-    };
-    rest().for_each(|(number, _)| new[number] += 1);
-    for end in new.iter_mut() {
-        // For now where the ids begin; each id that is written moves it on.
-        sum += std::mem::replace(end, sum as u32) as usize;
-    }
-    for (number, &id) in rest() {
-        out[new[number] as usize] = id;
-        new[number] += 1;
-    }
+    late.for_each(|(_, late)| out.push(late, false));
+    out.finish();
 }
 
 /// A posting on its way into the bucket of its value.
@@ -300,53 +288,6 @@ fn copy(numbers: &[u16], range: Range<usize>, to: &mut [u16], at: usize) {
     match (numbers.get(short), to.get_mut(at..at + SHORT)) {
         (Some(from), Some(to)) if range.len() <= SHORT => to.copy_from_slice(from),
         _ => to[at..at + range.len()].copy_from_slice(&numbers[range]),
-    }
-}
-
-/// Writes numbers of a few bits one after another.
-struct Packer<'a> {
-    words: std::slice::IterMut<'a, u64>,
-    pending: u64,
-    filled: u32,
-}
-
-impl<'a> Packer<'a> {
-    fn new(words: &'a mut [u64]) -> Self {
-        Self { words: words.iter_mut(), pending: 0, filled: 0 }
-    }
-
-    /// Writes a number of so many bits, fewer than 64.
-    #[inline(always)]
-    fn push(&mut self, number: u64, bits: u32) {
-        self.pending |= number << self.filled;
-        self.filled += bits;
-        if self.filled >= 64 {
-            self.put();
-            self.filled -= 64;
-            self.pending = number >> (bits - self.filled);
-        }
-    }
-
-    /// Writes a range of bits of what was packed before.
-    #[inline(always)]
-    fn copy(&mut self, packed: &[u8], bits: Range<usize>) {
-        /// As many as a word holds that begins at any byte, wherever in that the first bit lies.
-        const AT_ONCE: usize = 56;
-        for at in bits.clone().step_by(AT_ONCE) {
-            let count = AT_ONCE.min(bits.end - at) as u32;
-            let word = word_at(packed, at / 8).unwrap_or(0);
-            self.push(word >> (at % 8) & ((1 << count) - 1), count);
-        }
-    }
-
-    fn put(&mut self) {
-        if let Some(word) = self.words.next() {
-            *word = self.pending;
-        }
-    }
-
-    fn finish(mut self) {
-        self.put();
     }
 }
 

@@ -1,11 +1,13 @@
 //! Where everything lies in a segment, in memory as in the file.
 //!
 //! ```text
-//! header   128 bytes: magic, version, words, length, codes, places, bands, bits of a band that begins a word (or 0),
-//!          posting bits, least id, greatest id, zeros, CRC-32 of the header
+//! header   128 bytes: magic, version, words, length, codes, ids, bands, bits of a band that begins a word (or 0),
+//!          posting bits, bits of the lower half of an id, least id, greatest id, zeros, CRC-32 of the header
 //! codes    codes × words × u64, each code once, in the order of first insertion
-//! ends     codes × u32: where the ids of each code end; empty if every code has one id
-//! ids      places × u64, code by code
+//! firsts   ids × 1 bit: it is the first of a code; empty if every code has one id
+//! samples  codes / 64 × u32: where the ids of every 64th code begin; empty if every code has one id
+//! ids      code by code: the lower half of each, and its upper half less that of the least, in as many bits as any
+//!          of them needs
 //! offsets  for each band (values + 1) × u32: where the postings of each value begin within the band
 //! near     bands × codes × u16: for each posting the 16 bits that follow its band
 //! far      bands × codes × u16: for each posting the 16 bits that follow those
@@ -15,6 +17,8 @@
 //!
 //! All numbers are little-endian. Every part begins at a multiple of 64 bytes, with zeros before it.
 
+use super::bits::packed_bytes;
+use super::ids::{Widths, first_words, samples};
 use crate::index::bands::Bands;
 use crate::plain::ALIGN;
 use std::ops::Range;
@@ -23,7 +27,7 @@ use std::ops::Range;
 pub(super) const MAGIC: [u8; 8] = *b"AFTIMSEG";
 
 /// The version of the layout.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 
 /// Bytes of the header.
 pub(super) const HEADER: usize = 128;
@@ -38,15 +42,21 @@ pub(super) struct Counts {
     pub(super) words: usize,
     /// Different codes.
     pub(super) codes: usize,
-    /// Ids.
-    pub(super) places: usize,
+    pub(super) ids: usize,
     /// How codes are cut; `None` if there are no postings, and all searches scan.
     pub(super) bands: Option<Bands>,
     pub(super) least: u64,
     pub(super) greatest: u64,
+    /// Bits of the lower half of an id.
+    pub(super) low: u32,
 }
 
 impl Counts {
+    /// Bits of an id.
+    pub(super) fn id_widths(&self) -> Widths {
+        Widths::new(self.least, self.greatest, self.low)
+    }
+
     /// Bits that hold the place of a code.
     pub(super) fn posting_bits(&self) -> u32 {
         u32::BITS - u32::try_from(self.codes).unwrap_or(u32::MAX).leading_zeros()
@@ -74,10 +84,11 @@ impl Counts {
         put(&(self.words as u32).to_le_bytes());
         put(&(length as u64).to_le_bytes());
         put(&(self.codes as u64).to_le_bytes());
-        put(&(self.places as u64).to_le_bytes());
+        put(&(self.ids as u64).to_le_bytes());
         put(&(self.band_count() as u32).to_le_bytes());
         put(&self.bands.and_then(Bands::in_words).unwrap_or(0).to_le_bytes());
         put(&self.posting_bits().to_le_bytes());
+        put(&self.low.to_le_bytes());
         put(&self.least.to_le_bytes());
         put(&self.greatest.to_le_bytes());
         let checksum = crc32fast::hash(&header[..HEADER - 4]);
@@ -93,10 +104,11 @@ pub(super) struct Fields {
     pub(super) words: u32,
     pub(super) length: u64,
     pub(super) codes: u64,
-    pub(super) places: u64,
+    pub(super) ids: u64,
     pub(super) bands: u32,
     pub(super) in_words: u32,
     pub(super) posting_bits: u32,
+    pub(super) low: u32,
     pub(super) least: u64,
     pub(super) greatest: u64,
     pub(super) intact: bool,
@@ -111,10 +123,11 @@ impl Fields {
             words: u32::from_le_bytes(take(header, &mut at)),
             length: u64::from_le_bytes(take(header, &mut at)),
             codes: u64::from_le_bytes(take(header, &mut at)),
-            places: u64::from_le_bytes(take(header, &mut at)),
+            ids: u64::from_le_bytes(take(header, &mut at)),
             bands: u32::from_le_bytes(take(header, &mut at)),
             in_words: u32::from_le_bytes(take(header, &mut at)),
             posting_bits: u32::from_le_bytes(take(header, &mut at)),
+            low: u32::from_le_bytes(take(header, &mut at)),
             least: u64::from_le_bytes(take(header, &mut at)),
             greatest: u64::from_le_bytes(take(header, &mut at)),
             intact: crc32fast::hash(&header[..HEADER - 4]).to_le_bytes() == header[HEADER - 4..],
@@ -133,7 +146,8 @@ fn take<const N: usize>(header: &[u8; HEADER], at: &mut usize) -> [u8; N] {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
     pub(super) codes: Range<usize>,
-    pub(super) ends: Range<usize>,
+    pub(super) firsts: Range<usize>,
+    pub(super) samples: Range<usize>,
     pub(super) ids: Range<usize>,
     /// One range a band.
     pub(super) offsets: Vec<Range<usize>>,
@@ -153,13 +167,14 @@ impl Layout {
             end = start.checked_add(bytes)?;
             Some(start..end)
         };
-        let Counts { words, codes, places, .. } = *counts;
-        if codes > u32::MAX as usize || places > u32::MAX as usize || places < codes {
+        let Counts { words, codes, ids, .. } = *counts;
+        if codes > u32::MAX as usize || ids > u32::MAX as usize || ids < codes {
             return None;
         }
         let codes_range = part(codes.checked_mul(8 * words)?)?;
-        let ends = part(if places == codes { 0 } else { codes.checked_mul(4)? })?;
-        let ids = part(places.checked_mul(8)?)?;
+        let (firsts, samples) = if ids == codes { (0, 0) } else { (first_words(ids), samples(codes)) };
+        let (firsts, samples) = (part(8 * firsts)?, part(4 * samples)?);
+        let ids = part(packed_bytes(ids, counts.id_widths().sum())?)?;
         let offsets = match counts.bands {
             Some(bands) => {
                 (0..bands.count()).map(|band| part(4 * (bands.values(band) + 1))).collect::<Option<_>>()?
@@ -169,11 +184,9 @@ impl Layout {
         let postings = codes.checked_mul(counts.band_count())?;
         let near = part(postings.checked_mul(2)?)?;
         let far = part(postings.checked_mul(2)?)?;
-        // Eight bytes more, so that a posting is read as one word.
-        let bits = postings.checked_mul(counts.posting_bits() as usize)?;
-        let postings = part((bits / 8).checked_add(16)?)?;
+        let postings = part(packed_bytes(postings, counts.posting_bits())?)?;
         let length = part(TRAILER)?.end;
-        Some(Self { codes: codes_range, ends, ids, offsets, near, far, postings, length })
+        Some(Self { codes: codes_range, firsts, samples, ids, offsets, near, far, postings, length })
     }
 
     /// The bytes that the trailer's checksum covers.

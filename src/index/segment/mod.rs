@@ -2,10 +2,12 @@
 
 mod batch;
 mod batch_plan;
+mod bits;
 mod build;
 mod collide;
 mod file;
 mod fold;
+mod ids;
 mod layout;
 mod search;
 
@@ -18,6 +20,8 @@ use super::Code;
 use super::kernel::{Level, Prints};
 use crate::plain::{self, cast};
 use crate::shared::Bytes;
+use bits::bits_at;
+use ids::Ids;
 use layout::{Counts, Layout};
 use memmap2::Mmap;
 use std::path::{Path, PathBuf};
@@ -54,7 +58,7 @@ impl Memory {
 impl<const W: usize> Segment<W> {
     /// The number of ids.
     pub fn len(&self) -> usize {
-        self.counts.places
+        self.counts.ids
     }
 
     /// Nothing is stored.
@@ -93,31 +97,39 @@ impl<const W: usize> Segment<W> {
     }
 
     /// All ids, code by code.
-    pub(super) fn all_ids(&self) -> &[u64] {
-        cast(&self.memory.bytes()[self.layout.ids.clone()])
+    pub(super) fn all_ids(&self) -> impl ExactSizeIterator<Item = u64> {
+        self.packed_ids().iter()
     }
 
     /// The ids of the code at `place`. Empty if the file is damaged.
-    pub(super) fn ids(&self, place: usize) -> &[u64] {
-        let ends = self.ends();
-        let range = if ends.is_empty() {
-            place..place + 1
-        } else {
-            let start =
-                place.checked_sub(1).and_then(|before| ends.get(before)).map_or(0, |&end| end as usize);
-            start..ends.get(place).map_or(0, |&end| end as usize)
-        };
-        self.all_ids().get(range).unwrap_or_default()
+    pub(super) fn ids(&self, place: usize) -> impl ExactSizeIterator<Item = u64> {
+        let ids = self.packed_ids();
+        ids.slice(ids.of(place))
     }
 
-    fn ends(&self) -> &[u32] {
-        cast(&self.memory.bytes()[self.layout.ends.clone()])
+    #[inline]
+    fn packed_ids(&self) -> Ids<'_> {
+        let (bytes, layout) = (self.memory.bytes(), &self.layout);
+        Ids {
+            packed: &bytes[layout.ids.clone()],
+            len: self.counts.ids,
+            widths: self.counts.id_widths(),
+            least: self.counts.least,
+            firsts: cast(&bytes[layout.firsts.clone()]),
+            samples: cast(&bytes[layout.samples.clone()]),
+        }
     }
 
-    /// Every code with its ids.
+    /// Every code with its ids. Ids without a code, which only a damaged file has, are left out.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Code<W>, u64)> {
-        let codes = self.codes().iter().enumerate();
-        codes.flat_map(|(place, code)| self.ids(place).iter().map(|&id| (*code, id)))
+        let mut codes = self.codes().iter();
+        let mut code = None;
+        self.packed_ids().marked().map_while(move |(id, is_first)| {
+            if is_first {
+                code = codes.next();
+            }
+            Some((*code?, id))
+        })
     }
 
     #[inline(always)]
@@ -135,17 +147,9 @@ impl<const W: usize> Segment<W> {
     /// The place of the code that a posting points to. Beyond the codes if the file is damaged.
     #[inline(always)]
     fn posting(&self, postings: &[u8], place: usize) -> u32 {
-        let bits = self.counts.posting_bits() as usize;
-        let at = place * bits;
-        let word = word_at(postings, at / 8).unwrap_or(u64::MAX);
-        (word >> (at % 8) & ((1 << bits) - 1)) as u32
+        let bits = self.counts.posting_bits();
+        bits_at(postings, place * bits as usize, bits) as u32
     }
-}
-
-/// Eight bytes as a number.
-#[inline(always)]
-fn word_at(bytes: &[u8], at: usize) -> Option<u64> {
-    bytes.get(at..at + 8).map(|bytes| u64::from_le_bytes(std::array::from_fn(|i| bytes[i])))
 }
 
 impl<const W: usize> std::fmt::Debug for Segment<W> {
