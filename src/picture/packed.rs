@@ -80,13 +80,13 @@ impl Packed {
         Some((key as u32, feature(&mut rest).ok()?))
     }
 
-    /// The features of one key frame out of so many, each with its number, in the order of these.
-    pub(crate) fn iter_every(&self, every: usize) -> impl Iterator<Item = (u32, Feature)> {
-        (0..self.keys()).step_by(every.max(1)).flat_map(move |key| {
-            let ordinals = self.starts[key]..self.starts[key + 1];
-            let at = move |ordinal| feature(&mut self.bytes.get(place(key, ordinal)..)?).ok();
-            ordinals.map_while(move |ordinal| Some((ordinal, at(ordinal)?)))
-        })
+    /// The features of a key frame, each with its number, in the order of these.
+    ///
+    /// # Panics
+    /// If there is no such key frame.
+    pub(crate) fn features_of(&self, key: usize) -> impl Iterator<Item = (u32, Feature)> {
+        let at = move |ordinal| feature(&mut self.bytes.get(place(key, ordinal)..)?).ok();
+        (self.starts[key]..self.starts[key + 1]).map_while(move |ordinal| Some((ordinal, at(ordinal)?)))
     }
 
     /// The print, if its bytes are still those that were packed.
@@ -128,9 +128,9 @@ mod tests {
             prop_assert_eq!(packed.keys(), print.keys.len());
             prop_assert!((0u32..).zip(&all).all(|(n, expected)| packed.feature(n) == Some(*expected)));
             prop_assert_eq!(packed.feature(all.len() as u32), None);
-            for every in 1..4 {
-                let some = (0u32..).zip(&all).filter(|(_, (key, _))| (*key as usize).is_multiple_of(every));
-                prop_assert!(packed.iter_every(every).eq(some.map(|(n, (_, feature))| (n, *feature))));
+            for key in 0..packed.keys() {
+                let some = (0u32..).zip(&all).filter(|(_, (of, _))| *of as usize == key);
+                prop_assert!(packed.features_of(key).eq(some.map(|(n, (_, feature))| (n, *feature))));
             }
             prop_assert_eq!(packed.unpack().unwrap(), print);
         }
@@ -140,7 +140,7 @@ mod tests {
             let whole = Print::from_bytes(&bytes);
             match Packed::new(Bytes::new(bytes)) {
                 Ok(packed) => {
-                    packed.iter_every(1).for_each(drop);
+                    (0..packed.keys()).for_each(|key| packed.features_of(key).for_each(drop));
                     prop_assert_eq!(packed.unpack().ok(), whole.ok());
                 }
                 Err(_) => prop_assert!(whole.is_err()),

@@ -38,7 +38,7 @@ pub enum PrintError {
 pub struct KeyFrame {
     /// Milliseconds since the start.
     pub time: u32,
-    /// At most 255; more are not written.
+    /// The strongest first, spread over the picture. At most 255; more are not written.
     pub features: Vec<Feature>,
 }
 

@@ -71,15 +71,36 @@ impl Map {
         (-b).atan2(e)
     }
 
-    /// A `share` of the way from this map to the other.
-    pub(super) fn towards(&self, other: &Self, share: f32) -> Self {
-        let between = |a: f32, b: f32| a + share * (b - a);
-        Self {
-            rows: std::array::from_fn(|i| {
-                std::array::from_fn(|j| between(self.rows[i][j], other.rows[i][j]))
-            }),
-            tilt: std::array::from_fn(|i| between(self.tilt[i], other.tilt[i])),
+    /// What is to be added each tick to come from one map to another in so many; nothing in none.
+    pub(super) fn pace(from: &Self, to: &Self, ticks: f32) -> [f32; 8] {
+        let (from, to) = (from.numbers(), to.numbers());
+        std::array::from_fn(|i| if ticks > 0.0 { (to[i] - from[i]) / ticks } else { 0.0 })
+    }
+
+    /// The map at each tick from one to another, `ticks` later, that change at the given paces there: a cubic Hermite
+    /// spline.
+    pub(super) fn bridge(from: (&Self, [f32; 8]), to: (&Self, [f32; 8]), ticks: f32) -> impl Fn(f32) -> Self {
+        let (a, b) = (from.0.numbers(), to.0.numbers());
+        let (leaves, arrives) = (from.1, to.1);
+        move |tick| {
+            let t = tick / ticks;
+            let (square, cube) = (t * t, t * t * t);
+            Self::of_numbers(std::array::from_fn(|i| {
+                (2.0 * cube - 3.0 * square + 1.0) * a[i]
+                    + (cube - 2.0 * square + t) * ticks * leaves[i]
+                    + (3.0 * square - 2.0 * cube) * b[i]
+                    + (cube - square) * ticks * arrives[i]
+            }))
         }
+    }
+
+    fn numbers(&self) -> [f32; 8] {
+        let ([[a, b, c], [d, e, f]], [g, h]) = (self.rows, self.tilt);
+        [a, b, c, d, e, f, g, h]
+    }
+
+    fn of_numbers([a, b, c, d, e, f, g, h]: [f32; 8]) -> Self {
+        Self { rows: [[a, b, c], [d, e, f]], tilt: [g, h] }
     }
 
     /// Where a reference of `size` lies.
@@ -125,8 +146,7 @@ impl Map {
     pub(super) fn fit_projective(pairs: &[Pair]) -> Option<Self> {
         // Where no affine map is determined, neither is this one.
         Self::fit_affine(pairs)?;
-        let [a, b, c, d, e, f, g, h] = Normal::new(pairs).solve()?.map(|v| v as f32);
-        Some(Self { rows: [[a, b, c], [d, e, f]], tilt: [g, h] })
+        Some(Self::of_numbers(Normal::new(pairs).solve()?.map(|v| v as f32)))
     }
 }
 

@@ -16,6 +16,7 @@ mod lines;
 mod map;
 mod pieces;
 mod references;
+mod selection;
 mod sight;
 mod steady;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The references of a picture space, and the index of their features.
 
-use super::RefId;
+use super::{RefId, selection};
 use crate::index::{Code, Index, Segment, Stored};
 use crate::persistent::Map;
 use crate::picture::{Feature, Packed, Print};
@@ -9,10 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The share of the references, one in so many, that may have gone while the index still holds them.
 const SWEPT: usize = 64;
-
-/// Key frames of a reference from one whose features are indexed to the next. Those between are looked at along the maps
-/// that are found.
-const INDEXED_EVERY: usize = 4;
 
 /// Features that are sorted together where many references are added at once: in two gigabytes.
 const TOGETHER: usize = 1 << 25;
@@ -84,8 +80,8 @@ pub(super) fn split(id: u64) -> (RefId, u32) {
 
 /// The codes that are indexed, each with its id.
 fn pairs(reference: RefId, print: &Packed) -> impl Iterator<Item = (Code<2>, u64)> {
-    let id = move |ordinal: u32| u64::from(reference) << 32 | u64::from(ordinal);
-    print.iter_every(INDEXED_EVERY).map(move |(ordinal, feature)| (feature.code, id(ordinal)))
+    let id = move |number: u32| u64::from(reference) << 32 | u64::from(number);
+    selection::indexed(print).map(move |(number, feature)| (feature.code, id(number)))
 }
 
 impl References {

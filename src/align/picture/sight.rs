@@ -123,9 +123,7 @@ impl Sight<'_> {
         if let Some((cluster, _)) = clusters.first().filter(|_| plain < PLAIN && !self.is_still()) {
             let votes = &self.votes_along(&cluster.map, WANDERS);
             let window = self.window(votes);
-            let tick = |vote: &Vote| self.query_tick(vote).saturating_sub(window.rows.start);
-            if let Some(way) = track::track(votes, window.rows.len(), self.look.mirrored, tick) {
-                let evidence = self.evidence(way, votes, &window, false);
+            if let Some(evidence) = self.along_way(votes, &window) {
                 *trials += evidence.all.trials();
                 found.extend(self.pieces(evidence, &window));
             }
@@ -176,6 +174,16 @@ impl Sight<'_> {
         evidence
     }
 
+    /// The best evidence that a map for each moment can give.
+    fn along_way(&self, votes: &[Vote], window: &Window) -> Option<Evidence> {
+        let tick = |vote: &Vote| self.query_tick(vote).saturating_sub(window.rows.start);
+        let way = |votes: &[Vote]| track::track(votes, window.rows.len(), self.look.mirrored, tick);
+        let evidence = self.evidence(way(votes)?, votes, window, false);
+        let sharper = evidence.line.and_then(|line| way(&self.on_line(&line, votes, window)));
+        let Some(sharper) = sharper else { return Some(evidence) };
+        Some(evidence.or_better(self.evidence(sharper, votes, window, false)))
+    }
+
     /// The lines through the evidence, as segments.
     fn pieces(&self, evidence: Evidence, window: &Window) -> Vec<Segment> {
         let Evidence { motion, mut all, line: mut next, maps } = evidence;
@@ -215,14 +223,19 @@ impl Sight<'_> {
 
     /// The map that the votes at the moments of a line agree on.
     fn map_along(&self, line: &Line, votes: &[Vote], window: &Window) -> Option<Map> {
+        let votes = self.on_line(line, votes, window);
+        Some(seed(&votes, &all(&votes), self.look, FEWEST_PLACES)?.map)
+    }
+
+    /// The votes at the moments of a line.
+    fn on_line(&self, line: &Line, votes: &[Vote], window: &Window) -> Vec<Vote> {
         let on = |vote: &&Vote| {
             let row = self.query_tick(vote) as f64 - window.rows.start as f64;
             let column = self.reference_tick(vote) as f64 - window.columns.start as f64;
             (line.from as f64 - NEAR_LINE..=line.to as f64 + NEAR_LINE).contains(&row)
                 && (line.slope * row + line.start - column).abs() <= NEAR_LINE
         };
-        let votes: Vec<Vote> = votes.iter().filter(on).copied().collect();
-        Some(seed(&votes, &all(&votes), self.look, FEWEST_PLACES)?.map)
+        votes.iter().filter(on).copied().collect()
     }
 
     fn segment(&self, query: Span, matched: Span, speed: f64, decades: f64, map: Option<Map>) -> Segment {

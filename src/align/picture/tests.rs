@@ -109,7 +109,7 @@ fn an_excerpt_is_found_where_it_was() {
 #[test]
 fn a_crop_is_found() {
     let whole = room(1, 1);
-    is_found(&search(move |x, y, t| whole(60.0 + 0.65 * x, 30.0 + 0.65 * y, t), 0.0, 12.0), 0.0, 12.0);
+    is_found(&search(move |x, y, t| whole(50.0 + 0.7 * x, 25.0 + 0.7 * y, t), 0.0, 12.0), 0.0, 12.0);
 }
 
 #[test]

@@ -37,13 +37,21 @@ pub(super) fn track(
         return None;
     }
     let mut way = vec![None; ticks];
-    for pair in stops.windows(2) {
-        let [(from, a), (to, b)] = [pair[0], pair[1]];
-        if to - from <= BRIDGED {
-            let steps = (to - from) as f32;
-            for (k, place) in way.iter_mut().skip(from).take(to - from).enumerate() {
-                *place = Some(a.towards(&b, k as f32 / steps));
-            }
+    for k in 1..stops.len() {
+        let ((from, a), (to, b)) = (stops[k - 1], stops[k]);
+        if to - from > BRIDGED {
+            continue;
+        }
+        // How the map changes at either end, each tick: as from the stop before to the one behind, where these are near.
+        let pace = |k: usize| {
+            let before = k.checked_sub(1).map(|j| stops[j]).filter(|before| stops[k].0 - before.0 <= BRIDGED);
+            let behind = stops.get(k + 1).filter(|behind| behind.0 - stops[k].0 <= BRIDGED);
+            let (before, behind) = (before.unwrap_or(stops[k]), behind.copied().unwrap_or(stops[k]));
+            Map::pace(&before.1, &behind.1, (behind.0 - before.0) as f32)
+        };
+        let bridge = Map::bridge((&a, pace(k - 1)), (&b, pace(k)), (to - from) as f32);
+        for (step, place) in way.iter_mut().skip(from).take(to - from).enumerate() {
+            *place = Some(bridge(step as f32));
         }
     }
     for &(tick, map) in [stops.first(), stops.last()].into_iter().flatten() {
