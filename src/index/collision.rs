@@ -70,30 +70,50 @@ pub struct Reach {
     near: u32,
 }
 
-/// The sets of doubtful bits, as bits of a byte, the likeliest to be wrong first, each with its cost.
+/// The sets of doubtful bits, as bits of a byte, the likeliest to be wrong first; and the cost of each.
 ///
 /// A set costs the sum of r (r + 1) over its bits, the most doubtful having r = 1: the squares that are expected of the
 /// smallest of evenly spread values (Lv et al., section 4.5). Of a set that is tried, all parts are.
-static PATTERNS: LazyLock<Vec<(u8, u32)>> = LazyLock::new(|| {
+static SETS: LazyLock<(Vec<u8>, Vec<u32>)> = LazyLock::new(|| {
     let cost = |set: u8| (0..DOUBTS as u32).filter(|r| set >> r & 1 == 1).map(|r| (r + 1) * (r + 2)).sum();
-    let mut all: Vec<(u8, u32)> = (0..=u8::MAX).map(|set| (set, cost(set))).collect();
-    all.sort_by_key(|&(set, cost)| (cost, set));
-    all
+    let mut all: Vec<(u32, u8)> = (0..=u8::MAX).map(|set| (cost(set), set)).collect();
+    all.sort_unstable();
+    all.into_iter().map(|(cost, set)| (set, cost)).unzip()
 });
+
+/// What is turned over of a word, for each set of doubtful bits: by the lower and by the upper half of the set.
+#[derive(Debug)]
+pub(super) struct Patterns {
+    low: [u32; 16],
+    high: [u32; 16],
+}
+
+impl Patterns {
+    #[inline(always)]
+    pub(super) fn of(&self, set: u8) -> u32 {
+        self.low[usize::from(set & 15)] | self.high[usize::from(set >> 4)]
+    }
+}
 
 impl Reach {
     /// Looks up `tries` values of each word, or some more that are as likely, but at least its own and at most 256; and
     /// reports codes that differ in at most `radius` sure bits, and in no more than about half as many in the word that
     /// follows the one they share.
     pub fn new(tries: usize, radius: u32) -> Self {
-        let dearest = PATTERNS[tries.clamp(1, PATTERNS.len()) - 1].1;
-        let tried = PATTERNS.partition_point(|&(_, cost)| cost <= dearest);
+        let (_, costs) = &*SETS;
+        let dearest = costs[tries.clamp(1, costs.len()) - 1];
+        let tried = costs.partition_point(|&cost| cost <= dearest);
         Self { dearest, tried, radius, near: radius / 2 + 1 }
     }
 
     /// Patterns tried in each word.
     pub(super) fn tried(self) -> usize {
         self.tried
+    }
+
+    /// The sets of doubtful bits that are tried.
+    pub(super) fn sets(self) -> &'static [u8] {
+        &SETS.0[..self.tried]
     }
 
     /// Bits, doubtful or not, in which codes that are found may differ.
@@ -138,22 +158,22 @@ impl Look {
         split(self.firm)
     }
 
-    /// Calls `each` with what is turned over of a word, pattern by pattern.
+    /// What may be turned over of a word.
     #[inline]
-    pub(super) fn patterns(&self, word: usize, reach: Reach, mut each: impl FnMut(u32)) {
-        let bits = self.doubts[word].map(|bit| u32::from(bit) % WORD);
-        let mut turned = [0u32; 1 << DOUBTS];
-        each(0);
-        for &(set, _) in &PATTERNS[1..reach.tried] {
-            // Its parts came before it.
-            let pattern = turned[usize::from(set & (set - 1))] | 1 << bits[set.trailing_zeros() as usize];
-            turned[usize::from(set)] = pattern;
-            each(pattern);
-        }
+    pub(super) fn patterns(&self, word: usize) -> Patterns {
+        let bits = self.doubts[word].map(|bit| 1 << (u32::from(bit) % WORD));
+        let half = |bits: &[u32]| {
+            let mut sums = [0; 16];
+            for set in 1..16usize {
+                sums[set] = sums[set & (set - 1)] | bits[set.trailing_zeros() as usize];
+            }
+            sums
+        };
+        Patterns { low: half(&bits[..4]), high: half(&bits[4..]) }
     }
 
     /// In how many sure bits a code differs, if it is one to be found.
-    #[inline]
+    #[inline(always)]
     pub(super) fn distance(&self, stored: &Code<2>, reach: Reach) -> Option<u32> {
         let apart = (joined(stored) ^ self.bits) & ALL;
         let sure = apart & self.sure;
@@ -167,6 +187,7 @@ impl Look {
     }
 
     /// Whether what differs in a word is one of the patterns.
+    #[inline]
     fn is_tried(&self, word: usize, apart: u32, reach: Reach) -> bool {
         let (mut left, mut cost) = (apart, 0);
         for (r, bit) in (1u32..).zip(self.doubts[word]) {
@@ -192,9 +213,8 @@ mod tests {
     }
 
     fn patterns(word: usize, reach: Reach) -> Vec<u32> {
-        let mut all = Vec::new();
-        Look::new(&SOUGHT).patterns(word, reach, |pattern| all.push(pattern));
-        all
+        let patterns = Look::new(&SOUGHT).patterns(word);
+        reach.sets().iter().map(|&set| patterns.of(set)).collect()
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! Using AVX2 Instructions, 2018).
 #![allow(unsafe_code)]
 
-use super::{Candidate, Found, Member, Needle, Prints, Run, Sieve, Stretch, portable};
+use super::{Bucket, Candidate, Found, Needle, Run, Sieve, Stretch, portable, prefetch_run, runs_ahead};
 use crate::index::Code;
 use std::arch::x86_64::*;
 
@@ -23,6 +23,9 @@ fn bits_of_bytes(bytes: __m256i) -> __m256i {
     _mm256_add_epi8(low, high)
 }
 
+/// Codes looked at in one step.
+const STEP: usize = 8;
+
 #[target_feature(enable = "avx2,popcnt")]
 pub(super) fn scan<const W: usize>(
     codes: &[Code<W>],
@@ -34,26 +37,80 @@ pub(super) fn scan<const W: usize>(
     let words: [u64; 4] = std::array::from_fn(|i| code[i % W]);
     // SAFETY: four words are 32 bytes.
     let query = unsafe { _mm256_loadu_si256(words.as_ptr().cast()) };
-    // 32 bytes are one code of 256 bits, two of 128 or four of 64.
-    let each = 4 / W;
-    let (flat, _) = codes.as_flattened().as_chunks::<4>();
-    for (chunk, four) in flat.iter().enumerate() {
-        // SAFETY: four words are 32 bytes.
-        let stored = unsafe { _mm256_loadu_si256(four.as_ptr().cast()) };
-        let bits = bits_of_bytes(_mm256_xor_si256(stored, query));
-        let sums = _mm256_sad_epu8(bits, _mm256_setzero_si256());
-        let mut lanes = [0u64; 4];
-        // SAFETY: four words are 32 bytes.
-        unsafe { _mm256_storeu_si256(lanes.as_mut_ptr().cast(), sums) };
-        for (place, sums) in lanes.chunks_exact(W).enumerate() {
-            let distance = sums.iter().sum::<u64>() as u32;
-            if distance <= radius {
-                out.push(Found { place: base + (chunk * each + place) as u32, distance });
+    let beyond = _mm256_set1_epi32(radius.min(64 * W as u32) as i32 + 1);
+    let (steps, rest) = codes.as_chunks::<STEP>();
+    for (step, chunk) in steps.iter().enumerate() {
+        let start: *const u8 = chunk.as_ptr().cast();
+        // SAFETY: a chunk is `2 W` times 32 bytes.
+        let part = |i: usize| unsafe { bits_that_differ(start.add(32 * i), query) };
+        let four = |i: usize| sum_pairs([part(i), part(i + 1), part(i + 2), part(i + 3)]);
+        let (distances, order) = match W {
+            1 => (_mm256_packus_epi32(part(0), part(1)), &ORDER_1),
+            2 => (four(0), &ORDER_2),
+            4 => {
+                let (a, b) = (four(0), four(4));
+                let low = _mm256_permute2x128_si256::<0x20>(a, b);
+                (_mm256_add_epi32(low, _mm256_permute2x128_si256::<0x31>(a, b)), &ORDER_4)
+            }
+            _ => return portable::scan(codes, code, radius, base, out),
+        };
+        let mask = _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(beyond, distances)));
+        if mask != 0 {
+            let mut lanes = [0u32; STEP];
+            // SAFETY: eight numbers are 32 bytes.
+            unsafe { _mm256_storeu_si256(lanes.as_mut_ptr().cast(), distances) };
+            for (place, &lane) in order.iter().enumerate() {
+                if mask >> lane & 1 == 1 {
+                    out.push(Found { place: base + (step * STEP + place) as u32, distance: lanes[lane] });
+                }
             }
         }
     }
-    let done = flat.len() * each;
-    portable::scan(&codes[done..], code, radius, base + done as u32, out);
+    portable::scan(rest, code, radius, base + (codes.len() - rest.len()) as u32, out);
+}
+
+/// In which lane the distance of each code of a step lies.
+const ORDER_1: [usize; STEP] = [0, 1, 4, 5, 2, 3, 6, 7];
+const ORDER_2: [usize; STEP] = [0, 4, 1, 5, 2, 6, 3, 7];
+const ORDER_4: [usize; STEP] = [0, 1, 2, 3, 4, 5, 6, 7];
+
+/// For each word the number of bits in which it differs from that of the query.
+///
+/// # Safety
+/// `at` points to 32 readable bytes.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn bits_that_differ(at: *const u8, query: __m256i) -> __m256i {
+    // SAFETY: the caller's promise.
+    let words = unsafe { _mm256_loadu_si256(at.cast()) };
+    _mm256_sad_epu8(bits_of_bytes(_mm256_xor_si256(words, query)), _mm256_setzero_si256())
+}
+
+/// In each half the sums of its two words, of all registers in turn.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn sum_pairs([a, b, c, d]: [__m256i; 4]) -> __m256i {
+    let words = _mm256_packus_epi32(_mm256_packus_epi32(a, b), _mm256_packus_epi32(c, d));
+    _mm256_madd_epi16(words, _mm256_set1_epi16(1))
+}
+
+/// Numbers in a register, and in half a cache line.
+const LANES: usize = 16;
+
+#[target_feature(enable = "avx2,popcnt")]
+pub(super) fn filter(near: &[u16], runs: &[Run], out: &mut Vec<Candidate>) {
+    let ahead = runs_ahead(runs.len(), runs.iter().map(|run| run.len as usize).sum());
+    runs.iter().take(ahead).for_each(|run| prefetch_run(near, run.start, run.len));
+    for (number, run) in runs.iter().enumerate() {
+        if let Some(next) = runs.get(number + ahead) {
+            prefetch_run(near, next.start, next.len);
+        }
+        let query = _mm256_set1_epi16(run.fingerprint as i16);
+        let beyond = _mm256_set1_epi16(i16::from(run.near) + 1);
+        for_each_step(near, run.start, run.len, |place, values, valid| {
+            push(passing(values, query, beyond) & valid, place, number as u32, out);
+        });
+    }
 }
 
 #[target_feature(enable = "avx2,popcnt")]
@@ -64,75 +121,130 @@ pub(super) fn strain(
     most: u32,
     out: &mut Vec<Candidate>,
 ) {
-    portable::strain(near, stretches, sieves, most, out);
-}
-
-#[target_feature(enable = "avx2,popcnt")]
-pub(super) fn filter(near: &[u16], runs: &[Run], out: &mut Vec<Candidate>) {
-    for (number, run) in runs.iter().enumerate() {
-        let number = number as u32;
-        let stored = near.get(run.start..).unwrap_or_default();
-        let stored = &stored[..stored.len().min(run.len as usize)];
-        let query = _mm256_set1_epi16(run.fingerprint as i16);
-        let beyond = _mm256_set1_epi16(i16::from(run.near) + 1);
-        let (steps, rest) = stored.as_chunks::<16>();
-        for (step, sixteen) in steps.iter().enumerate() {
-            // SAFETY: sixteen numbers are 32 bytes.
-            let values = unsafe { _mm256_loadu_si256(sixteen.as_ptr().cast()) };
-            let bytes = bits_of_bytes(_mm256_xor_si256(values, query));
-            let bits = _mm256_maddubs_epi16(bytes, _mm256_set1_epi8(1));
-            // Two bits a lane.
-            let mut mask = _mm256_movemask_epi8(_mm256_cmpgt_epi16(beyond, bits)) as u32;
-            while mask != 0 {
-                let lane = mask.trailing_zeros() as usize / 2;
-                out.push(Candidate { place: run.start + 16 * step + lane, number });
-                mask &= !(3 << (2 * lane));
+    let beyond = _mm256_set1_epi16(most.min(16) as i16 + 1);
+    for stretch in stretches {
+        let sieve = &sieves[stretch.sieve as usize];
+        let [query, firm, sure] =
+            [sieve.fingerprint, sieve.firm, sieve.sure].map(|bits| _mm256_set1_epi16(bits as i16));
+        for_each_step(near, stretch.start, stretch.len, |place, values, valid| {
+            let passing = values.map(|values| {
+                let apart = _mm256_xor_si256(values, query);
+                let same = _mm256_cmpeq_epi16(_mm256_and_si256(apart, firm), _mm256_setzero_si256());
+                let few = _mm256_cmpgt_epi16(beyond, bits_of_lanes(_mm256_and_si256(apart, sure)));
+                _mm256_and_si256(same, few)
+            });
+            let mask = mask_of(passing) & valid;
+            if mask != 0 {
+                push_rare(mask, place, stretch.sieve, out);
             }
-        }
-        let done = 16 * steps.len();
-        let tail = Run { start: run.start + done, len: rest.len() as u32, ..*run };
-        portable::filter_run(near, &tail, number, out);
+        });
     }
 }
 
-/// The portable form, compiled with the instruction that counts bits.
 #[target_feature(enable = "avx2,popcnt")]
-pub(super) fn refine(prints: Prints, candidates: &mut Vec<Candidate>, sought: impl Fn(u32) -> (u32, u8)) {
-    portable::refine(prints, candidates, sought);
+pub(super) fn sift(near: &[u16], buckets: &[Bucket], needles: &[Needle], out: &mut Vec<Candidate>) {
+    for bucket in buckets {
+        let range = bucket.needles.clone();
+        let needles = needles.get(range.start as usize..range.end as usize).unwrap_or_default();
+        for_each_step(near, bucket.start, bucket.len, |place, values, valid| {
+            for (number, needle) in range.clone().zip(needles) {
+                let query = _mm256_set1_epi16(needle.fingerprint as i16);
+                let beyond = _mm256_set1_epi16(i16::from(needle.near) + 1);
+                let mask = passing(values, query, beyond) & valid;
+                if mask != 0 {
+                    push_rare(mask, place, number, out);
+                }
+            }
+        });
+    }
 }
 
-/// The portable form, compiled with the instruction that counts bits.
-#[target_feature(enable = "avx2,popcnt")]
-pub(super) fn distribute(
-    prints: Prints,
-    candidates: &[Candidate],
-    needles: &[Needle],
-    members: &[Member],
-    out: &mut Vec<(usize, u32)>,
-) {
-    portable::distribute(prints, candidates, needles, members, out);
+/// Calls `step` for each two registers of a stretch, with the place of the first number and which of the 32 numbers lie
+/// in the stretch.
+///
+/// The registers begin where half a cache line does, as a load that crosses into the next line would wait for that, too.
+/// Two are looked at before it is asked how many there are: that cannot be foretold, and most stretches have no more.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn for_each_step(near: &[u16], start: usize, len: u32, mut step: impl FnMut(usize, [__m256i; 2], u32)) {
+    let end = near.len().min(start.saturating_add(len as usize));
+    let mut place = start & !(LANES - 1);
+    loop {
+        // Where the second holds nothing, the first takes its place.
+        let second = if place + LANES < end { place + LANES } else { place };
+        let lanes = |at: usize| at.saturating_sub(place).min(2 * LANES) as u32;
+        let valid = ((1u64 << lanes(end)) - 1) & (u64::MAX << lanes(start));
+        step(place, [load(near, place), load(near, second)], valid as u32);
+        place += 2 * LANES;
+        if place >= end {
+            return;
+        }
+    }
 }
 
-/// The portable form, compiled with the instruction that counts bits.
-#[target_feature(enable = "avx2,popcnt")]
-pub(super) fn verify<const W: usize>(
-    codes: &[Code<W>],
-    code: &Code<W>,
-    radius: u32,
-    candidates: &[(u32, u32)],
-    out: &mut Vec<(Found, u32)>,
-) {
-    portable::verify(codes, code, radius, candidates, out);
+/// A register of numbers from a place on, with zeros behind the last.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load(numbers: &[u16], place: usize) -> __m256i {
+    let rest = numbers.get(place..).unwrap_or_default();
+    match rest.first_chunk::<LANES>() {
+        // SAFETY: sixteen numbers are 32 bytes.
+        Some(sixteen) => unsafe { _mm256_loadu_si256(sixteen.as_ptr().cast()) },
+        None => load_last(rest),
+    }
 }
 
-/// The portable form, compiled with the instruction that counts bits.
+#[cold]
+#[inline(never)]
+#[target_feature(enable = "avx2")]
+fn load_last(numbers: &[u16]) -> __m256i {
+    let mut sixteen = [0u16; LANES];
+    sixteen[..numbers.len()].copy_from_slice(numbers);
+    // SAFETY: sixteen numbers are 32 bytes.
+    unsafe { _mm256_loadu_si256(sixteen.as_ptr().cast()) }
+}
+
+/// For each number of a register how many of its bits are set.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn bits_of_lanes(numbers: __m256i) -> __m256i {
+    _mm256_maddubs_epi16(bits_of_bytes(numbers), _mm256_set1_epi8(1))
+}
+
+/// The numbers that differ from `query` in fewer bits than `beyond`.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn passing(values: [__m256i; 2], query: __m256i, beyond: __m256i) -> u32 {
+    mask_of(values.map(|values| _mm256_cmpgt_epi16(beyond, bits_of_lanes(_mm256_xor_si256(values, query)))))
+}
+
+/// A bit for each number whose bits are set.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn mask_of([low, high]: [__m256i; 2]) -> u32 {
+    // Halves are packed by themselves: the inner quarters change places.
+    let bytes = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi16(low, high));
+    _mm256_movemask_epi8(bytes) as u32
+}
+
+/// As [`push`], out of the way of a loop where it is rare.
+#[cold]
+#[inline(never)]
+fn push_rare(mask: u32, start: usize, number: u32, out: &mut Vec<Candidate>) {
+    push(mask, start, number, out);
+}
+
+/// Appends a candidate for each bit.
+#[inline(always)]
+fn push(mut mask: u32, start: usize, number: u32, out: &mut Vec<Candidate>) {
+    while mask != 0 {
+        out.push(Candidate { place: start + mask.trailing_zeros() as usize, number });
+        mask &= mask - 1;
+    }
+}
+
+/// Does some work, compiled with the instruction that counts bits.
 #[target_feature(enable = "avx2,popcnt")]
-pub(super) fn verify_pairs<const W: usize>(
-    codes: &[Code<W>],
-    queries: &[Code<W>],
-    radius: u32,
-    pairs: &[(u32, u32)],
-    out: &mut Vec<(Found, u32)>,
-) {
-    portable::verify_pairs(codes, queries, radius, pairs, out);
+pub(super) fn run<T>(work: impl FnOnce() -> T) -> T {
+    work()
 }

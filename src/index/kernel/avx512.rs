@@ -1,7 +1,7 @@
 //! Kernels for AVX-512 with the instructions that count bits: VPOPCNTDQ and BITALG.
 #![allow(unsafe_code)]
 
-use super::{Bucket, Candidate, Found, Needle, Run, Sieve, Stretch, portable, prefetch_run};
+use super::{Bucket, Candidate, Found, Needle, Run, Sieve, Stretch, portable, prefetch_run, runs_ahead};
 use crate::index::Code;
 use std::arch::x86_64::*;
 
@@ -84,15 +84,6 @@ unsafe fn bits_that_differ(at: *const u8, query: __m512i) -> __m512i {
 #[target_feature(enable = "avx512f")]
 fn fold_pairs(a: __m512i, b: __m512i) -> __m512i {
     _mm512_add_epi64(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b))
-}
-
-/// Cache lines that are asked for ahead: more than a core has under way at once.
-const LINES_AHEAD: usize = 128;
-
-/// How many runs ahead memory is asked for, if runs have so many postings in all.
-fn runs_ahead(runs: usize, postings: usize) -> usize {
-    let lines = postings / LANES + runs;
-    (LINES_AHEAD * runs).checked_div(lines).unwrap_or(0).clamp(4, 96)
 }
 
 /// Numbers in a register, and in a cache line.

@@ -224,17 +224,32 @@ impl Level {
     /// been asked for.
     #[allow(unsafe_code)]
     pub(super) fn sift(self, near: &[u16], buckets: &[Bucket], needles: &[Needle], out: &mut Vec<Candidate>) {
-        #[cfg(target_arch = "x86_64")]
-        if self == Self::Avx512 {
+        match self {
+            Self::Portable => portable::sift(near, buckets, needles, out),
+            #[cfg(target_arch = "x86_64")]
             // SAFETY: the level is only made where the processor supports it.
-            return unsafe { avx512::sift(near, buckets, needles, out) };
+            Self::Avx2 => unsafe { avx2::sift(near, buckets, needles, out) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the level is only made where the processor supports it.
+            Self::Avx512 => unsafe { avx512::sift(near, buckets, needles, out) },
         }
-        portable::sift(buckets, needles, out, |run, out| self.filter(near, &[run], out));
+    }
+
+    /// Does some work, compiled with the instruction that counts bits where the processor has it. That holds for what
+    /// is inlined.
+    #[allow(unsafe_code)]
+    #[inline]
+    pub(super) fn run<T>(self, work: impl FnOnce() -> T) -> T {
+        match self {
+            Self::Portable => work(),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the levels are only made where the processor supports them, and both have POPCNT.
+            Self::Avx2 | Self::Avx512 => unsafe { avx2::run(work) },
+        }
     }
 
     /// Drops the candidates whose whole fingerprint differs too much. `sought` says by the number of a candidate what
     /// it is compared with: a fingerprint, and the most bits.
-    #[allow(unsafe_code)]
     pub(super) fn refine(
         self,
         prints: Prints,
@@ -244,17 +259,11 @@ impl Level {
         for candidate in candidates.iter() {
             prefetch(prints.far, candidate.place);
         }
-        match self {
-            Self::Portable => portable::refine(prints, candidates, sought),
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: the levels are only made where the processor supports them, and both have POPCNT.
-            Self::Avx2 | Self::Avx512 => unsafe { avx2::refine(prints, candidates, sought) },
-        }
+        self.run(|| portable::refine(prints, candidates, sought));
     }
 
     /// Appends for each candidate who of its needle's members accepts the whole fingerprint, as pairs of the place of
     /// the posting and the query.
-    #[allow(unsafe_code)]
     pub(super) fn distribute(
         self,
         prints: Prints,
@@ -266,18 +275,10 @@ impl Level {
         for candidate in candidates {
             prefetch(prints.far, candidate.place);
         }
-        match self {
-            Self::Portable => portable::distribute(prints, candidates, needles, members, out),
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: the levels are only made where the processor supports them, and both have POPCNT.
-            Self::Avx2 | Self::Avx512 => unsafe {
-                avx2::distribute(prints, candidates, needles, members, out);
-            },
-        }
+        self.run(|| portable::distribute(prints, candidates, needles, members, out));
     }
 
     /// As [`verify`](Self::verify), for pairs of a place and the number of a query.
-    #[allow(unsafe_code)]
     pub(super) fn verify_pairs<const W: usize>(
         self,
         codes: &[Code<W>],
@@ -286,16 +287,10 @@ impl Level {
         pairs: &[(u32, u32)],
         out: &mut Vec<(Found, u32)>,
     ) {
-        match self {
-            Self::Portable => portable::verify_pairs(codes, queries, radius, pairs, out),
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: the levels are only made where the processor supports them, and both have POPCNT.
-            Self::Avx2 | Self::Avx512 => unsafe { avx2::verify_pairs(codes, queries, radius, pairs, out) },
-        }
+        self.run(|| portable::verify_pairs(codes, queries, radius, pairs, out));
     }
 
     /// Replaces each pair of a place and a tag by its distance where it is within `radius`, and drops the others.
-    #[allow(unsafe_code)]
     pub(super) fn verify<const W: usize>(
         self,
         codes: &[Code<W>],
@@ -304,20 +299,16 @@ impl Level {
         candidates: &[(u32, u32)],
         out: &mut Vec<(Found, u32)>,
     ) {
-        match self {
-            Self::Portable => portable::verify(codes, code, radius, candidates, out),
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: the levels are only made where the processor supports them, and both have POPCNT.
-            Self::Avx2 | Self::Avx512 => unsafe { avx2::verify(codes, code, radius, candidates, out) },
-        }
+        self.run(|| portable::verify(codes, code, radius, candidates, out));
     }
 }
+
+/// The lower halves of fingerprints in a cache line.
+const LINE: usize = 32;
 
 /// Asks for the memory of a run of the lower halves of fingerprints.
 #[inline]
 pub(super) fn prefetch_run(near: &[u16], start: usize, len: u32) {
-    /// The numbers in a cache line.
-    const LINE: usize = 32;
     /// The most lines asked for; what follows comes by the processor's own prefetching.
     const MOST: usize = 8;
     let last = start.saturating_add((len as usize).min(LINE * MOST)).saturating_sub(1);
@@ -327,4 +318,13 @@ pub(super) fn prefetch_run(near: &[u16], start: usize, len: u32) {
     if len as usize > LINE {
         (start + LINE..last).step_by(LINE).for_each(|place| prefetch(near, place));
     }
+}
+
+/// How many runs ahead memory is asked for, if runs have so many postings in all.
+#[cfg(target_arch = "x86_64")]
+fn runs_ahead(runs: usize, postings: usize) -> usize {
+    /// Cache lines that are asked for ahead: more than a core has under way at once.
+    const LINES_AHEAD: usize = 128;
+    let lines = postings / LINE + runs;
+    (LINES_AHEAD * runs).checked_div(lines).unwrap_or(0).clamp(4, 96)
 }

@@ -25,7 +25,7 @@ pub(super) fn filter(near: &[u16], runs: &[Run], out: &mut Vec<Candidate>) {
 }
 
 #[inline(always)]
-pub(super) fn filter_run(near: &[u16], run: &Run, number: u32, out: &mut Vec<Candidate>) {
+fn filter_run(near: &[u16], run: &Run, number: u32, out: &mut Vec<Candidate>) {
     let stored = near.get(run.start..).unwrap_or_default();
     for (place, stored) in stored.iter().take(run.len as usize).enumerate() {
         if (stored ^ run.fingerprint as u16).count_ones() <= u32::from(run.near) {
@@ -34,7 +34,6 @@ pub(super) fn filter_run(near: &[u16], run: &Run, number: u32, out: &mut Vec<Can
     }
 }
 
-#[inline(always)]
 pub(super) fn strain(
     near: &[u16],
     stretches: &[Stretch],
@@ -53,31 +52,29 @@ pub(super) fn strain(
     }
 }
 
-/// Makes runs of what each bucket is compared with, for `filter` to append what passes.
-pub(super) fn sift(
-    buckets: &[Bucket],
-    needles: &[Needle],
-    out: &mut Vec<Candidate>,
-    filter: impl Fn(Run, &mut Vec<Candidate>),
-) {
+pub(super) fn sift(near: &[u16], buckets: &[Bucket], needles: &[Needle], out: &mut Vec<Candidate>) {
     for Bucket { start, len, needles: range } in buckets {
         for number in range.clone() {
-            let Needle { fingerprint, near, limit, .. } = needles[number as usize];
-            let first = out.len();
+            let Needle { fingerprint, near: most, limit, .. } = needles[number as usize];
             let fingerprint = u32::from(fingerprint);
-            filter(Run { start: *start, len: *len, fingerprint, near, limit, band: 0 }, out);
-            out[first..].iter_mut().for_each(|candidate| candidate.number = number);
+            let run = Run { start: *start, len: *len, fingerprint, near: most, limit, band: 0 };
+            filter_run(near, &run, number, out);
         }
     }
 }
 
 #[inline(always)]
 pub(super) fn refine(prints: Prints, candidates: &mut Vec<Candidate>, sought: impl Fn(u32) -> (u32, u8)) {
-    candidates.retain(|candidate| {
+    let mut kept = 0;
+    for at in 0..candidates.len() {
+        let candidate = candidates[at];
         let (fingerprint, limit) = sought(candidate.number);
-        let print = prints.get(candidate.place);
-        print.is_some_and(|stored| (stored ^ fingerprint).count_ones() <= u32::from(limit))
-    });
+        candidates[kept] = candidate;
+        if let Some(stored) = prints.get(candidate.place) {
+            kept += usize::from((stored ^ fingerprint).count_ones() <= u32::from(limit));
+        }
+    }
+    candidates.truncate(kept);
 }
 
 #[inline(always)]

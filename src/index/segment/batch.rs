@@ -212,16 +212,17 @@ impl<const W: usize> Segment<W> {
             }
             checked.clear();
             self.level.verify_pairs(codes, queries, radius, pairs, checked);
-            for &(hit, query) in checked.iter() {
-                let stored = &codes[hit.place as usize];
-                let Some((thresholds, budgets)) = plan.chosen(query as usize) else { continue };
-                // The same code passes in several bands; the first that it passes in reports it. In this one it may
-                // have passed only by the limits of a neighbour.
-                let code = &queries[query as usize];
-                if first_passed(bands, stored, code, thresholds, budgets) == Some(band) {
-                    found.push((base + query, hit));
+            // The same code passes in several bands; the first that it passes in reports it. In this one it may have
+            // passed only by the limits of a neighbour.
+            self.level.run(|| {
+                for &(hit, query) in checked.iter() {
+                    let (stored, code) = (&codes[hit.place as usize], &queries[query as usize]);
+                    let Some((thresholds, budgets)) = plan.chosen(query as usize) else { continue };
+                    if first_passed(bands, stored, code, thresholds, budgets) == Some(band) {
+                        found.push((base + query, hit));
+                    }
                 }
-            }
+            });
         }
         buckets.clear();
         needles.clear();

@@ -51,8 +51,8 @@ pub(in crate::index) fn together(reach: Reach) -> usize {
 /// What is asked of one word, of all segments whose tables are as wide.
 #[derive(Debug, Default)]
 struct Asked {
-    /// What is turned over of the word, with the number of the query.
-    turned: Vec<(u32, u32)>,
+    /// What is turned over of the word, query by query.
+    turned: Vec<u32>,
     /// Bits of the table's values; 0 if none are ready.
     width: u32,
     /// Values to look up, each with the number of the query.
@@ -75,16 +75,25 @@ impl Asked {
             return;
         }
         self.width = width;
+        let sets = reach.sets();
         if self.turned.is_empty() {
-            for (query, look) in (0u32..).zip(looks) {
-                look.patterns(word, reach, |pattern| self.turned.push((pattern, query)));
+            for look in looks {
+                let patterns = look.patterns(word);
+                self.turned.extend(sets.iter().map(|&set| patterns.of(set)));
             }
         }
-        // What is turned over behind the value is not to be seen in it.
-        let seen = self.turned.iter().filter(|(pattern, _)| pattern >> width == 0);
-        self.probes.clear();
-        self.probes
-            .extend(seen.map(|&(pattern, query)| (bands.key(&codes[query as usize], word) ^ pattern, query)));
+        // What is turned over behind the value is not to be seen in it. For which patterns that holds cannot be foretold:
+        // all are written, and some are written over.
+        self.probes.resize(self.turned.len(), (0, 0));
+        let mut seen = 0;
+        for ((query, code), turned) in (0u32..).zip(codes).zip(self.turned.chunks(sets.len().max(1))) {
+            let key = bands.key(code, word);
+            for pattern in turned {
+                self.probes[seen] = (key ^ pattern, query);
+                seen += usize::from(pattern >> width == 0);
+            }
+        }
+        self.probes.truncate(seen);
         if width > SMALL {
             sort(&mut self.probes, width - SORTED, sorting);
         }
@@ -167,23 +176,33 @@ impl Segment<2> {
             self.level.strain(prints.near, stretches, sieves, reach.near(), passed);
             // The other half of the fingerprint is hardly ever looked at.
             passed.iter().for_each(|candidate| prefetch(prints.far, candidate.place));
-            passed.retain(|&Candidate { place, number }| {
-                let print = prints.get(place);
-                print.is_some_and(|print| sieves[number as usize].passes(print, u32::MAX, reach.near()))
+            let mut kept = 0;
+            self.level.run(|| {
+                for at in 0..passed.len() {
+                    let candidate = passed[at];
+                    let Some(print) = prints.get(candidate.place) else { continue };
+                    if sieves[candidate.number as usize].passes(print, u32::MAX, reach.near()) {
+                        prefetch(postings, candidate.place * bits / 8);
+                        passed[kept] = candidate;
+                        kept += 1;
+                    }
+                }
             });
-            passed.iter().for_each(|candidate| prefetch(postings, candidate.place * bits / 8));
             places.clear();
-            for &Candidate { place, number } in passed.iter() {
+            for &Candidate { place, number } in &passed[..kept] {
                 let place = self.posting(postings, place);
                 prefetch(self.codes(), place as usize);
                 places.push((place, number));
             }
-            for &(place, query) in places.iter() {
-                // A place outside can only come from a damaged file.
-                let stored = self.codes().get(place as usize);
-                let distance = stored.and_then(|code| looks[query as usize].distance(code, reach));
-                found.extend(distance.map(|distance| (query, Found { place, distance })));
-            }
+            self.level.run(|| {
+                for &(place, query) in places.iter() {
+                    // A place outside can only come from a damaged file.
+                    let Some(stored) = self.codes().get(place as usize) else { continue };
+                    if let Some(distance) = looks[query as usize].distance(stored, reach) {
+                        found.push((query, Found { place, distance }));
+                    }
+                }
+            });
         }
     }
 }

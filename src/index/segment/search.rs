@@ -307,19 +307,22 @@ impl<const W: usize> Segment<W> {
             }
             checked.clear();
             self.level.verify(codes, code, radius, places, checked);
-            for &(hit, band) in checked.iter() {
-                // The same code passes in several bands; the first that it passes in reports it.
-                let stored = &codes[hit.place as usize];
-                if first_passed(bands, stored, code, thresholds, budgets) == Some(band as usize) {
-                    found.push(hit);
+            // The same code passes in several bands; the first that it passes in reports it.
+            self.level.run(|| {
+                for &(hit, band) in checked.iter() {
+                    let stored = &codes[hit.place as usize];
+                    if first_passed(bands, stored, code, thresholds, budgets) == Some(band as usize) {
+                        found.push(hit);
+                    }
                 }
-            }
+            });
         }
         true
     }
 }
 
 /// The first band in which a code passes.
+#[inline(always)]
 pub(super) fn first_passed<const W: usize>(
     bands: Bands,
     stored: &Code<W>,
@@ -327,7 +330,12 @@ pub(super) fn first_passed<const W: usize>(
     thresholds: &[i32],
     budgets: &[Budget],
 ) -> Option<usize> {
-    (0..bands.count()).find(|&band| bands.passes(stored, code, band, thresholds[band], budgets[band]))
+    for (band, (&threshold, &budget)) in thresholds.iter().zip(budgets).enumerate() {
+        if bands.passes(stored, code, band, threshold, budget) {
+            return Some(band);
+        }
+    }
+    None
 }
 
 #[cfg(test)]
