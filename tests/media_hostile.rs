@@ -103,6 +103,16 @@ fn files_that_name_other_files_open_none() {
     }
 }
 
+/// The program has a decoder, and does not open it: each try ends the same.
+#[test]
+fn a_decoder_that_does_not_start_is_an_error() {
+    let _alone = alone();
+    let dir = tempfile::tempdir().unwrap();
+    let clip = encode(dir.path(), "clip.nut", &format!("{CLIP} -vn -c:a sonic -strict -2"));
+    let error = read(&clip).unwrap_err();
+    assert!(matches!(error, MediaError::Unsupported { .. }), "{error}");
+}
+
 #[test]
 fn images_strung_together_are_a_film() {
     let _alone = alone();

@@ -89,7 +89,7 @@ impl Running {
 
     /// CPU seconds of the child, which may have ended but not been reaped.
     #[cfg(target_os = "linux")]
-    fn cpu(&self) -> f64 {
+    pub(super) fn cpu(&self) -> f64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
         // The program's name, in parentheses, may hold anything; user and system ticks are fields 14 and 15.
         let Some((_, fields)) = stat.rsplit_once(')') else { return 0.0 };
@@ -99,7 +99,7 @@ impl Running {
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn cpu(&self) -> f64 {
+    pub(super) fn cpu(&self) -> f64 {
         0.0
     }
 }

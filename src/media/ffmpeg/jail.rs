@@ -1,7 +1,9 @@
 //! What a decoder is locked into before it sees a byte of a stranger's file.
 //!
-//! - No file but the media file and the system's libraries can be opened, none can be written (Landlock).
-//! - No socket, no other process, no look into one, no change to the system (seccomp, and Landlock's network rules).
+//! - No file but the media file and the system's libraries can be opened, none can be written (Landlock), and none is
+//!   inherited.
+//! - No socket, no other process, no look into one, no change to the system: a short list of system calls is all that
+//!   there is (seccomp, and Landlock's network rules).
 //! - Limited address space, CPU time, descriptors; no core dump, no growing file (resource limits).
 //! - It dies with the thread that reads from it (parent-death signal).
 //!
@@ -18,7 +20,6 @@ pub(super) const LIBRARY_PATH: &str =
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use std::collections::BTreeMap;
     use std::fs::File;
     use std::io;
     use std::os::fd::AsFd;
@@ -33,13 +34,10 @@ mod linux {
     use rustix::process::{
         Resource, Rlimit, Signal, getpid, getppid, set_parent_process_death_signal, setrlimit,
     };
-    use seccompiler::{
-        BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-        SeccompRule,
-    };
 
     use super::LIBRARY_PATH;
     use crate::media::Options;
+    use crate::media::ffmpeg::calls;
 
     /// Where systems keep the libraries that programs start with.
     const LIBRARIES: &[&str] =
@@ -58,13 +56,13 @@ mod linux {
         options: &Options,
     ) -> Result<bool, String> {
         let paths = landlock(program, file);
-        let calls = filters();
+        let calls = calls::filters();
         let whole = paths.is_ok() && calls.is_ok();
         if !whole && !options.allow_unjailed {
             let cause = paths.err().or(calls.err()).unwrap_or_default();
             return Err(cause);
         }
-        let (mut paths, calls) = (paths.ok(), calls.unwrap_or_default());
+        let (mut paths, calls) = (paths.ok(), calls.ok());
         let limits = [
             (Resource::As, options.limits.memory),
             (Resource::Cpu, options.limits.cpu.as_secs().max(1)),
@@ -79,6 +77,10 @@ mod linux {
             if getppid() != Some(parent) {
                 return Err(io::Error::from(rustix::io::Errno::SRCH));
             }
+            let closed = close_others();
+            if whole {
+                closed?;
+            }
             for (resource, most) in limits {
                 // A hard limit above the soft one lets the child die of the signal that says why.
                 let hard = if resource == Resource::Cpu { most + 1 } else { most };
@@ -87,7 +89,7 @@ mod linux {
             if let Some(paths) = paths.take() {
                 paths.restrict_self().map_err(|_| io::Error::from(rustix::io::Errno::ACCESS))?;
             }
-            for filter in &calls {
+            for filter in calls.iter().flatten() {
                 seccompiler::apply_filter(filter).map_err(|_| io::Error::from(rustix::io::Errno::PERM))?;
             }
             Ok(())
@@ -100,6 +102,17 @@ mod linux {
             command.pre_exec(enter);
         }
         Ok(whole)
+    }
+
+    /// Takes from the program that will be started all descriptors but its own: others in this process may have opened
+    /// files and sockets that are inherited.
+    fn close_others() -> io::Result<()> {
+        let first = super::super::args::SOUND_FD.unsigned_abs() + 1;
+        // SAFETY: the call takes three numbers, and closes nothing before another program takes this one's place.
+        #[allow(unsafe_code)]
+        let done =
+            unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+        if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 
     fn landlock(program: &Path, file: &File) -> Result<RulesetCreated, String> {
@@ -148,77 +161,6 @@ mod linux {
         }
         dirs
     }
-
-    /// System calls that fail with "not permitted", and those that fail with "not there", so that the C library falls
-    /// back to an older one whose arguments can be looked at.
-    fn filters() -> Result<Vec<BpfProgram>, String> {
-        let calls =
-            |denied: Vec<(i64, Vec<SeccompRule>)>, errno: rustix::io::Errno| -> Result<BpfProgram, String> {
-                let arch = std::env::consts::ARCH.try_into().map_err(|e| format!("seccomp: {e}"))?;
-                let action = SeccompAction::Errno(errno.raw_os_error().unsigned_abs());
-                SeccompFilter::new(
-                    denied.into_iter().collect::<BTreeMap<_, _>>(),
-                    SeccompAction::Allow,
-                    action,
-                    arch,
-                )
-                .and_then(BpfProgram::try_from)
-                .map_err(|e| format!("seccomp: {e}"))
-            };
-        let mut denied: Vec<_> = DENIED.iter().map(|&call| (call, Vec::new())).collect();
-        // Threads are allowed, processes are not; own limits may be asked for, another process's may not.
-        let condition = |arg, op, value| {
-            SeccompCondition::new(arg, SeccompCmpArgLen::Qword, op, value)
-                .and_then(|condition| SeccompRule::new(vec![condition]))
-                .map_err(|e| format!("seccomp: {e}"))
-        };
-        let thread = libc::CLONE_THREAD.unsigned_abs().into();
-        denied.push((libc::SYS_clone, vec![condition(0, SeccompCmpOp::MaskedEq(thread), 0)?]));
-        denied.push((libc::SYS_prlimit64, vec![condition(0, SeccompCmpOp::Ne, 0)?]));
-        Ok(vec![
-            calls(denied, rustix::io::Errno::PERM)?,
-            calls(vec![(libc::SYS_clone3, Vec::new())], rustix::io::Errno::NOSYS)?,
-        ])
-    }
-
-    #[rustfmt::skip]
-    const DENIED: &[i64] = &[
-        // The network, and channels to other processes.
-        libc::SYS_socket, libc::SYS_socketpair, libc::SYS_connect, libc::SYS_bind, libc::SYS_listen,
-        libc::SYS_accept, libc::SYS_accept4, libc::SYS_sendto, libc::SYS_sendmsg, libc::SYS_sendmmsg,
-        libc::SYS_io_uring_setup, libc::SYS_io_uring_enter, libc::SYS_io_uring_register,
-        libc::SYS_mq_open, libc::SYS_shmget, libc::SYS_shmat, libc::SYS_msgget, libc::SYS_semget,
-        // Other processes.
-        libc::SYS_ptrace, libc::SYS_process_vm_readv, libc::SYS_process_vm_writev, libc::SYS_kcmp,
-        libc::SYS_kill, libc::SYS_tkill, libc::SYS_tgkill, libc::SYS_rt_sigqueueinfo, libc::SYS_rt_tgsigqueueinfo,
-        libc::SYS_pidfd_open, libc::SYS_pidfd_getfd, libc::SYS_pidfd_send_signal, libc::SYS_process_madvise,
-        libc::SYS_setpriority, libc::SYS_sched_setattr, libc::SYS_setpgid, libc::SYS_setsid,
-        // Programs out of memory. Those in files are Landlock's.
-        libc::SYS_execveat, libc::SYS_memfd_create, libc::SYS_memfd_secret, libc::SYS_userfaultfd,
-        // The system.
-        libc::SYS_mount, libc::SYS_umount2, libc::SYS_move_mount, libc::SYS_open_tree, libc::SYS_fsopen,
-        libc::SYS_fsmount, libc::SYS_fspick, libc::SYS_mount_setattr, libc::SYS_pivot_root, libc::SYS_chroot,
-        libc::SYS_unshare, libc::SYS_setns, libc::SYS_bpf, libc::SYS_perf_event_open, libc::SYS_init_module,
-        libc::SYS_finit_module, libc::SYS_delete_module, libc::SYS_kexec_load, libc::SYS_reboot,
-        libc::SYS_swapon, libc::SYS_swapoff, libc::SYS_acct, libc::SYS_quotactl, libc::SYS_personality,
-        libc::SYS_keyctl, libc::SYS_add_key, libc::SYS_request_key, libc::SYS_settimeofday,
-        libc::SYS_clock_settime, libc::SYS_adjtimex, libc::SYS_clock_adjtime, libc::SYS_sethostname,
-        libc::SYS_setdomainname, libc::SYS_syslog, libc::SYS_fanotify_init, libc::SYS_open_by_handle_at,
-        libc::SYS_setuid, libc::SYS_setgid, libc::SYS_setreuid, libc::SYS_setregid, libc::SYS_setresuid,
-        libc::SYS_setresgid, libc::SYS_setgroups, libc::SYS_capset,
-        // What Landlock does not cover of files.
-        libc::SYS_fchmod, libc::SYS_fchmodat, libc::SYS_fchown, libc::SYS_fchownat, libc::SYS_utimensat,
-        libc::SYS_setxattr, libc::SYS_lsetxattr, libc::SYS_fsetxattr, libc::SYS_removexattr,
-        libc::SYS_lremovexattr, libc::SYS_fremovexattr,
-        #[cfg(target_arch = "x86_64")] libc::SYS_fork,
-        #[cfg(target_arch = "x86_64")] libc::SYS_vfork,
-        #[cfg(target_arch = "x86_64")] libc::SYS_chmod,
-        #[cfg(target_arch = "x86_64")] libc::SYS_chown,
-        #[cfg(target_arch = "x86_64")] libc::SYS_lchown,
-        #[cfg(target_arch = "x86_64")] libc::SYS_utime,
-        #[cfg(target_arch = "x86_64")] libc::SYS_utimes,
-        #[cfg(target_arch = "x86_64")] libc::SYS_futimesat,
-    ];
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -287,6 +229,22 @@ mod tests {
     }
 
     #[test]
+    fn no_other_file_is_inherited() {
+        let inherited = rustix::io::dup(File::open("/etc/passwd").unwrap()).unwrap();
+        let program = std::fs::canonicalize("/bin/cat").unwrap();
+        let mut command = Command::new(&program);
+        let file = tempfile::tempfile().unwrap();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        assert_eq!(lock(&mut command, &program, &file, &Options::default()), Ok(true));
+        let mut child = command.spawn().unwrap();
+        let open = std::fs::read_dir(format!("/proc/{}/fd", child.id())).unwrap();
+        let open: Vec<_> = open.filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok()).collect();
+        drop((child.stdin.take(), inherited));
+        assert!(child.wait().unwrap().success());
+        assert!(!open.is_empty() && !open.contains(&"/etc/passwd".into()), "{open:?}");
+    }
+
+    #[test]
     fn nothing_can_be_written() {
         let dir = tempfile::tempdir().unwrap();
         let there = dir.path().join("there");
@@ -316,7 +274,7 @@ mod tests {
             .unwrap();
         let output = jailed(ffmpeg.to_str().unwrap(), &["-v", "error", "-i", &url], Limits::default());
         assert!(!output.status.success());
-        assert!(String::from_utf8_lossy(&output.stderr).contains("Operation not permitted"), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("Function not implemented"), "{output:?}");
         assert!(listener.accept().is_err());
     }
 
@@ -325,6 +283,19 @@ mod tests {
         let output = jailed("/bin/sh", &["-c", "/bin/echo out; exec /bin/echo out"], Limits::default());
         assert!(!output.status.success());
         assert_eq!(output.stdout, b"");
+    }
+
+    #[test]
+    fn limits_cannot_be_changed() {
+        assert!(jailed("/bin/sh", &["-c", "ulimit -n"], Limits::default()).status.success());
+        assert!(!jailed("/bin/sh", &["-c", "ulimit -n 32"], Limits::default()).status.success());
+    }
+
+    #[test]
+    fn what_no_decoder_does_ends_it() {
+        use std::os::unix::process::ExitStatusExt;
+        let output = jailed("/usr/bin/unshare", &["--mount", "/bin/true"], Limits::default());
+        assert_eq!(output.status.signal(), Some(rustix::process::Signal::SYS.as_raw()));
     }
 
     #[test]

@@ -115,6 +115,7 @@ impl Log {
             ("not on whitelist", Verdict::Unsupported),
             ("Decoder not found", Verdict::Unsupported),
             ("Unknown decoder", Verdict::Unsupported),
+            ("experimental codecs are not enabled", Verdict::Unsupported),
             ("Decoding requested, but no decoder found", Verdict::Unsupported),
         ]
         .iter()
@@ -170,7 +171,8 @@ impl Log {
                     new => *new == old,
                 },
             );
-        (!fine).then_some(better)
+        // What was wanted already may have failed, which once more would not mend.
+        (!fine && better != want).then_some(better)
     }
 
     /// How the pictures have to be turned.
@@ -359,6 +361,16 @@ mod tests {
         log.push(SAID.replace("#0:2 -> #1:0", "#0:1 -> #1:0").as_bytes());
         assert_eq!(log.better(any), None);
         assert_eq!(log.better(Want { sound: Pick::None, ..any }), None);
+    }
+
+    #[test]
+    fn nothing_is_better_than_what_failed() {
+        let mut log = Log::default();
+        let (listing, _) = SAID.split_once("[info] Stream mapping").unwrap();
+        log.push(listing.as_bytes());
+        let any = Want { picture: Pick::Any, sound: Pick::Any };
+        let better = log.better(any).unwrap();
+        assert_eq!(log.better(better), None);
     }
 
     #[test]

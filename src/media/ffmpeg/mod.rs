@@ -4,6 +4,8 @@
 //! frames are dropped before they are scaled, and only luma leaves the child.
 
 mod args;
+#[cfg(target_os = "linux")]
+mod calls;
 mod child;
 mod jail;
 mod log;

@@ -3,10 +3,12 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::AsFd;
+use rustix::process::Signal;
 
 use super::args::Want;
 use super::child::{self, Running};
@@ -19,6 +21,9 @@ use crate::media::{Bound, Frame, Luma, MediaError, Options, Samples, Sink};
 
 /// How long a child may live on after it has closed its pipes.
 const LINGER: Duration = Duration::from_secs(5);
+
+/// How often it is asked what CPU time a child has taken.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What came of one child.
 #[derive(Debug)]
@@ -44,7 +49,8 @@ pub(super) fn run(
 ) -> Result<Outcome, MediaError> {
     let mut child = child::start(path, file, options, want)?;
     let mut pump = Pump::new(options);
-    let better = match pump.run(&mut child, want, sink) {
+    let bytes = file.metadata().map_err(|source| MediaError::io(path, source))?.len();
+    let better = match pump.run(&mut child, bytes, want, sink) {
         Ok(()) => None,
         Err(Stop::Better(want)) => {
             child.kill();
@@ -62,16 +68,20 @@ pub(super) fn run(
         std::thread::sleep(Duration::from_millis(1));
     }
     let (status, cpu) = child.reap().map_err(|source| MediaError::io(path, source))?;
-    if cpu_exceeded(status) {
+    if ended_by(status, Signal::XCPU) {
         return Err(MediaError::limit(path, Bound::CpuTime));
+    }
+    if ended_by(status, Signal::SYS) {
+        // What came before it is not to be believed either.
+        return Err(MediaError::malformed(path, "it made the decoder do what no decoder does"));
     }
     let Pump { log, frames, samples, .. } = pump;
     Ok(Outcome { frames, samples, log, cpu, jailed: child.jailed, failed: !status.success(), better })
 }
 
-fn cpu_exceeded(status: std::process::ExitStatus) -> bool {
+fn ended_by(status: ExitStatus, signal: Signal) -> bool {
     use std::os::unix::process::ExitStatusExt;
-    status.signal() == Some(rustix::process::Signal::XCPU.as_raw())
+    status.signal() == Some(signal.as_raw())
 }
 
 enum Stop {
@@ -111,9 +121,10 @@ impl<'a> Pump<'a> {
         }
     }
 
-    fn run(&mut self, child: &mut Running, want: Want, sink: &mut impl Sink) -> Result<(), Stop> {
+    fn run(&mut self, child: &mut Running, bytes: u64, want: Want, sink: &mut impl Sink) -> Result<(), Stop> {
         let limits = &self.options.limits;
         let end = Instant::now() + limits.wall;
+        let mut look = Instant::now() + LOOK;
         // Waiting is counted only while it is the child that is waited for.
         let mut waited = Duration::ZERO;
         let mut buffer = vec![0; 1 << 16];
@@ -125,6 +136,12 @@ impl<'a> Pump<'a> {
             }
             if waited > limits.stall {
                 return Err(Stop::Bound(Bound::Stalled));
+            }
+            if now > look {
+                look = now + LOOK;
+                if child.cpu() > limits.cpu_for(bytes, self.seconds()) {
+                    return Err(Stop::Bound(Bound::CpuTime));
+                }
             }
             let ready = ready(child, [messages, pictures, samples])?;
             waited += now.elapsed();
@@ -159,6 +176,12 @@ impl<'a> Pump<'a> {
         let Self { downmix, samples, options, .. } = self;
         downmix.finish(|mono| emit(mono, samples, options, sink));
         Ok(())
+    }
+
+    /// Seconds of media that there were so far.
+    fn seconds(&self) -> f64 {
+        let of = |units: u64, rate: u32| units as f64 / f64::from(rate);
+        of(self.frames, self.options.ticks()).max(of(self.samples, self.options.hertz()))
     }
 
     fn take_picture(&mut self, sink: &mut impl Sink) -> Result<(), Stop> {
