@@ -189,9 +189,9 @@ mod wide {
         if has_wide_counts() {
             // SAFETY: the processor has the features that the function is compiled for.
             unsafe { sketched_avx512(sketch, list, count, each) }
-        } else if is_x86_feature_detected!("popcnt") {
+        } else if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt") {
             // SAFETY: as above.
-            unsafe { sketched_popcnt(sketch, list, count, each) }
+            unsafe { sketched_avx2(sketch, list, count, each) }
         } else {
             super::sketched_portable(sketch, list, count, each);
         }
@@ -242,9 +242,37 @@ mod wide {
         });
     }
 
-    #[target_feature(enable = "popcnt")]
-    fn sketched_popcnt(sketch: &Sketch, list: &[u64], count: usize, each: impl FnMut(usize)) {
-        super::sketched_portable(sketch, list, count, each);
+    /// Counts bits by table lookup, four at a time (Muła, Kurz, Lemire: Faster Population Counts Using AVX2
+    /// Instructions, 2018).
+    #[target_feature(enable = "avx2,popcnt")]
+    fn sketched_avx2(sketch: &Sketch, list: &[u64], count: usize, each: impl FnMut(usize)) {
+        super::sieve(sketch, list, count, each, |sketch, chunk| {
+            let table = _mm256_setr_epi8(
+                0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3,
+                4,
+            );
+            let nibble = _mm256_set1_epi8(0x0f);
+            let bits_of_bytes = |bytes| {
+                let high = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), nibble);
+                let low = _mm256_shuffle_epi8(table, _mm256_and_si256(bytes, nibble));
+                _mm256_add_epi8(low, _mm256_shuffle_epi8(table, high))
+            };
+            let (bits, firm) =
+                (_mm256_set1_epi64x(sketch.bits as i64), _mm256_set1_epi64x(sketch.firm as i64));
+            let beyond = _mm256_set1_epi64x(sketch.farthest as i64 + 1);
+            let four = |first: usize| {
+                // SAFETY: four numbers lie there, in any alignment.
+                let others = unsafe { _mm256_loadu_si256(chunk[first..first + 4].as_ptr().cast()) };
+                let wrong = _mm256_xor_si256(others, bits);
+                let counted = bits_of_bytes(_mm256_and_si256(wrong, firm));
+                // At most 16 a byte.
+                let both = _mm256_add_epi8(bits_of_bytes(wrong), counted);
+                let distance = _mm256_sad_epu8(both, _mm256_setzero_si256());
+                let near = _mm256_cmpgt_epi64(beyond, distance);
+                _mm256_movemask_pd(_mm256_castsi256_pd(near)).cast_unsigned()
+            };
+            four(0) | four(4) << 4 | four(8) << 8 | four(12) << 12
+        });
     }
 
     #[target_feature(enable = "avx512f,avx512vpopcntdq,popcnt")]
