@@ -21,14 +21,14 @@ use std::ops::Range;
 const COMPARED: usize = 1 << 13;
 
 /// The same for the pitch that is the reference's.
-const COMPARED_UNSHIFTED: usize = 1 << 16;
+const COMPARED_UNSHIFTED: usize = 1 << 14;
 
 /// Most bits of half a word that are flipped, but for the reference's pitch: the lists themselves are many.
 const FLIPS: u32 = 6;
 
 /// Words from one that is looked up at another pitch than the reference's to the next: odd, so that half of them lie
 /// between those that are kept. Such copies are few, and mostly clean.
-const SHIFTED_STEP: usize = 5;
+const SHIFTED_STEP: usize = 3;
 
 /// Most of a sketch's weight that may be on bits that differ: one place in six hundred is as near by chance.
 const SKETCH: f32 = 0.305;
