@@ -123,7 +123,7 @@ impl Sight<'_> {
         if let Some((cluster, _)) = clusters.first().filter(|_| plain < PLAIN && !self.is_still()) {
             let votes = &self.votes_along(&cluster.map, WANDERS);
             let window = self.window(votes);
-            if let Some(evidence) = self.along_way(votes, &window) {
+            for evidence in self.along_ways(votes, &window) {
                 *trials += evidence.all.trials();
                 found.extend(self.pieces(evidence, &window));
             }
@@ -174,14 +174,17 @@ impl Sight<'_> {
         evidence
     }
 
-    /// The best evidence that a map for each moment can give.
-    fn along_way(&self, votes: &[Vote], window: &Window) -> Option<Evidence> {
+    /// The evidence that a map for each moment can give: by all votes, and by those on the line that was found with them.
+    fn along_ways(&self, votes: &[Vote], window: &Window) -> Vec<Evidence> {
         let tick = |vote: &Vote| self.query_tick(vote).saturating_sub(window.rows.start);
-        let way = |votes: &[Vote]| track::track(votes, window.rows.len(), self.look.mirrored, tick);
-        let evidence = self.evidence(way(votes)?, votes, window, false);
-        let sharper = evidence.line.and_then(|line| way(&self.on_line(&line, votes, window)));
-        let Some(sharper) = sharper else { return Some(evidence) };
-        Some(evidence.or_better(self.evidence(sharper, votes, window, false)))
+        let along = |on: &[Vote]| {
+            let way = track::track(on, window.rows.len(), self.look.mirrored, tick)?;
+            Some(self.evidence(way, votes, window, false))
+        };
+        let first = along(votes);
+        let line = first.as_ref().and_then(|evidence| evidence.line);
+        let sharper = line.and_then(|line| along(&self.on_line(&line, votes, window)));
+        first.into_iter().chain(sharper).collect()
     }
 
     /// The lines through the evidence, as segments.
