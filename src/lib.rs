@@ -74,6 +74,8 @@ mod persistent;
 pub mod picture;
 mod plain;
 mod shared;
+#[cfg(target_arch = "x86_64")]
+mod simd;
 pub mod sound;
 
 pub use bank::Bank;

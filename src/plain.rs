@@ -4,12 +4,12 @@
 compile_error!("files are mapped as they lie, which is little-endian");
 
 use crate::shared::Bytes;
-use memmap2::{Mmap, MmapMut};
+use memmap2::Mmap;
 use std::fmt;
 use std::fs::File;
 use std::io;
 use std::marker::PhantomData;
-use std::ops::{Deref, DerefMut, Range};
+use std::ops::Deref;
 
 /// Where every section begins: a multiple of a cache line.
 pub(crate) const ALIGN: usize = 64;
@@ -110,55 +110,6 @@ impl<T> Default for Column<T> {
 impl<T: Plain> fmt::Debug for Column<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} numbers", self.len())
-    }
-}
-
-/// Zeroed memory that begins at a multiple of [`ALIGN`].
-pub(crate) enum Memory {
-    /// In the middle of what the allocator gave.
-    Small(Vec<u8>, Range<usize>),
-    Large(MmapMut),
-}
-
-/// So much memory is asked of the system. Less comes from the allocator, which has it at hand again soon after it is
-/// given back, while fresh pages cost as much time as what is done with them.
-const LARGE: usize = 1 << 23;
-
-/// Zeroed memory. If it is large it asks for huge pages: searches read from all over it, and would miss the TLB with
-/// small ones.
-pub(crate) fn allocate(length: usize) -> io::Result<Memory> {
-    if length < LARGE {
-        let mut bytes: Vec<u8> = Vec::new();
-        bytes.try_reserve_exact(length + ALIGN)?;
-        let start = bytes.as_ptr().align_offset(ALIGN).min(ALIGN);
-        bytes.resize(start + length, 0);
-        return Ok(Memory::Small(bytes, start..start + length));
-    }
-    let memory = MmapMut::map_anon(length)?;
-    #[cfg(target_os = "linux")]
-    // Advice: without huge pages all works, only slower.
-    let _ = memory.advise(memmap2::Advice::HugePage);
-    Ok(Memory::Large(memory))
-}
-
-impl Deref for Memory {
-    type Target = [u8];
-
-    #[inline]
-    fn deref(&self) -> &[u8] {
-        match self {
-            Self::Small(bytes, range) => &bytes[range.clone()],
-            Self::Large(memory) => memory,
-        }
-    }
-}
-
-impl DerefMut for Memory {
-    fn deref_mut(&mut self) -> &mut [u8] {
-        match self {
-            Self::Small(bytes, range) => &mut bytes[range.clone()],
-            Self::Large(memory) => memory,
-        }
     }
 }
 

@@ -9,6 +9,7 @@ use super::block::Block;
 use super::part::{Body, Part};
 use super::segment::Segment;
 use super::snapshot::State;
+use super::spare::Spare;
 use arc_swap::ArcSwap;
 use std::cmp::Reverse;
 use std::io;
@@ -54,6 +55,8 @@ pub(super) struct Tender<const W: usize> {
     /// Told whenever a merge ends.
     ended: Condvar,
     purpose: Use,
+    /// What merged segments leave behind.
+    spare: Arc<Spare>,
 }
 
 #[derive(Debug, Default)]
@@ -78,6 +81,7 @@ impl<const W: usize> Default for Tender<W> {
             writer: Mutex::default(),
             ended: Condvar::new(),
             purpose: Use::Exact,
+            spare: Arc::default(),
         }
     }
 }
@@ -89,7 +93,7 @@ impl<const W: usize> Tender<W> {
 
     /// Makes a segment as this index keeps them.
     pub(super) fn build(&self, codes: &[Code<W>], ids: &[u64]) -> io::Result<Segment<W>> {
-        Segment::build_for(self.purpose, codes, ids)
+        Segment::build_for(self.purpose, codes, ids, &self.spare)
     }
 
     pub(super) fn state(&self) -> Arc<State<W>> {
@@ -134,14 +138,26 @@ impl<const W: usize> Tender<W> {
             }
             let (shared, claimed) = (Arc::clone(tender), parts.clone());
             let work = move || {
-                if shared.merge(level, &claimed) {
+                let merged = shared.merge(level, &claimed);
+                // Their memory is for those who come next.
+                drop(claimed);
+                if merged {
                     Self::tend(&shared);
                 }
+                shared.rest();
             };
             if thread::Builder::new().name("index merge".into()).spawn(work).is_err() {
                 // Without a thread the parts stay as they are; the next change tries again.
                 return tender.release(level, &parts);
             }
+        }
+    }
+
+    /// Gives spare memory back as soon as no merge is at work.
+    fn rest(&self) {
+        let writer = self.lock();
+        if writer.jobs.iter().all(Option::is_none) {
+            self.spare.open(false);
         }
     }
 
@@ -151,6 +167,7 @@ impl<const W: usize> Tender<W> {
         while writer.jobs.iter().any(Option::is_some) {
             writer = self.ended.wait(writer).unwrap_or_else(PoisonError::into_inner);
         }
+        self.spare.open(false);
         let mut claimed = Vec::new();
         self.change_locked(|state| {
             seal(state);
@@ -197,6 +214,9 @@ impl<const W: usize> Tender<W> {
         });
         if let Some((level, _)) = &claimed {
             writer.jobs[*level] = Some(Job::default());
+            if *level > 0 {
+                self.spare.open(true);
+            }
         }
         claimed
     }
@@ -216,7 +236,7 @@ impl<const W: usize> Tender<W> {
         let others = parts.iter().filter(|part| base.is_none_or(|(base, _)| !base.body.is(&part.body)));
         others.for_each(|part| part.copy_into(&mut rest));
         match base {
-            Some((_, segment)) => segment.grown(&rest.codes, &rest.ids),
+            Some((_, segment)) => segment.grown(&rest.codes, &rest.ids, &self.spare),
             None => self.build(&rest.codes, &rest.ids),
         }
     }

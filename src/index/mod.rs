@@ -56,6 +56,7 @@ mod part;
 mod ranges;
 mod segment;
 mod snapshot;
+mod spare;
 mod store;
 #[cfg(test)]
 mod tests;

@@ -161,6 +161,7 @@ fn plain(block: &[u32; BLOCK], track: &[u32]) -> i16 {
 #[allow(unsafe_code)]
 mod wide {
     use super::{BLOCK, Pair, Sketch};
+    use crate::simd::bits_of_bytes;
     use std::arch::x86_64::*;
 
     fn has_wide_counts() -> bool {
@@ -242,21 +243,9 @@ mod wide {
         });
     }
 
-    /// Counts bits by table lookup, four at a time (Muła, Kurz, Lemire: Faster Population Counts Using AVX2
-    /// Instructions, 2018).
     #[target_feature(enable = "avx2,popcnt")]
     fn sketched_avx2(sketch: &Sketch, list: &[u64], count: usize, each: impl FnMut(usize)) {
         super::sieve(sketch, list, count, each, |sketch, chunk| {
-            let table = _mm256_setr_epi8(
-                0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3,
-                4,
-            );
-            let nibble = _mm256_set1_epi8(0x0f);
-            let bits_of_bytes = |bytes| {
-                let high = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), nibble);
-                let low = _mm256_shuffle_epi8(table, _mm256_and_si256(bytes, nibble));
-                _mm256_add_epi8(low, _mm256_shuffle_epi8(table, high))
-            };
             let (bits, firm) =
                 (_mm256_set1_epi64x(sketch.bits as i64), _mm256_set1_epi64x(sketch.firm as i64));
             let beyond = _mm256_set1_epi64x(sketch.farthest as i64 + 1);

@@ -1,26 +1,13 @@
-//! Kernels for AVX2: bits are counted by table lookup, four at a time (Muła, Kurz, Lemire: Faster Population Counts
-//! Using AVX2 Instructions, 2018).
+//! Kernels for AVX2.
 #![allow(unsafe_code)]
 
 use super::{Bucket, Candidate, Found, Needle, Run, Sieve, Stretch, portable, prefetch_run, runs_ahead};
 use crate::index::Code;
+use crate::simd::bits_of_bytes;
 use std::arch::x86_64::*;
 
 pub(super) fn supported() -> bool {
     is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt")
-}
-
-/// For each byte the number of its bits.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn bits_of_bytes(bytes: __m256i) -> __m256i {
-    let table = _mm256_setr_epi8(
-        0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4,
-    );
-    let nibble = _mm256_set1_epi8(0x0f);
-    let low = _mm256_shuffle_epi8(table, _mm256_and_si256(bytes, nibble));
-    let high = _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), nibble));
-    _mm256_add_epi8(low, high)
 }
 
 /// Codes looked at in one step.
@@ -40,9 +27,8 @@ pub(super) fn scan<const W: usize>(
     let beyond = _mm256_set1_epi32(radius.min(64 * W as u32) as i32 + 1);
     let (steps, rest) = codes.as_chunks::<STEP>();
     for (step, chunk) in steps.iter().enumerate() {
-        let start: *const u8 = chunk.as_ptr().cast();
-        // SAFETY: a chunk is `2 W` times 32 bytes.
-        let part = |i: usize| unsafe { bits_that_differ(start.add(32 * i), query) };
+        let (words, _) = chunk.as_flattened().as_chunks();
+        let part = |i: usize| bits_that_differ(&words[i], query);
         let four = |i: usize| sum_pairs([part(i), part(i + 1), part(i + 2), part(i + 3)]);
         let (distances, order) = match W {
             1 => (_mm256_packus_epi32(part(0), part(1)), &ORDER_1),
@@ -75,14 +61,11 @@ const ORDER_2: [usize; STEP] = [0, 4, 1, 5, 2, 6, 3, 7];
 const ORDER_4: [usize; STEP] = [0, 1, 2, 3, 4, 5, 6, 7];
 
 /// For each word the number of bits in which it differs from that of the query.
-///
-/// # Safety
-/// `at` points to 32 readable bytes.
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn bits_that_differ(at: *const u8, query: __m256i) -> __m256i {
-    // SAFETY: the caller's promise.
-    let words = unsafe { _mm256_loadu_si256(at.cast()) };
+fn bits_that_differ(words: &[u64; 4], query: __m256i) -> __m256i {
+    // SAFETY: four words are 32 bytes.
+    let words = unsafe { _mm256_loadu_si256(words.as_ptr().cast()) };
     _mm256_sad_epu8(bits_of_bytes(_mm256_xor_si256(words, query)), _mm256_setzero_si256())
 }
 

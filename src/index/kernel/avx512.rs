@@ -32,9 +32,8 @@ pub(super) fn scan<const W: usize>(
     let (steps, rest) = codes.as_chunks::<STEP>();
     for (step, chunk) in steps.iter().enumerate() {
         // No prefetch: the processor sees the stream by itself, and requests of our own only compete with its.
-        let start: *const u8 = chunk.as_ptr().cast();
-        // SAFETY: a chunk is `W` times 64 bytes.
-        let part = |i: usize| unsafe { bits_that_differ(start.add(64 * i), query) };
+        let (words, _) = chunk.as_flattened().as_chunks();
+        let part = |i: usize| bits_that_differ(&words[i], query);
         let (sums, order) = match W {
             1 => (part(0), &ORDER_1),
             2 => (fold_pairs(part(0), part(1)), &ORDER_2),
@@ -68,14 +67,11 @@ const ORDER_2: [usize; STEP] = [0, 2, 4, 6, 1, 3, 5, 7];
 const ORDER_4: [usize; STEP] = [0, 2, 1, 3, 4, 6, 5, 7];
 
 /// For each word the number of bits in which it differs from that of the query.
-///
-/// # Safety
-/// `at` points to 64 readable bytes.
 #[inline]
 #[target_feature(enable = "avx512f,avx512vpopcntdq")]
-unsafe fn bits_that_differ(at: *const u8, query: __m512i) -> __m512i {
-    // SAFETY: the caller's promise.
-    let words = unsafe { _mm512_loadu_si512(at.cast()) };
+fn bits_that_differ(words: &[u64; 8], query: __m512i) -> __m512i {
+    // SAFETY: eight words are 64 bytes.
+    let words = unsafe { _mm512_loadu_si512(words.as_ptr().cast()) };
     _mm512_popcnt_epi64(_mm512_xor_si512(words, query))
 }
 

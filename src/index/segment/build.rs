@@ -5,11 +5,11 @@ use super::fold::{Folded, fold};
 use super::ids::{Widths, Writer};
 use super::layout::{Counts, HEADER, Layout};
 use super::{Memory, Segment};
-use crate::index::{Code, bands::Bands, kernel::Level, merge::Use};
-use crate::plain::{allocate, cast, cast_mut};
+use crate::index::{Code, bands::Bands, kernel::Level, merge::Use, spare::Spare};
+use crate::plain::{cast, cast_mut};
 use std::io;
 use std::ops::Range;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// Fewer codes are not cut into bands: a scan is faster.
 const LEAST_INDEXED: usize = 2048;
@@ -20,7 +20,7 @@ impl<const W: usize> Segment<W> {
     /// # Errors
     /// If there is no memory, or there are 2³² codes or more.
     pub fn build(codes: &[Code<W>], ids: &[u64]) -> io::Result<Self> {
-        Self::build_for(Use::Exact, codes, ids)
+        Self::build_for(Use::Exact, codes, ids, &Arc::default())
     }
 
     /// As [`build`](Self::build), without postings: takes the least memory, and is searched by scans.
@@ -28,12 +28,17 @@ impl<const W: usize> Segment<W> {
     /// # Errors
     /// As those of [`build`](Self::build).
     pub fn build_compact(codes: &[Code<W>], ids: &[u64]) -> io::Result<Self> {
-        Self::build_for(Use::Scans, codes, ids)
+        Self::build_for(Use::Scans, codes, ids, &Arc::default())
     }
 
-    /// As [`build`](Self::build), for some use.
-    pub(in crate::index) fn build_for(purpose: Use, codes: &[Code<W>], ids: &[u64]) -> io::Result<Self> {
-        Self::build_with(codes, ids, Self::bands_for(purpose, codes.len()))
+    /// As [`build`](Self::build), for some use, in spare memory if there is some.
+    pub(in crate::index) fn build_for(
+        purpose: Use,
+        codes: &[Code<W>],
+        ids: &[u64],
+        spare: &Arc<Spare>,
+    ) -> io::Result<Self> {
+        Self::make(None, codes, ids, Self::bands_for(purpose, codes.len()), spare)
     }
 
     /// How so many codes are cut.
@@ -58,16 +63,28 @@ impl<const W: usize> Segment<W> {
     ///
     /// # Errors
     /// As those of [`build`](Self::build).
-    pub(in crate::index) fn grown(&self, codes: &[Code<W>], ids: &[u64]) -> io::Result<Self> {
-        Self::make(Some(self), codes, ids, self.counts.bands)
+    pub(in crate::index) fn grown(
+        &self,
+        codes: &[Code<W>],
+        ids: &[u64],
+        spare: &Arc<Spare>,
+    ) -> io::Result<Self> {
+        Self::make(Some(self), codes, ids, self.counts.bands, spare)
     }
 
+    #[cfg(test)]
     pub(super) fn build_with(codes: &[Code<W>], ids: &[u64], bands: Option<Bands>) -> io::Result<Self> {
-        Self::make(None, codes, ids, bands)
+        Self::make(None, codes, ids, bands, &Arc::default())
     }
 
     /// Makes a segment of another one with the same cut, if there is one, and further codes.
-    fn make(base: Option<&Self>, codes: &[Code<W>], ids: &[u64], bands: Option<Bands>) -> io::Result<Self> {
+    fn make(
+        base: Option<&Self>,
+        codes: &[Code<W>],
+        ids: &[u64],
+        bands: Option<Bands>,
+        spare: &Arc<Spare>,
+    ) -> io::Result<Self> {
         let all = codes.len() + base.map_or(0, Self::len);
         if codes.len() != ids.len() || all >= u32::MAX as usize {
             return Err(io::ErrorKind::InvalidInput.into());
@@ -85,7 +102,8 @@ impl<const W: usize> Segment<W> {
             low: Widths::low(ids).max(base.map_or(0, |base| base.counts.low)),
         };
         let layout = Layout::new(&counts).ok_or(io::ErrorKind::OutOfMemory)?;
-        let mut memory = allocate(layout.length)?;
+        let mut memory = spare.allocate(layout.length)?;
+        layout.sparse().into_iter().for_each(|part| memory[part].fill(0));
         memory[..HEADER].copy_from_slice(&counts.header(layout.length));
         let unique = cast_mut::<Code<W>>(&mut memory[layout.codes.clone()]);
         let (old, new) = unique.split_at_mut(before.len());
@@ -300,7 +318,9 @@ mod tests {
         let ids: Vec<u64> = (0..codes.len() as u64).map(|id| id ^ 21).collect();
         let whole = Segment::build_with(codes, &ids, bands).unwrap();
         let base = Segment::build_with(&codes[..split], &ids[..split], bands).unwrap();
-        let grown = base.grown(&codes[split..], &ids[split..]).unwrap();
+        // In memory that somebody has used.
+        let spare = Spare::used((whole.bytes() + whole.bytes() / 2).max(1));
+        let grown = base.grown(&codes[split..], &ids[split..], &spare).unwrap();
         assert_eq!(grown.counts, whole.counts);
         assert!(grown.memory.bytes() == whole.memory.bytes());
         assert!(base.grows_by(codes.len() - split, Use::Scans) == bands.is_none());

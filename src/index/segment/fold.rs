@@ -1,8 +1,8 @@
 //! Folds equal codes together.
 
 use crate::index::Code;
-use crate::plain::prefetch;
-use crate::plain::{Memory, allocate, cast_mut};
+use crate::index::spare::{Memory, allocate};
+use crate::plain::{cast_mut, prefetch};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 

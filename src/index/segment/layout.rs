@@ -17,7 +17,7 @@
 //!
 //! All numbers are little-endian. Every part begins at a multiple of 64 bytes, with zeros before it.
 
-use super::bits::packed_bytes;
+use super::bits::{PADDING, packed_bytes};
 use super::ids::{Widths, first_words, samples};
 use crate::index::bands::Bands;
 use crate::plain::ALIGN;
@@ -187,6 +187,18 @@ impl Layout {
         let postings = part(packed_bytes(postings, counts.posting_bits())?)?;
         let length = part(TRAILER)?.end;
         Some(Self { codes: codes_range, firsts, samples, ids, offsets, near, far, postings, length })
+    }
+
+    /// What holds zeros unless something else is written there: all but the codes, the fingerprints and the postings,
+    /// every byte of which is written.
+    pub(super) fn sparse(&self) -> [Range<usize>; 4] {
+        let last = self.postings.end - PADDING.min(self.postings.len());
+        [
+            self.codes.end..self.near.start,
+            self.near.end..self.far.start,
+            self.far.end..self.postings.start,
+            last..self.length,
+        ]
     }
 
     /// The bytes that the trailer's checksum covers.

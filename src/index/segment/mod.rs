@@ -18,7 +18,8 @@ pub(super) use search::Scratch;
 
 use super::Code;
 use super::kernel::{Level, Prints};
-use crate::plain::{self, cast};
+use crate::index::spare;
+use crate::plain::cast;
 use crate::shared::Bytes;
 use bits::bits_at;
 use ids::Ids;
@@ -39,7 +40,7 @@ pub struct Segment<const W: usize> {
 
 /// Where the bytes lie.
 enum Memory {
-    Own(plain::Memory),
+    Own(spare::Memory),
     File(Mmap),
     /// A file that somebody else mapped.
     Shared(Bytes),
