@@ -148,7 +148,8 @@ impl<const W: usize> Tender<W> {
             };
             if thread::Builder::new().name("index merge".into()).spawn(work).is_err() {
                 // Without a thread the parts stay as they are; the next change tries again.
-                return tender.release(level, &parts);
+                tender.release(level, &parts);
+                return tender.rest();
             }
         }
     }
