@@ -1,4 +1,4 @@
-//! Measures a bank of N references of two minutes: `scale N FOLDER CLIP... [-- UPLOAD...]`.
+//! Measures a bank of N references of two minutes: `scale N FOLDER CLIP... [-- UPLOAD...]`. `NxS` are N of S seconds.
 //!
 //! The clips are banked, and N films cut from them that nobody made (see `scale/generate.rs`). Uploads are files that are
 //! searched for; without any, the clips are. The bank is made in FOLDER, where it is missing, and measured.
@@ -16,6 +16,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+/// Seconds of a made-up film where nothing else is said.
 const SECONDS: usize = 120;
 /// Additions that are timed while others search.
 const ADDITIONS: u64 = 40;
@@ -25,7 +26,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [count, folder, files @ ..] = arguments.as_slice() else {
         return Err("usage: scale N FOLDER CLIP... [-- UPLOAD...]".into());
     };
-    let count: u64 = count.parse()?;
+    let (count, seconds) = match count.split_once('x') {
+        Some((count, seconds)) => (count.parse::<u64>()?, seconds.parse()?),
+        None => (count.parse()?, SECONDS),
+    };
     let mut halves = files.split(|file| file == "--");
     let (clips, uploads) = (halves.next().unwrap_or_default(), halves.next().unwrap_or_default());
     let watched = clips.iter().map(|path| watch(path)).collect::<Result<Vec<_>, _>>()?;
@@ -35,12 +39,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     if !Path::new(folder).exists() {
         // What was freed by then would be counted as held: a process of its own measures.
-        make(&films, clips, count, folder)?;
+        make(&films, clips, (count, seconds), folder)?;
         println!("made; once more to measure it");
         return Ok(());
     }
     let minutes =
-        (films.0.iter().map(|f| f.duration).sum::<f64>() + (count as usize * SECONDS) as f64) / 60.0;
+        (films.0.iter().map(|f| f.duration).sum::<f64>() + (count as usize * seconds) as f64) / 60.0;
     let bytes = std::fs::read_dir(folder)?
         .map(|entry| Ok(entry?.metadata()?.len()))
         .sum::<Result<u64, std::io::Error>>()?;
@@ -92,14 +96,19 @@ fn watch(path: &str) -> Result<Probe, Box<dyn Error>> {
     Ok(fingerprinter.finish())
 }
 
-fn make(films: &Films, clips: &[String], count: u64, folder: &str) -> Result<(), Box<dyn Error>> {
+fn make(
+    films: &Films,
+    clips: &[String],
+    (count, seconds): (u64, usize),
+    folder: &str,
+) -> Result<(), Box<dyn Error>> {
     let bank = Bank::open(folder)?;
     let start = Instant::now();
     for (path, film) in clips.iter().zip(&films.0) {
         bank.add(path, "real", film.clone())?;
     }
     for number in 0..count {
-        bank.add(&format!("film {number}"), "", films.film(number, SECONDS))?;
+        bank.add(&format!("film {number}"), "", films.film(number, seconds))?;
     }
     let (made, start) = (start.elapsed().as_secs_f64(), Instant::now());
     bank.checkpoint()?;

@@ -18,10 +18,10 @@ use std::ops::Range;
 
 /// Places whose sketches are compared with a moment read at one pitch, in the mean: a copy's pitch is mostly left as
 /// it was.
-const COMPARED: usize = 1 << 13;
+const COMPARED: usize = 1 << 12;
 
 /// The same for the pitch that is the reference's.
-const COMPARED_UNSHIFTED: usize = 1 << 14;
+const COMPARED_UNSHIFTED: usize = 1 << 15;
 
 /// Most bits of half a word that are flipped, but for the reference's pitch: the lists themselves are many.
 const FLIPS: u32 = 6;

@@ -1,6 +1,8 @@
+use super::line::{Fit, Line};
+use super::null::Evidence;
 use super::*;
 use crate::media::Samples;
-use crate::sound::Extractor;
+use crate::sound::{Extractor, UNSHIFTED};
 
 const RATE: u32 = 8_000;
 
@@ -187,6 +189,21 @@ fn one_sound_that_was_banked_many_times_is_no_common_passage() {
     }
     let found = space.search(&extract(&melody(3, 20.0, 1.0)[5 * RATE as usize..13 * RATE as usize]));
     assert_eq!(found.iter().filter(|segment| segment.surprise > 8.0).count(), 12, "{found:?}");
+}
+
+#[test]
+fn of_lines_far_off_speed_or_pitch_more_is_asked() {
+    let probe = extract(&melody(3, 5.0, 1.0));
+    let surprise = |speed, pitch| {
+        let line = Line { query: 0.0, reference: 0.0, speed, pitch: UNSHIFTED + 1 };
+        let evidence = Evidence { agreement: 9_000.0, weight: 12_000.0, variance: 20_000.0 };
+        beside::surprise(&probe, &[], &Fit { line, words: 0..50, pitch, evidence }, 1e7)
+    };
+    let near = surprise(1.0, 0.0);
+    assert!([(0.85, 2.0), (1.15, -2.0), (1.08, 1.33)].iter().all(|&(s, p)| surprise(s, p) == near));
+    assert!(
+        [(0.8, 0.0), (1.25, 0.0), (1.0, 3.0), (1.0, -3.0)].iter().all(|&(s, p)| surprise(s, p) < near - 0.9)
+    );
 }
 
 #[test]
