@@ -9,7 +9,7 @@ mod generate;
 mod memory;
 
 use afterimage::media::{self, Options};
-use afterimage::{Bank, Fingerprinter, Probe};
+use afterimage::{Bank, Fingerprinter, Probe, picture, sound};
 use generate::Films;
 use std::error::Error;
 use std::path::Path;
@@ -80,13 +80,22 @@ fn main() -> Result<(), Box<dyn Error>> {
             .collect::<Result<_, Box<dyn Error>>>()?,
     };
     search("match", &bank, &searched)?;
-    let glances: Vec<_> = searched.iter().map(|(path, probe)| (path.clone(), probe.glance())).collect();
+    let picture = |probe: &Probe| Probe { sound: sound::Probe::default(), ..probe.clone() };
+    let sound = |probe: &Probe| Probe { picture: picture::Probe::default(), ..probe.clone() };
+    search("by picture alone", &bank, &each(&searched, picture))?;
+    search("by sound alone", &bank, &each(&searched, sound))?;
+    let glances = each(&searched, Probe::glance);
     search("glance", &bank, &glances)?;
     sustain(&bank, &glances);
     add(&bank, &films, &searched)?;
     let (all, own) = (memory::resident() - before.0, memory::own() - before.1);
     println!("resident {:.0} MB at the end, without page cache {:.0} MB", all / 1e6, own / 1e6);
     Ok(())
+}
+
+/// The same of every upload.
+fn each(uploads: &[(String, Probe)], of: impl Fn(&Probe) -> Probe) -> Vec<(String, Probe)> {
+    uploads.iter().map(|(path, probe)| (path.clone(), of(probe))).collect()
 }
 
 /// One pass over a file.

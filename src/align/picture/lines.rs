@@ -64,39 +64,47 @@ impl Matrix {
     }
 
     fn best_of(&self, rows: Range<usize>, allowed: &dyn Fn(f64, f64) -> bool) -> Option<Line> {
-        let mut best: Option<Line> = None;
+        let mut best: Option<(f32, f64, i64)> = None;
+        let (mut sums, mut most) = (Vec::new(), Vec::new());
         for slope in SLOPES {
             let handicap = if slope == 1.0 { 0.0 } else { CHANGED };
-            // Starts are whole, so that the columns of all lines of a slope are those of one, shifted.
-            let steps: Vec<i64> = rows.clone().map(|row| (slope * row as f64).round() as i64).collect();
             let lowest = -(slope * rows.end as f64).ceil() as i64;
             let highest = self.columns as i64 - (slope * rows.start as f64) as i64;
-            for start in (lowest..=highest).filter(|&start| allowed(slope, start as f64)) {
-                let line = self.stretch(slope, start, &steps, rows.start);
-                if line.decades - handicap
-                    > best.map_or(0.0, |b| b.decades - if b.slope == 1.0 { 0.0 } else { CHANGED })
-                {
-                    best = Some(line);
+            for numbers in [&mut sums, &mut most] {
+                numbers.clear();
+                numbers.resize((highest + 1 - lowest).max(0) as usize, 0.0);
+            }
+            for row in rows.clone() {
+                // Starts are whole, so that the columns of all lines of a slope are those of one, shifted.
+                let first = lowest + column(slope, row);
+                let (before, outside) = ((-first).max(0) as usize, first.max(0) as usize);
+                let values = self.cells[row * self.columns..(row + 1) * self.columns].get(outside..);
+                let lines = sums.get_mut(before..).zip(most.get_mut(before..));
+                lines.zip(values).into_iter().for_each(|((sums, most), values)| add(sums, most, values));
+            }
+            for (start, decades) in (lowest..).zip(&most) {
+                let decades = decades - handicap;
+                if decades > best.map_or(0.0, |best| best.0) && allowed(slope, start as f64) {
+                    best = Some((decades, slope, start));
                 }
             }
         }
-        best
+        best.map(|(_, slope, start)| self.stretch(slope, start, rows))
     }
 
-    /// The stretch of one line with the largest sum (J. Kadane's maximum subarray). It is in column
-    /// `steps[k] + start` of row `first + k`.
-    fn stretch(&self, slope: f64, start: i64, steps: &[i64], first: usize) -> Line {
+    /// The stretch of one line with the largest sum (J. Kadane's maximum subarray).
+    fn stretch(&self, slope: f64, start: i64, rows: Range<usize>) -> Line {
         let mut best = Line { from: 0, to: 0, slope, start: start as f64, decades: 0.0 };
         let (mut sum, mut from) = (0.0, 0);
-        let inside = steps.partition_point(|step| step + start < 0)
-            ..steps.partition_point(|step| step + start < self.columns as i64);
-        for k in inside {
-            let row = first + k;
-            let value = self.cells[row * self.columns + (steps[k] + start) as usize];
+        for row in rows {
+            let column = column(slope, row) + start;
+            if !(0..self.columns as i64).contains(&column) {
+                continue;
+            }
             if sum <= 0.0 {
                 (sum, from) = (0.0, row);
             }
-            sum += value;
+            sum += self.cells[row * self.columns + column as usize];
             if sum > best.decades {
                 best = Line { from, to: row, decades: sum, ..best };
             }
@@ -108,9 +116,9 @@ impl Matrix {
     pub(super) fn along(&self, line: &Line) -> f32 {
         (line.from..=line.to)
             .filter_map(|row| {
-                let column = (line.slope * row as f64 + line.start).round();
-                (column >= 0.0 && column < self.columns as f64)
-                    .then(|| self.cells[row * self.columns + column as usize])
+                let column = column(line.slope, row) + line.start as i64;
+                let inside = (0..self.columns as i64).contains(&column);
+                inside.then(|| self.cells[row * self.columns + column as usize])
             })
             .sum()
     }
@@ -120,6 +128,63 @@ impl Matrix {
         let cells = line.from * self.columns..(line.to + 1) * self.columns;
         if let Some(cells) = self.cells.get_mut(cells) {
             cells.fill(f32::NEG_INFINITY);
+        }
+    }
+}
+
+/// The column of a line that starts at 0.
+fn column(slope: f64, row: usize) -> i64 {
+    (slope * row as f64).round() as i64
+}
+
+/// Adds values to the sums of lines side by side, anew where these are below nought, and keeps the most that each has been.
+fn add(sums: &mut [f32], most: &mut [f32], values: &[f32]) {
+    for ((sum, most), value) in sums.iter_mut().zip(most).zip(values) {
+        *sum = sum.max(0.0) + value;
+        *most = most.max(*sum);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The largest sum along one line, by trying all stretches of it.
+    fn largest(matrix: &Matrix, slope: f64, start: f64) -> f32 {
+        let mut largest = 0.0f32;
+        for from in 0..matrix.rows() {
+            let mut sum = 0.0;
+            for row in from..matrix.rows() {
+                let column = (slope * row as f64).round() + start;
+                if column >= 0.0 && column < matrix.columns as f64 {
+                    sum += matrix.cells[row * matrix.columns + column as usize];
+                    largest = largest.max(sum);
+                }
+            }
+        }
+        largest
+    }
+
+    proptest! {
+        #[test]
+        fn no_stretch_of_any_line_says_more_than_the_best(
+            columns in 1..12usize,
+            values in prop::collection::vec((-8i8..6).prop_map(f32::from), 0..140),
+        ) {
+            let cells = values[..values.len() / columns * columns].to_vec();
+            let matrix = Matrix { columns, cells };
+            let rows = matrix.rows() as i64;
+            let plain = |slope: f64| if slope == 1.0 { 0.0 } else { CHANGED };
+            let lines = SLOPES.iter().flat_map(|&slope| (-2 * rows..2 * columns as i64).map(move |start| (slope, start as f64)));
+            let most = lines.map(|(slope, start)| largest(&matrix, slope, start) - plain(slope)).fold(0.0, f32::max);
+            match matrix.best() {
+                None => prop_assert_eq!(most, 0.0),
+                Some(line) => {
+                    prop_assert_eq!(line.decades - plain(line.slope), most);
+                    prop_assert_eq!(matrix.along(&line), line.decades);
+                }
+            }
         }
     }
 }

@@ -59,46 +59,56 @@ impl Sketch {
 /// As many sketches as are compared at once.
 pub(super) const WIDE: usize = 16;
 
-/// Hands to `each` the numbers of the first `count` of `list` that are like `sketch`. Up to [`WIDE`] more of the list are
-/// read where it goes on, so that no list has an odd end.
-pub(super) fn sketched(sketch: &Sketch, list: &[u64], count: usize, each: impl FnMut(usize)) {
+/// A sketch and the list that is gone through for what is like it.
+pub(super) struct Ask<'a, T> {
+    pub(super) sketch: &'a Sketch,
+    /// Up to [`WIDE`] more than `count` of them are read, so that no list has an odd end.
+    pub(super) list: &'a [u64],
+    /// So many of the list count.
+    pub(super) count: usize,
+    /// What comes back with all that is found.
+    pub(super) name: T,
+}
+
+/// Hands to `each` the names of what is asked, and the numbers in its list of those that are like its sketch.
+pub(super) fn sketched<'a, T: Copy>(asked: impl Iterator<Item = Ask<'a, T>>, each: impl FnMut(T, usize)) {
     #[cfg(target_arch = "x86_64")]
-    return wide::sketched(sketch, list, count, each);
+    return wide::sketched(asked, each);
     #[cfg(not(target_arch = "x86_64"))]
-    sketched_portable(sketch, list, count, each);
+    sketched_portable(asked, each);
 }
 
 #[inline(always)]
-fn sketched_portable(sketch: &Sketch, list: &[u64], count: usize, each: impl FnMut(usize)) {
-    sieve(sketch, list, count, each, |sketch, chunk| {
+fn sketched_portable<'a, T: Copy>(asked: impl Iterator<Item = Ask<'a, T>>, each: impl FnMut(T, usize)) {
+    sieve(asked, each, |sketch, chunk| {
         let near = |(at, other): (usize, &u64)| u32::from(sketch.distance(*other) <= sketch.farthest) << at;
         chunk.iter().enumerate().map(near).fold(0, |all, bit| all | bit)
     });
 }
 
-/// Goes through a list with a way to tell which of a chunk are near, the first in the lowest bit.
+/// Goes through lists with a way to tell which of a chunk are near, the first in the lowest bit.
 #[inline(always)]
-fn sieve(
-    sketch: &Sketch,
-    list: &[u64],
-    count: usize,
-    mut each: impl FnMut(usize),
+fn sieve<'a, T: Copy>(
+    asked: impl Iterator<Item = Ask<'a, T>>,
+    mut each: impl FnMut(T, usize),
     near: impl Fn(&Sketch, &[u64; WIDE]) -> u32,
 ) {
-    let (chunks, rest) = list[..list.len().min(count.next_multiple_of(WIDE))].as_chunks::<WIDE>();
-    for (first, chunk) in (0..).step_by(WIDE).zip(chunks) {
-        let mut bits = near(sketch, chunk);
-        while bits != 0 {
-            let at = first + bits.trailing_zeros() as usize;
-            if at < count {
-                each(at);
+    for Ask { sketch, list, count, name } in asked {
+        let (chunks, rest) = list[..list.len().min(count.next_multiple_of(WIDE))].as_chunks::<WIDE>();
+        for (first, chunk) in (0..).step_by(WIDE).zip(chunks) {
+            let mut bits = near(sketch, chunk);
+            while bits != 0 {
+                let at = first + bits.trailing_zeros() as usize;
+                if at < count {
+                    each(name, at);
+                }
+                bits &= bits - 1;
             }
-            bits &= bits - 1;
         }
-    }
-    for (at, &other) in (chunks.len() * WIDE..count).zip(rest) {
-        if sketch.distance(other) <= sketch.farthest {
-            each(at);
+        for (at, &other) in (chunks.len() * WIDE..count).zip(rest) {
+            if sketch.distance(other) <= sketch.farthest {
+                each(name, at);
+            }
         }
     }
 }
@@ -160,7 +170,7 @@ fn plain(block: &[u32; BLOCK], track: &[u32]) -> i16 {
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
 mod wide {
-    use super::{BLOCK, Pair, Sketch};
+    use super::{Ask, BLOCK, Pair};
     use crate::simd::bits_of_bytes;
     use std::arch::x86_64::*;
 
@@ -186,15 +196,15 @@ mod wide {
     }
 
     /// As the portable one, compiled for the best that the processor has.
-    pub(super) fn sketched(sketch: &Sketch, list: &[u64], count: usize, each: impl FnMut(usize)) {
+    pub(super) fn sketched<'a, T: Copy>(asked: impl Iterator<Item = Ask<'a, T>>, each: impl FnMut(T, usize)) {
         if has_wide_counts() {
             // SAFETY: the processor has the features that the function is compiled for.
-            unsafe { sketched_avx512(sketch, list, count, each) }
+            unsafe { sketched_avx512(asked, each) }
         } else if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt") {
             // SAFETY: as above.
-            unsafe { sketched_avx2(sketch, list, count, each) }
+            unsafe { sketched_avx2(asked, each) }
         } else {
-            super::sketched_portable(sketch, list, count, each);
+            super::sketched_portable(asked, each);
         }
     }
 
@@ -227,8 +237,8 @@ mod wide {
     }
 
     #[target_feature(enable = "avx512f,avx512vpopcntdq,popcnt")]
-    fn sketched_avx512(sketch: &Sketch, list: &[u64], count: usize, each: impl FnMut(usize)) {
-        super::sieve(sketch, list, count, each, |sketch, chunk| {
+    fn sketched_avx512<'a, T: Copy>(asked: impl Iterator<Item = Ask<'a, T>>, each: impl FnMut(T, usize)) {
+        super::sieve(asked, each, |sketch, chunk| {
             let (bits, firm) = (_mm512_set1_epi64(sketch.bits as i64), _mm512_set1_epi64(sketch.firm as i64));
             let farthest = _mm512_set1_epi64(sketch.farthest as i64);
             let eight = |first: usize| {
@@ -244,8 +254,8 @@ mod wide {
     }
 
     #[target_feature(enable = "avx2,popcnt")]
-    fn sketched_avx2(sketch: &Sketch, list: &[u64], count: usize, each: impl FnMut(usize)) {
-        super::sieve(sketch, list, count, each, |sketch, chunk| {
+    fn sketched_avx2<'a, T: Copy>(asked: impl Iterator<Item = Ask<'a, T>>, each: impl FnMut(T, usize)) {
+        super::sieve(asked, each, |sketch, chunk| {
             let (bits, firm) =
                 (_mm256_set1_epi64x(sketch.bits as i64), _mm256_set1_epi64x(sketch.firm as i64));
             let beyond = _mm256_set1_epi64x(sketch.farthest as i64 + 1);
@@ -308,10 +318,12 @@ mod tests {
             let distance = |other: u64| (0..64).filter(|bit| (bits ^ other) >> bit & 1 == 1).map(|bit| 1 + (firm >> bit & 1)).sum::<u64>();
             let farthest = (64 + u64::from(firm.count_ones())) / 2;
             let count = list.len().saturating_sub(beyond);
-            let want: Vec<usize> = (0..count).filter(|&at| distance(list[at]) <= farthest).collect();
+            let near = |name| (0..count).filter(|&at| distance(list[at]) <= farthest).map(move |at| (name, at));
+            let want: Vec<(i32, usize)> = near(0).chain(near(1)).collect();
             let (mut found, mut plain) = (Vec::new(), Vec::new());
-            sketched(&sketch, &list, count, |at| found.push(at));
-            sketched_portable(&sketch, &list, count, |at| plain.push(at));
+            let asked = || [0, 1].into_iter().map(|name| Ask { sketch: &sketch, list: &list, count, name });
+            sketched(asked(), |name, at| found.push((name, at)));
+            sketched_portable(asked(), |name, at| plain.push((name, at)));
             prop_assert_eq!(&found, &want);
             prop_assert_eq!(&plain, &want);
         }

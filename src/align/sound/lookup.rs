@@ -7,7 +7,7 @@
 //! second agrees, which chance manages so seldom that one place is enough to start a line from.
 
 use super::RefId;
-use super::agreement::{BLOCK, Pair, Sketch, near, sketched};
+use super::agreement::{Ask, BLOCK, Pair, Sketch, near, sketched};
 use super::line::{self, Line};
 use super::parts::{Part, Parts};
 use super::table::{ASIDE, KEYS, Table, key, sketch};
@@ -235,17 +235,18 @@ impl Asked {
         let moments = |key: usize| &self.moments[self.starts[key] as usize..self.starts[key + 1] as usize];
         let of = |first: usize| {
             let mut close: Vec<(u32, u16)> = Vec::new();
-            for key in first..first + STRETCH {
+            let asked = (first..first + STRETCH).flat_map(|key| {
                 if key + AHEAD < KEYS && !moments(key + AHEAD).is_empty() {
                     lists.prefetch(key + AHEAD);
                 }
-                let (entries, around) = lists.of(key);
-                for &moment in moments(key) {
-                    let sketch = &sketches[key >> 16][usize::from(moment)];
-                    let found = |at| close.push(((entries.start + at) as u32, moment));
-                    sketched(sketch, around, entries.len(), found);
-                }
-            }
+                let (entries, list) = lists.of(key);
+                moments(key).iter().map(move |&moment| (key, entries.clone(), list, moment))
+            });
+            let asked = asked.map(|(key, entries, list, moment)| {
+                let sketch = &sketches[key >> 16][usize::from(moment)];
+                Ask { sketch, list, count: entries.len(), name: (entries.start, moment) }
+            });
+            sketched(asked, |(start, moment), at| close.push(((start + at) as u32, moment)));
             // Apart from the comparisons, which would wait for this memory.
             close.iter_mut().for_each(|(entry, _)| *entry = lists.places[*entry as usize]);
             close

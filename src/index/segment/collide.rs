@@ -55,8 +55,9 @@ struct Asked {
     turned: Vec<u32>,
     /// Bits of the table's values; 0 if none are ready.
     width: u32,
-    /// Values to look up, each with the number of the query.
+    /// Values to look up, each with the number of the query; behind the first so many lie old ones.
     probes: Vec<(u32, u32)>,
+    count: usize,
     /// By the number of the query.
     sieves: Vec<Sieve>,
 }
@@ -84,7 +85,7 @@ impl Asked {
         }
         // What is turned over behind the value is not to be seen in it. For which patterns that holds cannot be foretold:
         // all are written, and some are written over.
-        self.probes.resize(self.turned.len(), (0, 0));
+        grow(&mut self.probes, self.turned.len());
         let mut seen = 0;
         for ((query, code), turned) in (0u32..).zip(codes).zip(self.turned.chunks(sets.len().max(1))) {
             let key = bands.key(code, word);
@@ -93,9 +94,11 @@ impl Asked {
                 seen += usize::from(pattern >> width == 0);
             }
         }
-        self.probes.truncate(seen);
+        self.count = seen;
         if width > SMALL {
-            sort(&mut self.probes, width - SORTED, sorting);
+            grow(sorting, seen);
+            sort(&self.probes[..seen], width - SORTED, sorting);
+            std::mem::swap(&mut self.probes, sorting);
         }
         let sieves = codes.iter().zip(looks).map(|(code, look)| sieve(look, code, bands, word, WORD - width));
         self.sieves.clear();
@@ -103,19 +106,24 @@ impl Asked {
     }
 }
 
+/// Makes room for so many.
+fn grow(probes: &mut Vec<(u32, u32)>, count: usize) {
+    if probes.len() < count {
+        probes.resize(count, (0, 0));
+    }
+}
+
 /// Sorts by the bits of values above the lowest `shift`, which are [`SORTED`] at the most: those that follow each other
 /// lie on few pages of memory, and most of a page's cost is to find it.
-fn sort(probes: &mut Vec<(u32, u32)>, shift: u32, sorted: &mut Vec<(u32, u32)>) {
+fn sort(probes: &[(u32, u32)], shift: u32, sorted: &mut [(u32, u32)]) {
     let mut next = [0u32; (1 << SORTED) + 1];
     probes.iter().for_each(|(value, _)| next[(value >> shift) as usize + 1] += 1);
     (1..next.len()).for_each(|at| next[at] += next[at - 1]);
-    sorted.resize(probes.len(), (0, 0));
-    for &probe in probes.iter() {
+    for &probe in probes {
         let at = &mut next[(probe.0 >> shift) as usize];
         sorted[*at as usize] = probe;
         *at += 1;
     }
-    std::mem::swap(probes, sorted);
 }
 
 /// What the fingerprints behind the beginning of a word have to be like, if `rest` bits of the word follow.
@@ -155,12 +163,12 @@ impl Segment<2> {
     /// Looks up what is asked of a word.
     fn collide_in_word(&self, word: usize, looks: &[Look], reach: Reach, scratch: &mut CollideScratch) {
         let CollideScratch { asked, stretches, passed, places, found, .. } = scratch;
-        let Asked { probes, sieves, .. } = &asked[word];
+        let Asked { probes, count, sieves, .. } = &asked[word];
         let (offsets, prints) = (self.offsets(word), self.prints());
         let postings = &self.memory.bytes()[self.layout.postings.clone()];
         let bits = self.counts.posting_bits() as usize;
         let base = word * self.counts.codes;
-        for probes in probes.chunks(AT_ONCE) {
+        for probes in probes[..*count].chunks(AT_ONCE) {
             probes.iter().for_each(|&(value, _)| prefetch(offsets, value as usize));
             stretches.clear();
             for &(value, query) in probes {
