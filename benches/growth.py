@@ -22,10 +22,10 @@ SERIES = [
 
 
 def line(points):
-    """The a and b of the straight line with the least squares."""
+    """The a and b of the straight line with the least squares that does not fall."""
     xs, ys = zip(*points)
     mean_x, mean_y = sum(xs) / len(xs), sum(ys) / len(ys)
-    slope = sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x in xs)
+    slope = max(0, sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x in xs))
     return mean_y - slope * mean_x, slope
 
 
