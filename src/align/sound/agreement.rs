@@ -62,9 +62,8 @@ pub(super) const WIDE: usize = 16;
 /// A sketch and the list that is gone through for what is like it.
 pub(super) struct Ask<'a, T> {
     pub(super) sketch: &'a Sketch,
-    /// Up to [`WIDE`] more than `count` of them are read, so that no list has an odd end.
     pub(super) list: &'a [u64],
-    /// So many of the list count.
+    /// So many of the list count. Up to [`WIDE`] more are read where it goes on, so that no list has an odd end.
     pub(super) count: usize,
     /// What comes back with all that is found.
     pub(super) name: T,

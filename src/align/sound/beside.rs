@@ -31,19 +31,20 @@ const WORTH: f64 = 2.0;
 /// The most a line's speed may differ from the reference's own and still be taken for it.
 const PLAIN_SPEED: f64 = 0.004;
 
-/// The most a speed may differ from 1, and a pitch from none in semitones, on a line of which no less is asked than of most.
-const FAR: (f64, f64) = (0.18, 2.5);
+/// The most a speed may differ from 1, and semitones from none, on a line of which no more is asked than of most.
+const FAR_SPEED: f64 = 0.18;
+const FAR_PITCH: f64 = 2.5;
 
-/// log₁₀ of how much rarer copies are that are farther off than that, though most lines are.
-const FARTHER: f64 = 1.0;
+/// How many times rarer copies are that are farther off than that, though most lines are.
+const FARTHER: f64 = 10.0;
 
 /// How surprising a fit is: by what any two sounds may reach, or by what these two reach beside it, whichever says more.
 pub(super) fn surprise(probe: &Probe, track: &[u32], fit: &Fit, trials: f64) -> f64 {
     let Fit { line, evidence, .. } = fit;
-    let is_far = (line.speed - 1.0).abs() > FAR.0 || fit.pitch.abs() > FAR.1;
+    let is_far = (line.speed - 1.0).abs() > FAR_SPEED || fit.pitch.abs() > FAR_PITCH;
     // Trials that are weighed by what is expected (Genovese, Roeder and Wasserman, "False discovery control with p-value
     // weighting", 2006).
-    let trials = if is_far { trials * 10f64.powf(FARTHER) } else { trials };
+    let trials = if is_far { FARTHER * trials } else { trials };
     let general = null::surprise(evidence, trials);
     let is_plain = line.pitch == UNSHIFTED && (line.speed - 1.0).abs() <= PLAIN_SPEED;
     let measured = |spread| null::surprise_beside(evidence, spread, is_plain, trials);

@@ -240,11 +240,11 @@ impl Asked {
                     lists.prefetch(key + AHEAD);
                 }
                 let (entries, list) = lists.of(key);
-                moments(key).iter().map(move |&moment| (key, entries.clone(), list, moment))
-            });
-            let asked = asked.map(|(key, entries, list, moment)| {
-                let sketch = &sketches[key >> 16][usize::from(moment)];
-                Ask { sketch, list, count: entries.len(), name: (entries.start, moment) }
+                let (start, count, sketches) = (entries.start, entries.len(), &sketches[key >> 16]);
+                moments(key).iter().map(move |&moment| {
+                    let sketch = &sketches[usize::from(moment)];
+                    Ask { sketch, list, count, name: (start, moment) }
+                })
             });
             sketched(asked, |(start, moment), at| close.push(((start + at) as u32, moment)));
             // Apart from the comparisons, which would wait for this memory.

@@ -55,7 +55,7 @@ struct Asked {
     turned: Vec<u32>,
     /// Bits of the table's values; 0 if none are ready.
     width: u32,
-    /// Values to look up, each with the number of the query; behind the first so many lie old ones.
+    /// Values to look up, each with the number of the query: the first `count`. What lies behind is of earlier searches.
     probes: Vec<(u32, u32)>,
     count: usize,
     /// By the number of the query.
