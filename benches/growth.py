@@ -11,7 +11,7 @@ import csv
 import math
 import sys
 
-WIDTH, HEIGHT, LEFT, BOTTOM = 640, 400, 70, 50
+WIDTH, HEIGHT, LEFT, BOTTOM, RIGHT = 670, 400, 70, 50, 180
 MOST, LEAST = 1_000_000, 1_000
 # Column, name, colour, and how far below the end of its line the name stands.
 SERIES = [
@@ -33,7 +33,7 @@ def place(references, milliseconds):
     """Both axes are logarithmic: 1,000 to a million references, 10 ms to 10 s."""
     across = (math.log10(references) - 3) / 3
     up = (math.log10(max(milliseconds, 10)) - 1) / 3
-    return LEFT + across * (WIDTH - LEFT - 150), (HEIGHT - BOTTOM) * (1 - up) + 10 * up
+    return LEFT + across * (WIDTH - LEFT - RIGHT), (HEIGHT - BOTTOM) * (1 - up) + 10 * up
 
 
 def main(source, target):
@@ -46,7 +46,7 @@ def main(source, target):
     for power in range(1, 5):
         (x, y), (end, _) = place(LEAST, 10**power), place(MOST, 10**power)
         out.append(f'<path d="M{x:.1f} {y:.1f}H{end:.1f}" stroke="#ddd"/><text x="{x - 6:.1f}" y="{y + 4:.1f}" text-anchor="end">{10**power} ms</text>')
-    out.append(f'<text x="{(LEFT + WIDTH - 150) / 2}" y="{HEIGHT - 10}" text-anchor="middle">references of two minutes</text>')
+    out.append(f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 10}" text-anchor="middle">references of two minutes</text>')
     for key, name, colour, below in SERIES:
         measured = [(row["references"], row[key]) for row in rows]
         a, b = line(measured[-3:])
