@@ -11,7 +11,7 @@ mod resample;
 mod words;
 
 pub use print::{ALGORITHM, Print, PrintError};
-pub use words::{PITCHES, Reading, UNSHIFTED, WEAKEST, Word, semitones};
+pub use words::{PITCHES, Reading, SIDE, UNSHIFTED, WEAKEST, Word, semitones};
 
 use crate::key::{Key, Turns};
 use crate::media::Samples;

@@ -1,6 +1,6 @@
 //! A probe from a print: what can still be heard of a soundtrack that was thrown away.
 
-use super::words::{HALF, UNSHIFTED, Word};
+use super::words::{SIDE, UNSHIFTED, Word};
 use super::{Print, Probe, Reading, semitones};
 
 /// Semitones from one bit of a word to the next.
@@ -29,7 +29,7 @@ fn shifted(word: Word, pitch: usize) -> Reading {
     let shift = |bits: u32| if bands >= 0 { bits >> bands } else { bits << -bands };
     let firm = if pitch == UNSHIFTED { u32::MAX } else { shift(u32::MAX) };
     // No bit is known to be weaker than others: those of the upper bands are, as a rule.
-    let weakest = [std::array::from_fn(|rank| (HALF - 1 - rank) as u8); 2];
+    let weakest = [SIDE, u32::BITS as usize].map(|end| std::array::from_fn(|rank| (end - 1 - rank) as u8));
     Reading { word: shift(word), firm, weakest }
 }
 

@@ -33,11 +33,11 @@ pub fn semitones(pitch: usize) -> f64 {
 /// A word, or none where the sound is silent or stands still. Zero is not used.
 pub type Word = Option<NonZeroU32>;
 
-/// Bits of each half of a reading that are told to be weak.
-pub const WEAKEST: usize = 8;
+/// Bits on each side of a reading that are told to be weak.
+pub const WEAKEST: usize = 12;
 
-/// Bits of half a word.
-pub(super) const HALF: usize = (BANDS - 1) / 2;
+/// Bits of a side: the two overlap.
+pub const SIDE: usize = 20;
 
 /// One moment of a query, read at one pitch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub struct Reading {
     pub word: u32,
     /// Ones at the bits that are far from tipping over.
     pub firm: u32,
-    /// Numbers of the bits nearest to tipping over, the nearest first, of the word's lower and of its upper half.
+    /// Numbers of the bits nearest to tipping over, the nearest first, of the lower [side](SIDE) and of the upper one.
     pub weakest: [[u8; WEAKEST]; 2],
 }
 
@@ -98,14 +98,16 @@ pub(super) fn secret_turns(key: &Key) -> Turns {
     key.turns("sound", pairs(0).chain(pairs(2)))
 }
 
-/// The numbers of the values nearest to nought, of either half.
+/// The numbers of the values nearest to nought, on either side.
 fn weakest(values: &[f32; BANDS - 1]) -> [[u8; WEAKEST]; 2] {
-    std::array::from_fn(|half| {
-        // Positive floats sort like their bits; the lowest five bits make room for the number.
-        let key = |b: usize| values[b].abs().to_bits() & !31 | b as u32;
-        let mut keys: [u32; HALF] = std::array::from_fn(|b| key(half * HALF + b));
-        keys.sort_unstable();
-        std::array::from_fn(|rank| (keys[rank] & 31) as u8)
+    // Positive floats sort like their bits; the lowest five bits make room for the number.
+    let mut keys: [u32; BANDS - 1] = std::array::from_fn(|b| values[b].abs().to_bits() & !31 | b as u32);
+    keys.sort_unstable();
+    std::array::from_fn(|side| {
+        let first = side * (values.len() - SIDE);
+        let numbers = keys.iter().map(|key| (key & 31) as usize);
+        let mut weakest = numbers.filter(|b| (first..first + SIDE).contains(b));
+        std::array::from_fn(|_| weakest.next().unwrap_or(first) as u8)
     })
 }
 

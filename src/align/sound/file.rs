@@ -4,7 +4,8 @@
 //! head      64 bytes: magic, version u32, CRC-32 of the directory u32, length u64, spans u64, words u64, listed u64,
 //!           zeros, CRC-32 of these 60 bytes
 //! directory spans × (reference, first word, number of words, CRC-32 of the words: u32 each), zeros,
-//!           (keys + 1) × u32: where the places of each key begin; none where none are listed
+//!           (keys + 1) × u32: where the places of each key begin, of as many keys as `table::bits` tells; none where
+//!           none are listed
 //! words     words × u32
 //! places    listed × u32
 //! sketches  listed × u64
@@ -16,7 +17,7 @@
 //! propose where to look; of short tracks they are not kept, but made when they are asked for.
 
 use super::RefId;
-use super::table::{KEYS, Table};
+use super::table::{Table, bits, keys};
 use super::tracks::{Span, Tracks, checksum};
 use crate::fingerprint::Cursor;
 use crate::plain::{ALIGN, Column, bytes_of};
@@ -27,13 +28,13 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 const MAGIC: [u8; 8] = *b"AFTRTRKS";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEAD: usize = 64;
 const SPAN: usize = 16;
 const TRAILER: usize = 4;
 
-/// Words from which on the table is kept: it is as long as the list of keys then, and not much is gained with less.
-const LONG: usize = KEYS;
+/// Words from which on the table is kept: two hours, which are sorted in no time.
+const LONG: usize = 1 << 17;
 
 /// Where everything lies.
 struct Layout {
@@ -56,7 +57,7 @@ impl Layout {
         };
         Some(Self {
             spans: part(spans, SPAN)?,
-            starts: part(if listed == 0 { 0 } else { KEYS + 1 }, 4)?,
+            starts: part(if listed == 0 { 0 } else { keys(bits(listed)) + 1 }, 4)?,
             words: part(words, 4)?,
             places: part(listed, 4)?,
             sketches: part(listed, 8)?,
@@ -213,7 +214,7 @@ mod tests {
             assert!(read.iter().eq(tracks.iter()));
             assert_eq!(read.words(), tracks.words());
             assert!((0..tracks.words().len()).step_by(97).all(|at| read.owner(at) == tracks.owner(at)));
-            assert!((0..KEYS).all(|key| read.table().lists().of(key) == tracks.table().lists().of(key)));
+            assert!((0..LONG).all(|key| read.table().lists().of(key) == tracks.table().lists().of(key)));
             assert_eq!(written(&read), bytes);
         }
         assert!(Tracks::from_bytes(&mapped(&written(&Tracks::default()))).is_some());
@@ -235,7 +236,7 @@ mod tests {
             for (reference, words) in read.iter() {
                 assert_eq!(Some(words), tracks.of(reference));
             }
-            assert!((0..KEYS).all(|key| read.table().lists().of(key).0.end <= read.table().places.len()));
+            assert!((0..LONG).all(|key| read.table().lists().of(key).0.end <= read.table().places.len()));
             true
         };
         let listed = Tracks::from_bytes(&mapped(&bytes)).unwrap().table.get().map_or(0, |t| t.places.len());

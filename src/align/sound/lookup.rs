@@ -1,6 +1,6 @@
 //! The index-driven search, which looks at a small share of the bank.
 //!
-//! Every moment of the query is looked up by either half of its word, as it is and with the weakest bits of the half
+//! Every moment of the query is looked up by the bits on either side of its word, as they are and with the weakest ones
 //! flipped in all ways (query-directed probing; Lv et al., "Multi-Probe LSH", 2007): the bits that are left are right
 //! much more often than a word's mean error rate suggests. How many are flipped follows from the size of the bank.
 //! Of the places found, those count whose sketch is like what is around the moment, and of these those where a whole
@@ -10,21 +10,25 @@ use super::RefId;
 use super::agreement::{Ask, BLOCK, Pair, Sketch, near, sketched};
 use super::line::{self, Line};
 use super::parts::{Part, Parts};
-use super::table::{ASIDE, KEYS, Table, key, sketch};
-use crate::sound::{PITCHES, Print, Probe, Reading, UNSHIFTED, WEAKEST};
+use super::table::{ASIDE, BITS, Lists, bit_of_key, key, sketch};
+use crate::plain::prefetch;
+use crate::sound::{PITCHES, Print, Probe, Reading, UNSHIFTED};
 use rayon::prelude::*;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
-/// Places whose sketches are compared with a moment read at one pitch, in the mean: a copy's pitch is mostly left as
-/// it was.
-const COMPARED: usize = 1 << 12;
+/// Places whose sketches are compared with a moment read at one pitch, in the mean and where keys are long: a copy's pitch
+/// is mostly left as it was.
+const COMPARED: f32 = 1024.0;
 
 /// The same for the pitch that is the reference's.
-const COMPARED_UNSHIFTED: usize = 1 << 15;
+const COMPARED_UNSHIFTED: f32 = 8192.0;
 
-/// Most bits of half a word that are flipped, but for the reference's pitch: the lists themselves are many.
+/// Most bits of a key that are flipped, as the lists themselves are many.
 const FLIPS: u32 = 6;
+
+/// The same for the pitch that is the reference's.
+const FLIPS_UNSHIFTED: u32 = 8;
 
 /// Words from one that is looked up at another pitch than the reference's to the next: odd, so that half of them lie
 /// between those that are kept. Such copies are few, and mostly clean.
@@ -105,10 +109,14 @@ fn hits(probe: &Probe, parts: &[Part]) -> Vec<(usize, Hit)> {
     let stretches = (0..moments).step_by(PART).map(|start| start..moments.min(start + PART));
     stretches
         .flat_map(|stretch| {
-            let asked = Asked::new(probe, stretch, listed);
+            // Larger parts have longer keys.
+            let mut asked: BTreeMap<u32, Asked> = BTreeMap::new();
             let of = |(at, part): (usize, &Part)| {
-                let tracks = part.tracks();
-                asked.of(&query, tracks.table(), tracks.words()).into_iter().map(move |hit| (at, hit))
+                let lists = part.tracks().table().lists();
+                let new = || Asked::new(probe, &query, stretch.clone(), lists.bits, listed);
+                let hits =
+                    asked.entry(lists.bits).or_insert_with(new).of(&query, lists, part.tracks().words());
+                hits.into_iter().map(move |hit| (at, hit))
             };
             parts.iter().enumerate().flat_map(of).collect::<Vec<_>>()
         })
@@ -139,13 +147,13 @@ impl Query {
         Some((words.get(first..)?.first_chunk()?, at - first))
     }
 
-    /// What is around a moment; none where the query ends too soon.
-    fn sketch(&self, moment: Moment, half: usize) -> Option<Sketch> {
+    /// What is around a moment and not in its key; none where the query ends too soon.
+    fn sketch(&self, moment: Moment, side: usize, bits: u32) -> Option<Sketch> {
         let at = moment.word / 2;
         let sketched = |words: &[[Vec<u32>; 2]]| {
             let words = words.get(moment.pitch)?.get(moment.word % 2)?;
             let aside = [words.get(at.checked_sub(ASIDE)?)?, words.get(at + ASIDE)?];
-            Some(sketch(*words.get(at)?, aside.map(|word| *word), half))
+            Some(sketch(*words.get(at)?, aside.map(|word| *word), side, bits))
         };
         Some(Sketch::new(sketched(&self.words)?, sketched(&self.firm)?, SKETCH))
     }
@@ -160,8 +168,8 @@ struct Moment {
 
 impl Moment {
     /// A number that fits 15 bits, counted from a part's first word.
-    fn pack(self, part: &Range<usize>) -> u32 {
-        ((self.word - part.start) << 5 | self.pitch) as u32
+    fn pack(self, part: &Range<usize>) -> u16 {
+        ((self.word - part.start) << 5 | self.pitch) as u16
     }
 
     fn unpack(number: u16, part: &Range<usize>) -> Self {
@@ -169,23 +177,24 @@ impl Moment {
     }
 }
 
-const _: () = assert!(PITCHES <= 32 && PART << 5 <= 1 << 15 && KEYS << 15 == 1 << 32);
+const _: () = assert!(PITCHES <= 32 && PART << 5 <= 1 << 15);
 
-/// What a part of a query is looked up by: for each key the moments that ask for it.
+/// What a part of a query is looked up by in tables with keys of so many bits.
 struct Asked {
     part: Range<usize>,
-    starts: Vec<u32>,
-    moments: Vec<u16>,
+    /// By side, and by the number of the moment.
+    sketches: [Vec<Sketch>; 2],
+    /// Keys, and the moments that ask for them. Those that are near in memory follow each other.
+    keys: Vec<(u32, u16)>,
+    bits: u32,
 }
 
 impl Asked {
-    /// What to ask of tables that list so many words.
-    fn new(probe: &Probe, part: Range<usize>, listed: usize) -> Self {
-        // A half of 16 bits is listed for half of the words, and both halves are asked for.
-        let flips = |compared: usize| ((compared << 16) / listed.max(1)).max(1).ilog2();
-        let shifted = flips(COMPARED).min(FLIPS);
-        let unshifted = flips(COMPARED_UNSHIFTED).min(WEAKEST as u32);
-        let mut asked: Vec<u32> = Vec::new();
+    /// What to ask of tables that list so many words in all.
+    fn new(probe: &Probe, query: &Query, part: Range<usize>, bits: u32, listed: usize) -> Self {
+        let shifted = flips(COMPARED, listed, bits).min(FLIPS);
+        let unshifted = flips(COMPARED_UNSHIFTED, listed, bits).min(FLIPS_UNSHIFTED);
+        let mut keys: Vec<(u32, u16)> = Vec::new();
         for pitch in 0..PITCHES {
             let (flips, step) = if pitch == UNSHIFTED {
                 (unshifted, probe.step())
@@ -197,62 +206,45 @@ impl Asked {
                 part.start.max(2 * ASIDE)..part.end.min(probe.eventful().len().saturating_sub(2 * ASIDE));
             for word in inner.step_by(step).filter(|&word| probe.eventful()[word]) {
                 let moment = Moment { word, pitch }.pack(&part);
-                for half in 0..2 {
-                    let keys = keys(&probe.readings(pitch)[word], half, flips);
-                    asked.extend(keys.map(|key| key << 15 | moment));
+                for side in 0..2 {
+                    let likely = likely_keys(&probe.readings(pitch)[word], side, bits, flips);
+                    keys.extend(likely.map(|key| (key, moment)));
                 }
             }
         }
-        let mut starts = vec![0u32; KEYS + 1];
-        asked.iter().for_each(|asked| starts[(asked >> 15) as usize + 1] += 1);
-        for at in 1..starts.len() {
-            starts[at] += starts[at - 1];
-        }
-        let mut next = starts.clone();
-        let mut moments = vec![0; asked.len()];
-        for asked in asked {
-            let next = &mut next[(asked >> 15) as usize];
-            moments[*next as usize] = asked as u16 & 0x7fff;
-            *next += 1;
-        }
-        Self { part, starts, moments }
+        let sketches = std::array::from_fn(|side| {
+            let sketch = |number| query.sketch(Moment::unpack(number, &part), side, bits).unwrap_or_default();
+            (0..(part.len() << 5) as u16).map(sketch).collect()
+        });
+        Self { part, sketches, keys: sorted(&keys, bits), bits }
     }
 
     /// The places of a table that were asked for and sound alike.
-    fn of(&self, query: &Query, table: &Table, words: &[u32]) -> Vec<Hit> {
+    fn of(&self, query: &Query, lists: Lists<'_>, words: &[u32]) -> Vec<Hit> {
         /// Keys that one thread goes through at a time.
-        const STRETCH: usize = KEYS / 32;
+        const STRETCH: usize = 1 << 13;
         /// Keys from one whose list is read to the one whose list is asked for.
-        const AHEAD: usize = 4;
+        const AHEAD: usize = 12;
         /// Places that are looked at together.
         const TOGETHER: usize = 256;
-        let sketches: [Vec<Sketch>; 2] = std::array::from_fn(|half| {
-            (0..(self.part.len() << 5) as u16)
-                .map(|number| query.sketch(Moment::unpack(number, &self.part), half).unwrap_or_default())
-                .collect()
-        });
-        let lists = table.lists();
-        let moments = |key: usize| &self.moments[self.starts[key] as usize..self.starts[key + 1] as usize];
-        let of = |first: usize| {
+        let sketches = |key: u32| &self.sketches[(key >> self.bits) as usize];
+        let of = |keys: &[(u32, u16)]| {
             let mut close: Vec<(u32, u16)> = Vec::new();
-            let asked = (first..first + STRETCH).flat_map(|key| {
-                if key + AHEAD < KEYS && !moments(key + AHEAD).is_empty() {
-                    lists.prefetch(key + AHEAD);
+            let asked = keys.iter().enumerate().map(|(at, &(key, moment))| {
+                if let Some(&(key, moment)) = keys.get(at + AHEAD) {
+                    lists.prefetch(key as usize);
+                    prefetch(sketches(key), moment.into());
                 }
-                let (entries, list) = lists.of(key);
-                let (start, count, sketches) = (entries.start, entries.len(), &sketches[key >> 16]);
-                moments(key).iter().map(move |&moment| {
-                    let sketch = &sketches[usize::from(moment)];
-                    Ask { sketch, list, count, name: (start, moment) }
-                })
+                let (entries, list) = lists.of(key as usize);
+                let sketch = &sketches(key)[usize::from(moment)];
+                Ask { sketch, list, count: entries.len(), name: (entries.start as u32, moment) }
             });
-            sketched(asked, |(start, moment), at| close.push(((start + at) as u32, moment)));
+            sketched(asked, |(start, moment), at| close.push((start + at as u32, moment)));
             // Apart from the comparisons, which would wait for this memory.
             close.iter_mut().for_each(|(entry, _)| *entry = lists.places[*entry as usize]);
             close
         };
-        let stretches: Vec<usize> = (0..KEYS).step_by(STRETCH).collect();
-        let mut close: Vec<(u32, u16)> = stretches.into_par_iter().flat_map_iter(of).collect();
+        let mut close: Vec<(u32, u16)> = self.keys.par_chunks(STRETCH).flat_map_iter(of).collect();
         // The memory is read from one end to the other.
         close.par_sort_unstable();
         close.par_chunks(TOGETHER).flat_map_iter(|close| self.check(query, close, words)).collect()
@@ -275,14 +267,83 @@ impl Asked {
     }
 }
 
-/// The keys of half a reading's word with its weakest bits flipped in all ways.
-fn keys(reading: &Reading, half: usize, flips: u32) -> impl Iterator<Item = u32> + use<> {
-    let weak = reading.weakest[half].map(|bit| 1u32 << (bit & 15));
+/// Bits of a key that are flipped in all ways, so that about `compared` places out of all that are listed have one of the
+/// keys.
+///
+/// Short keys have fewer bits to choose from, and those that are not flipped are less sure: on filmed and mixed copies
+/// as many of their words are found with one bit less to be right for each three that a key is shorter.
+fn flips(compared: f32, listed: usize, bits: u32) -> u32 {
+    let right = (listed as f32 / compared).log2() - (BITS.end() - bits) as f32 / 3.0;
+    (bits as f32 - right).round().max(0.0) as u32
+}
+
+/// Sorts by the first bits of keys: the lists of those that follow each other lie on few pages of memory.
+fn sorted(keys: &[(u32, u16)], bits: u32) -> Vec<(u32, u16)> {
+    /// Of the bits of a key that are sorted by.
+    const FIRST: u32 = 11;
+    let place = |key: u32| (key >> (bits + 1 - FIRST)) as usize;
+    let mut next = [0; (1 << FIRST) + 1];
+    keys.iter().for_each(|&(key, _)| next[place(key) + 1] += 1);
+    (1..next.len()).for_each(|at| next[at] += next[at - 1]);
+    let mut sorted = vec![(0, 0); keys.len()];
+    for &asked in keys {
+        let next = &mut next[place(asked.0)];
+        sorted[*next] = asked;
+        *next += 1;
+    }
+    sorted
+}
+
+/// The keys of a reading's word, with the weakest bits flipped in all ways, of those that are told to be weak.
+fn likely_keys(reading: &Reading, side: usize, bits: u32, flips: u32) -> impl Iterator<Item = u32> + use<> {
+    let mut weak = [0; FLIPS_UNSHIFTED as usize];
+    let of_key = reading.weakest[side].iter().filter_map(|&bit| bit_of_key(bit, side, bits));
+    let flips = weak.iter_mut().zip(of_key).take(flips as usize).map(|(weak, bit)| *weak = bit).count();
     // In the order of a Gray code each differs from the last in one bit.
-    (0u32..1 << flips).scan(key(reading.word, half) as u32, move |key, step| {
+    (0u32..1 << flips).scan(key(reading.word, side, bits) as u32, move |key, step| {
         if step > 0 {
             *key ^= weak[step.trailing_zeros() as usize];
         }
         Some(*key)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::table::keys;
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        #[test]
+        fn likely_keys_differ_in_the_weakest_bits(word: u32, order in Just(Vec::from_iter(0u8..32)).prop_shuffle(), side in 0..2usize, bits in BITS, flips in 0..=FLIPS_UNSHIFTED) {
+            let wide = |side: usize| 12 * side as u8..12 * side as u8 + 20;
+            let weakest = |side| order.iter().copied().filter(move |bit| wide(side).contains(bit));
+            let weakest = [0, 1].map(|side| Vec::from_iter(weakest(side).take(12)).try_into().unwrap());
+            let reading = Reading { word, firm: 0, weakest };
+            let likely = BTreeSet::from_iter(likely_keys(&reading, side, bits, flips));
+            let own = key(word, side, bits) as u32;
+            prop_assert!(likely.contains(&own) && likely.iter().all(|&key| (key as usize) < keys(bits)));
+            let of_key = reading.weakest[side].iter().filter_map(|&bit| bit_of_key(bit, side, bits));
+            let weak: Vec<u32> = of_key.take(flips as usize).collect();
+            prop_assert_eq!(likely.len(), 1 << weak.len());
+            let flipped = likely.iter().fold(0, |all, key| all | key ^ own);
+            prop_assert_eq!(flipped, weak.iter().sum::<u32>());
+        }
+
+        #[test]
+        fn sorting_keeps_all_keys(keys in prop::collection::vec((0u32..2 << 16, any::<u16>()), 0..300)) {
+            let sorted = sorted(&keys, 16);
+            prop_assert!(sorted.is_sorted_by_key(|(key, _)| key >> 6));
+            let all = |mut keys: Vec<_>| { keys.sort(); keys };
+            prop_assert_eq!(all(sorted), all(keys));
+        }
+    }
+
+    #[test]
+    fn larger_banks_have_fewer_bits_flipped() {
+        let of = |listed| [10, 14, 18, 20].map(|bits| flips(COMPARED_UNSHIFTED, listed, bits));
+        assert_eq!([1 << 20, 1 << 25, 1 << 29].map(of), [[6, 9, 12, 13], [1, 4, 7, 8], [0, 0, 3, 4]]);
+    }
 }
