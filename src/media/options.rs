@@ -73,20 +73,7 @@ impl Limits {
     pub(super) fn units(&self, per_second: u32) -> u64 {
         (self.duration.as_secs_f64() * f64::from(per_second)) as u64
     }
-
-    /// CPU seconds that the decoder may take for a file of so many bytes, by the time it has given so many seconds of
-    /// media. Film that is dear to decode takes bytes, and what is cheap may last: only a file that is made to waste
-    /// time is small, and gives little.
-    pub(super) fn cpu_for(&self, bytes: u64, given: f64) -> f64 {
-        (CPU_ANYWAY + bytes as f64 / 1e6 * CPU_MEGABYTE + given * CPU_SECOND).min(self.cpu.as_secs_f64())
-    }
 }
-
-/// CPU seconds of the decoder for any file, for each megabyte of it, and for each second that it turns out to hold. The
-/// last is some times what it takes to scale pictures of 3840 × 2160.
-const CPU_ANYWAY: f64 = 600.0;
-const CPU_MEGABYTE: f64 = 120.0;
-const CPU_SECOND: f64 = 0.2;
 
 /// What one file may cost. Where it asks for more, reading ends with [`MediaError::Limit`](super::MediaError::Limit).
 #[derive(Clone, Debug)]
@@ -116,21 +103,5 @@ impl Default for Limits {
             wall: Duration::from_secs(6 * 3600),
             stall: Duration::from_secs(60),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn small_files_get_less_time() {
-        let limits = Limits::default();
-        let minutes = |bytes, given| limits.cpu_for(bytes, given) / 60.0;
-        assert_eq!(minutes(20_000, 0.0).round(), 10.0);
-        assert_eq!(minutes(10_000_000, 3600.0).round(), 42.0);
-        assert_eq!(minutes(1 << 30, 7200.0), 240.0);
-        let limits = Limits { cpu: Duration::from_secs(30), ..limits };
-        assert_eq!(limits.cpu_for(1 << 30, 0.0), 30.0);
     }
 }

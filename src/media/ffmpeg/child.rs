@@ -11,11 +11,24 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::args::{self, Want};
 use super::jail;
-use crate::media::{MediaError, Options};
+use crate::media::{Limits, MediaError, Options};
 
 /// Bytes that a pipe should hold, so that the child need not stop for every few rows.
 #[cfg(target_os = "linux")]
 const PIPE: usize = 1 << 20;
+
+/// CPU seconds of the decoder for any file, for each megabyte of it, and for each second that it turns out to hold. The
+/// last is some times what it takes to scale pictures of 3840 × 2160.
+const CPU_ANYWAY: f64 = 600.0;
+const CPU_MEGABYTE: f64 = 120.0;
+const CPU_SECOND: f64 = 0.2;
+
+/// CPU seconds that the decoder may take for a file of so many bytes, by the time it has given so many seconds of media.
+/// Film that is dear to decode takes bytes, and what is cheap may last: only a file that is made to waste time is small,
+/// and gives little.
+pub(super) fn cpu_allowed(limits: &Limits, bytes: u64, given: f64) -> f64 {
+    (CPU_ANYWAY + bytes as f64 / 1e6 * CPU_MEGABYTE + given * CPU_SECOND).min(limits.cpu.as_secs_f64())
+}
 
 /// A running decoder and the ends of its pipes. Dropping it kills the child and waits for its end.
 #[derive(Debug)]
@@ -121,4 +134,21 @@ fn find(program: &Path) -> Option<PathBuf> {
         std::env::split_paths(&dirs).map(|dir| dir.join(program)).find(|file| file.is_file())
     };
     std::fs::canonicalize(found?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn small_files_get_less_time() {
+        let limits = Limits::default();
+        let minutes = |bytes, given| cpu_allowed(&limits, bytes, given) / 60.0;
+        assert_eq!(minutes(20_000, 0.0).round(), 10.0);
+        assert_eq!(minutes(10_000_000, 3600.0).round(), 42.0);
+        assert_eq!(minutes(1 << 30, 7200.0), 240.0);
+        let limits = Limits { cpu: Duration::from_secs(30), ..limits };
+        assert_eq!(cpu_allowed(&limits, 1 << 30, 0.0), 30.0);
+    }
 }

@@ -139,7 +139,7 @@ impl<'a> Pump<'a> {
             }
             if now > look {
                 look = now + LOOK;
-                if child.cpu() > limits.cpu_for(bytes, self.seconds()) {
+                if child.cpu() > child::cpu_allowed(limits, bytes, self.seconds()) {
                     return Err(Stop::Bound(Bound::CpuTime));
                 }
             }
