@@ -73,6 +73,7 @@ pub mod media;
 mod persistent;
 pub mod picture;
 mod plain;
+mod rough;
 mod shared;
 #[cfg(target_arch = "x86_64")]
 mod simd;

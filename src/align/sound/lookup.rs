@@ -12,6 +12,7 @@ use super::line::{self, Line};
 use super::parts::{Part, Parts};
 use super::table::{ASIDE, BITS, Lists, bit_of_key, key, sketch};
 use crate::plain::prefetch;
+use crate::rough;
 use crate::sound::{PITCHES, Print, Probe, Reading, UNSHIFTED};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
@@ -29,6 +30,9 @@ const FLIPS: u32 = 7;
 
 /// Bits of a key that are to be right in any bank: a third of a filmed copy's words have no wrong ones among them.
 const FEWEST_RIGHT: f32 = 8.0;
+
+/// Keys are sorted by so many of their first bits: the lists of those that follow each other lie on few pages of memory.
+const SORTED: u32 = 11;
 
 /// Words from one that is looked up at another pitch than the reference's to the next: odd, so that half of them lie
 /// between those that are kept. Such copies are few, and mostly clean.
@@ -215,7 +219,9 @@ impl Asked {
             let sketch = |number| query.sketch(Moment::unpack(number, &part), side, bits).unwrap_or_default();
             (0..(part.len() << 5) as u16).map(sketch).collect()
         });
-        Self { part, sketches, keys: sorted(&keys, bits), bits }
+        let mut sorted = vec![(0, 0); keys.len()];
+        rough::sort(&keys, 1 << SORTED, |(key, _)| (key >> (bits + 1 - SORTED)) as usize, &mut sorted);
+        Self { part, sketches, keys: sorted, bits }
     }
 
     /// The places of a table that were asked for and sound alike.
@@ -276,23 +282,6 @@ fn flips(compared: f32, listed: usize, bits: u32) -> u32 {
     ((bits as f32 - right.max(FEWEST_RIGHT)).round().max(0.0) as u32).min(FLIPS)
 }
 
-/// Sorts by the first bits of keys: the lists of those that follow each other lie on few pages of memory.
-fn sorted(keys: &[(u32, u16)], bits: u32) -> Vec<(u32, u16)> {
-    /// Of the bits of a key that are sorted by.
-    const FIRST: u32 = 11;
-    let place = |key: u32| (key >> (bits + 1 - FIRST)) as usize;
-    let mut next = [0; (1 << FIRST) + 1];
-    keys.iter().for_each(|&(key, _)| next[place(key) + 1] += 1);
-    (1..next.len()).for_each(|at| next[at] += next[at - 1]);
-    let mut sorted = vec![(0, 0); keys.len()];
-    for &asked in keys {
-        let next = &mut next[place(asked.0)];
-        sorted[*next] = asked;
-        *next += 1;
-    }
-    sorted
-}
-
 /// The keys of a reading's word, with the weakest bits flipped in all ways, of those that are told to be weak.
 fn likely_keys(reading: &Reading, side: usize, bits: u32, flips: u32) -> impl Iterator<Item = u32> + use<> {
     let mut weak = [0; FLIPS as usize];
@@ -311,15 +300,16 @@ fn likely_keys(reading: &Reading, side: usize, bits: u32, flips: u32) -> impl It
 mod tests {
     use super::super::table::keys;
     use super::*;
+    use crate::sound::{SIDE, WEAKEST};
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
     proptest! {
         #[test]
         fn likely_keys_differ_in_the_weakest_bits(word: u32, order in Just(Vec::from_iter(0u8..32)).prop_shuffle(), side in 0..2usize, bits in BITS, flips in 0..=FLIPS) {
-            let wide = |side: usize| 12 * side as u8..12 * side as u8 + 20;
-            let weakest = |side| order.iter().copied().filter(move |bit| wide(side).contains(bit));
-            let weakest = [0, 1].map(|side| Vec::from_iter(weakest(side).take(12)).try_into().unwrap());
+            let of_side = |side: usize| [0..SIDE, 32 - SIDE..32][side].clone();
+            let weakest = |side| order.iter().copied().filter(move |&bit| of_side(side).contains(&usize::from(bit)));
+            let weakest = [0, 1].map(|side| Vec::from_iter(weakest(side).take(WEAKEST)).try_into().unwrap());
             let reading = Reading { word, firm: 0, weakest };
             let likely = BTreeSet::from_iter(likely_keys(&reading, side, bits, flips));
             let own = key(word, side, bits) as u32;
@@ -329,14 +319,6 @@ mod tests {
             prop_assert_eq!(likely.len(), 1 << weak.len());
             let flipped = likely.iter().fold(0, |all, key| all | key ^ own);
             prop_assert_eq!(flipped, weak.iter().sum::<u32>());
-        }
-
-        #[test]
-        fn sorting_keeps_all_keys(keys in prop::collection::vec((0u32..2 << 16, any::<u16>()), 0..300)) {
-            let sorted = sorted(&keys, 16);
-            prop_assert!(sorted.is_sorted_by_key(|(key, _)| key >> 6));
-            let all = |mut keys: Vec<_>| { keys.sort(); keys };
-            prop_assert_eq!(all(sorted), all(keys));
         }
     }
 

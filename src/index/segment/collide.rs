@@ -6,6 +6,7 @@ use crate::index::bands::{Bands, FINGERPRINT};
 use crate::index::collision::{Look, Reach, WORD, WORDS};
 use crate::index::kernel::{Candidate, Found, Level, Sieve, Stretch, prefetch_run};
 use crate::plain::prefetch;
+use crate::rough;
 
 /// Values that are looked up at once: many, so that many reads are under way, but what they ask for stays in the caches.
 const AT_ONCE: usize = 256;
@@ -16,7 +17,8 @@ const TOGETHER: usize = 1 << 18;
 /// Bits of a value of which a table is small enough for any order.
 const SMALL: u32 = 18;
 
-/// Values are sorted by so many of their first bits.
+/// Values are sorted by so many of their first bits: those that follow each other lie on few pages of memory, and most of
+/// a page's cost is to find it.
 const SORTED: u32 = 10;
 
 /// Buffers that are used again from search to search.
@@ -97,7 +99,8 @@ impl Asked {
         self.count = seen;
         if width > SMALL {
             grow(sorting, seen);
-            sort(&self.probes[..seen], width - SORTED, sorting);
+            let place = |&(value, _): &(u32, u32)| (value >> (width - SORTED)) as usize;
+            rough::sort(&self.probes[..seen], 1 << SORTED, place, sorting);
             std::mem::swap(&mut self.probes, sorting);
         }
         let sieves = codes.iter().zip(looks).map(|(code, look)| sieve(look, code, bands, word, WORD - width));
@@ -110,19 +113,6 @@ impl Asked {
 fn grow(probes: &mut Vec<(u32, u32)>, count: usize) {
     if probes.len() < count {
         probes.resize(count, (0, 0));
-    }
-}
-
-/// Sorts by the bits of values above the lowest `shift`, which are [`SORTED`] at the most: those that follow each other
-/// lie on few pages of memory, and most of a page's cost is to find it.
-fn sort(probes: &[(u32, u32)], shift: u32, sorted: &mut [(u32, u32)]) {
-    let mut next = [0u32; (1 << SORTED) + 1];
-    probes.iter().for_each(|(value, _)| next[(value >> shift) as usize + 1] += 1);
-    (1..next.len()).for_each(|at| next[at] += next[at - 1]);
-    for &probe in probes {
-        let at = &mut next[(probe.0 >> shift) as usize];
-        sorted[*at as usize] = probe;
-        *at += 1;
     }
 }
 
