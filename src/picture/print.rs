@@ -98,8 +98,12 @@ impl Print {
         for _ in 0..key_count {
             let time = u32::from_le_bytes(take(&mut rest)?);
             let [count] = take(&mut rest)?;
-            let features = (0..count).map(|_| feature(&mut rest)).collect::<Result<_, _>>()?;
-            keys.push(KeyFrame { time, features });
+            let (features, behind) =
+                rest.split_at_checked(FEATURE * usize::from(count)).ok_or(PrintError::Length)?;
+            let (features, _) = features.as_chunks();
+            let unpacked = |&bytes: &[u8; FEATURE]| Feature::unpacked(u128::from_le_bytes(bytes));
+            keys.push(KeyFrame { time, features: features.iter().map(unpacked).collect() });
+            rest = behind;
         }
         if !keys.is_sorted_by_key(|key| key.time) {
             return Err(PrintError::Range);
@@ -138,20 +142,6 @@ impl Raster {
     /// Width and height in pixels; zero where there was no picture.
     pub(crate) fn size(&self) -> (usize, usize) {
         (self.width, self.height)
-    }
-
-    /// Bilinear between pixel centres at whole coordinates; the border goes on for ever. Not to be asked of an
-    /// empty raster.
-    pub(crate) fn sample(&self, x: f32, y: f32) -> f32 {
-        let x = x.clamp(0.0, (self.width - 1) as f32);
-        let y = y.clamp(0.0, (self.height - 1) as f32);
-        let (x0, y0) = (x as usize, y as usize);
-        let (x1, y1) = ((x0 + 1).min(self.width - 1), (y0 + 1).min(self.height - 1));
-        let (fx, fy) = (x - x0 as f32, y - y0 as f32);
-        let at = |x: usize, y: usize| f32::from(self.pixels[y * self.width + x]);
-        let top = at(x0, y0) + fx * (at(x1, y0) - at(x0, y0));
-        let bottom = at(x0, y1) + fx * (at(x1, y1) - at(x0, y1));
-        top + fy * (bottom - top)
     }
 }
 

@@ -4,13 +4,12 @@
 //! The measure is a log-likelihood ratio of "a copy" against "something else in the same place", in decades. Cells
 //! and moments depend on each other, so its scale is measured, not derived.
 
+use super::lattice::{Cells, Lattice};
 use super::map::Map;
 use super::steady::{Sloped, steady};
-use crate::picture::motion::{CELLS, COLUMNS, LAG, ROWS, changes};
+use crate::picture::motion::{CELLS, COLUMNS, LAG, changes};
 use crate::picture::{Motion, Raster};
 
-/// Points a side at which a cell is sampled.
-const SAMPLES: usize = 3;
 /// Change of a cell of the query, in luma levels, that has a sign worth reading.
 const READABLE: f32 = 0.4;
 /// Change of a cell of the query that a reference without any contradicts.
@@ -39,23 +38,18 @@ pub(super) struct Seen {
     visible: [u64; 2],
 }
 
-/// The mean of each cell of a reference where it lies in a raster, and whether it lies there at all.
-#[derive(Clone)]
-pub(super) struct Cells {
-    pub(super) means: [f32; CELLS],
-    pub(super) visible: [bool; CELLS],
-}
-
 /// The motion codes of a query's rasters, cell by cell of a reference of `size` (in its longer sides) that lies in
 /// each by its map; with the shake of a camera taken out, if asked for.
 pub(super) fn rectify(rasters: &[Raster], size: [f32; 2], maps: &[Option<Map>], steadied: bool) -> Vec<Seen> {
     let placed = || rasters.iter().zip(maps).map(|(raster, map)| map.as_ref().map(|map| (raster, map)));
     let cells: Vec<Option<Cells>> = if steadied {
+        let mut around = [const { None }; 5];
         let sloped: Vec<_> =
-            placed().map(|p| p.and_then(|(raster, map)| sloped(raster, size, map))).collect();
+            placed().map(|p| p.and_then(|(raster, map)| sloped(raster, size, map, &mut around))).collect();
         steady(&sloped)
     } else {
-        placed().map(|p| p.and_then(|(raster, map)| cells(raster, size, map))).collect()
+        let mut lattice = None;
+        placed().map(|p| p.and_then(|(raster, map)| cells(raster, size, map, &mut lattice))).collect()
     };
     (0..cells.len())
         .map(|i| match (i.checked_sub(LAG).and_then(|j| cells[j].as_ref()), &cells[i]) {
@@ -69,14 +63,29 @@ pub(super) fn rectify(rasters: &[Raster], size: [f32; 2], maps: &[Option<Map>], 
 }
 
 /// The cells of a raster and their slopes, by central differences over a twentieth of a cell's width to each side.
-fn sloped(raster: &Raster, size: [f32; 2], map: &Map) -> Option<Sloped> {
+fn sloped(raster: &Raster, size: [f32; 2], map: &Map, lattices: &mut [Option<Lattice>; 5]) -> Option<Sloped> {
     let step = 0.05 * map.scale() / COLUMNS as f32;
-    let moved = |dx: f32, dy: f32| cells(raster, size, &map.shifted(dx, dy));
+    let [here, right, left, below, above] = lattices;
+    let moved = |dx: f32, dy: f32, lattice| cells(raster, size, &map.shifted(dx, dy), lattice);
     let slope = |right: Cells, left: Cells| std::array::from_fn(|c| right.means[c] - left.means[c]);
     Some(Sloped {
-        cells: moved(0.0, 0.0)?,
-        slopes: [slope(moved(step, 0.0)?, moved(-step, 0.0)?), slope(moved(0.0, step)?, moved(0.0, -step)?)],
+        cells: moved(0.0, 0.0, here)?,
+        slopes: [
+            slope(moved(step, 0.0, right)?, moved(-step, 0.0, left)?),
+            slope(moved(0.0, step, below)?, moved(0.0, -step, above)?),
+        ],
     })
+}
+
+/// The cells of a raster, by the lattice of the one before if that lies as well; `None` where there was no picture.
+fn cells(raster: &Raster, size: [f32; 2], map: &Map, lattice: &mut Option<Lattice>) -> Option<Cells> {
+    if raster.size().0 == 0 {
+        return None;
+    }
+    if !lattice.as_ref().is_some_and(|lattice| lattice.is_for(raster.size(), map)) {
+        *lattice = None;
+    }
+    Some(lattice.get_or_insert_with(|| Lattice::new(raster.size(), size, map)).cells(raster))
 }
 
 impl Seen {
@@ -129,35 +138,4 @@ pub(super) fn moments(motion: &[Motion]) -> Vec<Moment> {
             Moment { motion, fresh: [!same(0), !same(1)] }
         })
         .collect()
-}
-
-fn cells(raster: &Raster, size: [f32; 2], map: &Map) -> Option<Cells> {
-    let (width, height) = raster.size();
-    if width == 0 {
-        return None;
-    }
-    let longer = width.max(height) as f32;
-    let (mut means, mut visible) = ([0.0; CELLS], [false; CELLS]);
-    for c in 0..CELLS {
-        let at = |u: f32, v: f32| {
-            let [x, y] = map.apply([
-                ((c % COLUMNS) as f32 + u) / COLUMNS as f32 * size[0],
-                ((c / COLUMNS) as f32 + v) / ROWS as f32 * size[1],
-            ]);
-            (x * longer - 0.5, y * longer - 0.5)
-        };
-        let (x, y) = at(0.5, 0.5);
-        visible[c] = x >= 0.0 && y >= 0.0 && x <= (width - 1) as f32 && y <= (height - 1) as f32;
-        if visible[c] {
-            let step = |k: usize| (k as f32 + 0.5) / SAMPLES as f32;
-            let sum: f32 = (0..SAMPLES * SAMPLES)
-                .map(|k| {
-                    let (x, y) = at(step(k % SAMPLES), step(k / SAMPLES));
-                    raster.sample(x, y)
-                })
-                .sum();
-            means[c] = sum / (SAMPLES * SAMPLES) as f32;
-        }
-    }
-    Some(Cells { means, visible })
 }

@@ -7,6 +7,7 @@ use super::map::Map;
 use super::votes::{Look, Vote, pair};
 use crate::index::sure;
 use crate::picture::{Feature, Observed, Print, Probe};
+use crate::rough;
 use std::f32::consts::TAU;
 use std::ops::Range;
 
@@ -41,23 +42,26 @@ pub(super) fn votes(
     look: Look,
     tolerance: Tolerance,
 ) -> Vec<Vote> {
-    let grid = Grid::new(print, &block.reference, map, tolerance.near);
+    let grid = Grid::new(print, &block.reference, map, look, tolerance.near);
     let expected = Expected::new(map, tolerance);
     let mut found = Vec::new();
     for (k, key) in (0u32..).zip(&probe.keys).take(block.query.end).skip(block.query.start) {
         for (f, Observed { feature, doubts }) in (0u32..).zip(&key.features) {
+            let Some(fits) = expected.of(feature, look) else { continue };
             // Most features have none near that fits.
             let mut description = None;
-            for (at, candidate) in grid.near(feature.place()) {
-                if !expected.fits(feature, candidate, look) {
-                    continue;
-                }
-                let seen = || (feature.seen(look.mirrored, look.negative), sure(doubts));
-                let (code, sure) = description.get_or_insert_with(seen);
-                let apart = |w: usize| ((code[w] ^ candidate.code[w]) & sure[w]).count_ones();
-                if apart(0) + apart(1) <= RADIUS {
-                    let pair = pair(feature, candidate, look);
-                    found.push(Vote { pair, query: (k, f), key: *at });
+            for cells in grid.near(feature.place()) {
+                for (lies, (at, candidate)) in grid.lies[cells.clone()].iter().zip(&grid.features[cells]) {
+                    if !fits.admits(*lies) {
+                        continue;
+                    }
+                    let seen = || (feature.seen(look.mirrored, look.negative), sure(doubts));
+                    let (code, sure) = description.get_or_insert_with(seen);
+                    let apart = |w: usize| ((code[w] ^ candidate.code[w]) & sure[w]).count_ones();
+                    if apart(0) + apart(1) <= RADIUS {
+                        let pair = pair(feature, candidate, look);
+                        found.push(Vote { pair, query: (k, f), key: *at });
+                    }
                 }
             }
         }
@@ -83,56 +87,80 @@ impl Expected {
         }
     }
 
-    fn fits(&self, query: &Feature, reference: &Feature, look: Look) -> bool {
-        let zoom = i16::from(query.size) - i16::from(reference.size);
-        let stands = if look.mirrored { 128u8.wrapping_sub(reference.angle) } else { reference.angle };
+    /// What a feature of the reference has to be like to be `query`; `None` if none can be.
+    fn of(&self, query: &Feature, look: Look) -> Option<Fits> {
+        let size = i16::from(query.size) - self.zoom;
+        let most = self.most_zoom as i16;
+        let (smallest, largest) = ((size - most).max(0), (size + most).min(u8::MAX.into()));
         let points = if look.negative { query.angle.wrapping_add(128) } else { query.angle };
-        let turn = points.wrapping_sub(stands).wrapping_sub(self.turn) as i8;
-        (zoom - self.zoom).unsigned_abs() <= self.most_zoom && turn.unsigned_abs() <= self.most_turn
+        (smallest <= largest).then(|| Fits {
+            smallest: smallest as u8,
+            sizes: (largest - smallest) as u8,
+            first: points.wrapping_sub(self.turn).wrapping_sub(self.most_turn),
+            turns: 2 * self.most_turn,
+        })
+    }
+}
+
+/// Sizes and angles from the least to the most.
+#[derive(Clone, Copy)]
+struct Fits {
+    smallest: u8,
+    sizes: u8,
+    first: u8,
+    turns: u8,
+}
+
+impl Fits {
+    fn admits(self, [size, angle]: [u8; 2]) -> bool {
+        size.wrapping_sub(self.smallest) <= self.sizes && angle.wrapping_sub(self.first) <= self.turns
     }
 }
 
 /// The features of a reference by the place that a map gives them in the query.
 struct Grid {
+    /// Cells a side.
     cells: usize,
-    /// Where the features of each cell begin, row by row.
-    starts: Vec<u32>,
+    /// Where the features of each cell end, row by row.
+    ends: Vec<u32>,
+    /// The size of each, and its angle in the mirror if it is looked for there.
+    lies: Vec<[u8; 2]>,
     /// Each with its key frame.
     features: Vec<(u32, Feature)>,
 }
 
 impl Grid {
-    fn new(print: &Print, keys: &Range<usize>, map: &Map, near: f32) -> Self {
+    fn new(print: &Print, keys: &Range<usize>, map: &Map, look: Look, near: f32) -> Self {
         let cells = ((1.0 / (near * map.scale()).max(1e-3)) as usize).clamp(1, MOST_CELLS);
-        let mut placed: Vec<(u32, u32, Feature)> = Vec::new();
+        let mut placed: Vec<(usize, (u32, Feature))> = Vec::new();
         for (k, key) in (0u32..).zip(&print.keys).take(keys.end).skip(keys.start) {
             for feature in &key.features {
                 if let Some(cell) = cell(map.apply(feature.place()), cells) {
-                    placed.push((cell, k, *feature));
+                    placed.push((cell, (k, *feature)));
                 }
             }
         }
-        placed.sort_by_key(|&(cell, ..)| cell);
-        let start = |cell: usize| placed.partition_point(|&(c, ..)| (c as usize) < cell) as u32;
-        let starts = (0..=cells * cells).map(start).collect();
-        Self { cells, starts, features: placed.into_iter().map(|(_, k, feature)| (k, feature)).collect() }
+        let mut sorted = placed.clone();
+        let ends = rough::sort(&placed, cells * cells, |&(cell, _)| cell, &mut sorted);
+        let features: Vec<_> = sorted.into_iter().map(|(_, feature)| feature).collect();
+        let stands = |angle: u8| if look.mirrored { 128u8.wrapping_sub(angle) } else { angle };
+        let lies = features.iter().map(|(_, feature)| [feature.size, stands(feature.angle)]).collect();
+        Self { cells, ends, lies, features }
     }
 
     /// The features of the cell of a place and of those around it.
-    fn near(&self, place: [f32; 2]) -> impl Iterator<Item = &(u32, Feature)> {
+    fn near(&self, place: [f32; 2]) -> impl Iterator<Item = Range<usize>> {
         let at = |v: f32| ((v * self.cells as f32) as usize).min(self.cells - 1);
         let [x, y] = place.map(at);
+        let start = |cell: usize| cell.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
         let columns = x.saturating_sub(1)..(x + 2).min(self.cells);
-        (y.saturating_sub(1)..(y + 2).min(self.cells)).flat_map(move |row| {
-            let first = self.starts[row * self.cells + columns.start] as usize;
-            let end = self.starts[row * self.cells + columns.end] as usize;
-            &self.features[first..end]
-        })
+        (y.saturating_sub(1)..(y + 2).min(self.cells))
+            .map(move |row| start(row * self.cells + columns.start)..start(row * self.cells + columns.end))
     }
 }
 
-fn cell(place: [f32; 2], cells: usize) -> Option<u32> {
+fn cell(place: [f32; 2], cells: usize) -> Option<usize> {
     let [x, y] = place;
     let inside = (0.0..1.0).contains(&x) && (0.0..1.0).contains(&y);
-    inside.then(|| ((y * cells as f32) as usize * cells + (x * cells as f32) as usize) as u32)
+    inside.then(|| (y * cells as f32) as usize * cells + (x * cells as f32) as usize)
 }

@@ -12,6 +12,7 @@ mod agreement;
 mod blocks;
 mod geometry;
 mod guided;
+mod lattice;
 mod lines;
 mod map;
 mod pieces;

@@ -4,7 +4,7 @@
 //! it. The shift that explains most of the difference from the mean of some seconds is taken back, cell by cell.
 //! A picture that moves by itself has a mean without slopes, and stays as it is.
 
-use super::agreement::Cells;
+use super::lattice::Cells;
 use crate::picture::motion::CELLS;
 
 /// Ticks to either side that make the mean.
