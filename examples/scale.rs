@@ -1,4 +1,5 @@
-//! Measures a bank of N references of two minutes: `scale N FOLDER CLIP... [-- UPLOAD...]`. `NxS` are N of S seconds.
+//! Measures a bank of N references of two minutes: `scale N FOLDER CLIP... [-- UPLOAD...]`. `NxS` are N of S seconds,
+//! `sound:N` or `sound:NxS` N without a picture.
 //!
 //! The clips are banked, and N films cut from them that nobody made (see `scale/generate.rs`). Uploads are files that are
 //! searched for; without any, the clips are. The bank is made in FOLDER, where it is missing, and measured.
@@ -26,6 +27,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [count, folder, files @ ..] = arguments.as_slice() else {
         return Err("usage: scale N FOLDER CLIP... [-- UPLOAD...]".into());
     };
+    let (only_sound, count) = match count.strip_prefix("sound:") {
+        Some(count) => (true, count),
+        None => (false, count.as_str()),
+    };
     let (count, seconds) = match count.split_once('x') {
         Some((count, seconds)) => (count.parse::<u64>()?, seconds.parse()?),
         None => (count.parse()?, SECONDS),
@@ -33,8 +38,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut halves = files.split(|file| file == "--");
     let (clips, uploads) = (halves.next().unwrap_or_default(), halves.next().unwrap_or_default());
     let watched = clips.iter().map(|path| watch(path)).collect::<Result<Vec<_>, _>>()?;
-    let films = Films(watched.iter().map(Probe::fingerprint).collect());
-    if films.0.is_empty() {
+    let mut real: Vec<_> = watched.iter().map(Probe::fingerprint).collect();
+    if only_sound {
+        real.iter_mut().for_each(|clip| clip.picture = picture::Print::default());
+    }
+    let films = Films { real, only_sound };
+    if films.real.is_empty() {
         return Err("no clip was named".into());
     }
     if !Path::new(folder).exists() {
@@ -44,7 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     let minutes =
-        (films.0.iter().map(|f| f.duration).sum::<f64>() + (count as usize * seconds) as f64) / 60.0;
+        (films.real.iter().map(|f| f.duration).sum::<f64>() + (count as usize * seconds) as f64) / 60.0;
     let bytes = std::fs::read_dir(folder)?
         .map(|entry| Ok(entry?.metadata()?.len()))
         .sum::<Result<u64, std::io::Error>>()?;
@@ -115,7 +124,7 @@ fn make(
 ) -> Result<(), Box<dyn Error>> {
     let bank = Bank::open(folder)?;
     let start = Instant::now();
-    for (path, film) in clips.iter().zip(&films.0) {
+    for (path, film) in clips.iter().zip(&films.real) {
         bank.add(path, "real", film.clone())?;
     }
     for number in 0..count {

@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Memory and open files, each second or so.
 fn soak(time: Duration, folder: &str) -> Result<Vec<(f64, usize)>, Box<dyn Error>> {
     let probes: Vec<Probe> = (0..3).map(watch).collect();
-    let films = Films(probes.iter().map(Probe::fingerprint).collect());
+    let films = Films { real: probes.iter().map(Probe::fingerprint).collect(), only_sound: false };
     let uploads = Uploads::open(format!("{folder}/uploads"), 4 << 20)?;
     let bank = Bank::open(format!("{folder}/bank"))?;
     let (done, checks) = (AtomicBool::new(false), AtomicU64::new(0));

@@ -15,8 +15,13 @@ const FEATURE_BITS: u32 = 24;
 /// Of 32 bits of a word of sound: half of them, for words are compared by the thousand.
 const WORD_BITS: u32 = 16;
 
-/// Real fingerprints to cut films from.
-pub(crate) struct Films(pub(crate) Vec<Fingerprint>);
+/// What films are made of.
+pub(crate) struct Films {
+    /// Real fingerprints to cut films from.
+    pub(crate) real: Vec<Fingerprint>,
+    /// They have no picture.
+    pub(crate) only_sound: bool,
+}
 
 /// A linear congruential generator's upper half (Knuth's constants).
 pub(crate) struct Random(pub(crate) u64);
@@ -51,7 +56,7 @@ impl Films {
         let mut out = picture::Print { size: [1.0, 0.5625], ..picture::Print::default() };
         let mut words: Vec<Option<u32>> = Vec::new();
         while out.motion.len() < seconds * RATE {
-            let from = &self.0[random.below(self.0.len())];
+            let from = &self.real[random.below(self.real.len())];
             let length = 2 + random.below(6);
             let whole = (from.duration as usize).max(1);
             let start = random.below(whole.saturating_sub(length).max(1));
@@ -66,7 +71,8 @@ impl Films {
         }
         // The fields of a print of sound are its own: what it is written as is open to all.
         let sound = serde_json::from_value(serde_json::json!({ "words": words })).unwrap_or_default();
-        Fingerprint { spec: Spec::CURRENT, duration: seconds as f64, still: false, picture: out, sound }
+        let picture = if self.only_sound { picture::Print::default() } else { out };
+        Fingerprint { spec: Spec::CURRENT, duration: seconds as f64, still: false, picture, sound }
     }
 
     fn stretch(

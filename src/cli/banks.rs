@@ -4,7 +4,7 @@ use super::probe::{Probed, Reading, name};
 use super::{Failure, Status, complain, csv, jobs, one_line, warn};
 use afterimage::bank::{About, Added, Bank, Checkpoint, OpenError};
 use afterimage::decide::DEFAULT;
-use afterimage::fingerprint::Spec;
+use afterimage::fingerprint::{Fingerprint, Probe, Spec};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::io::{self, Write};
@@ -32,7 +32,25 @@ pub(super) struct Add {
     #[arg(long, value_name = "TEXT", default_value = "")]
     reason: String,
     #[command(flatten)]
+    profile: Profile,
+    #[command(flatten)]
     reading: Reading,
+}
+
+/// How much a bank keeps of a film.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct Profile {
+    /// Bank a part of the local features: three fifths of the space, and short copies are missed more often
+    #[arg(long)]
+    small: bool,
+}
+
+impl Profile {
+    /// The part of a probe that is banked.
+    pub(super) fn fingerprint(self, probe: &Probe) -> Fingerprint {
+        let whole = probe.fingerprint();
+        if self.small { whole.small() } else { whole }
+    }
 }
 
 /// Take a reference out of a bank
@@ -159,7 +177,7 @@ impl Add {
         let Probed { probe, warnings, .. } = probed;
         warn(path, &warnings);
         let name = self.name.clone().unwrap_or_else(|| name(path));
-        let fingerprint = probe.fingerprint();
+        let fingerprint = self.profile.fingerprint(&probe);
         let seconds = fingerprint.duration;
         let about = About::of(&self.collection).labelled(&self.label);
         let added = bank.add(&name, about, fingerprint).map_err(|e| Failure::file(path, e))?;

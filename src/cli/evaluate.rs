@@ -1,5 +1,6 @@
 //! `afterimage evaluate`: banks some folders, matches others, and tells what came out and what it cost.
 
+use super::banks::Profile;
 use super::jobs;
 use super::plot;
 use super::probe::{Asking, Cost, Probed, name};
@@ -35,6 +36,8 @@ pub(super) struct Evaluate {
     /// Write matches that do not act, too
     #[arg(long)]
     all: bool,
+    #[command(flatten)]
+    profile: Profile,
     #[command(flatten)]
     asking: Asking,
 }
@@ -88,7 +91,8 @@ impl Evaluate {
             let added = probed.map_err(Failure::from).and_then(|Probed { probe, warnings, cost: one }| {
                 warn(path, &warnings);
                 *cost += one;
-                bank.add(&name(path), "", probe.fingerprint()).map_err(|e| Failure::file(path, e))
+                let fingerprint = self.profile.fingerprint(&probe);
+                bank.add(&name(path), "", fingerprint).map_err(|e| Failure::file(path, e))
             });
             if let Err(e) = added {
                 *failed = true;

@@ -15,6 +15,12 @@ pub(super) const MOST_FEATURES: usize = 255;
 /// Bytes of a motion code.
 pub(super) const MOTION: usize = 32;
 
+/// Key frames from one with features to the next in the smaller profile: many features of few key frames find more copies
+/// than few of many.
+const SMALL_EVERY: usize = 4;
+/// Features of such a key frame.
+const SMALL_FEATURES: usize = 16;
+
 /// Key frames from one that a glance looks at to the next: the finer half of them.
 const GLANCE_EVERY: usize = 2;
 
@@ -57,6 +63,16 @@ impl Print {
     /// Whether there is anything to find.
     pub fn is_empty(&self) -> bool {
         self.keys.iter().all(|key| key.features.is_empty())
+    }
+
+    /// With the strongest features of some key frames alone. A still keeps all: it has no other key frame.
+    pub fn small(mut self) -> Self {
+        if self.motion.len() > 1 {
+            for (number, key) in self.keys.iter_mut().enumerate() {
+                key.features.truncate(if number.is_multiple_of(SMALL_EVERY) { SMALL_FEATURES } else { 0 });
+            }
+        }
+        self
     }
 
     /// Little-endian bytes.
@@ -224,6 +240,19 @@ pub(super) mod tests {
                 motion: motion.into_iter().map(|(rising, strong)| Motion { rising, strong }).collect(),
             }
         })
+    }
+
+    #[test]
+    fn a_small_print_keeps_the_strongest_features_and_all_of_a_still() {
+        let features: Vec<Feature> = (0..24).map(Feature::unpacked).collect();
+        let key = |time| KeyFrame { time, features: features.clone() };
+        let film =
+            Print { keys: vec![key(0), key(1000)], motion: vec![Motion::default(); 8], size: [1.0, 0.5] };
+        let small = film.clone().small();
+        assert!(small.keys.iter().all(|key| key.features == features[..SMALL_FEATURES]));
+        assert_eq!((&small.motion, small.keys.len()), (&film.motion, 2));
+        let still = Print { keys: vec![key(0)], motion: vec![Motion::default()], ..film };
+        assert_eq!(still.clone().small(), still);
     }
 
     proptest! {
