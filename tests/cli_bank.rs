@@ -49,6 +49,21 @@ impl Scene {
         (status.code().unwrap(), text(stdout), text(stderr))
     }
 
+    /// The same with an output that takes nothing.
+    #[cfg(target_os = "linux")]
+    fn run_full(&self, line: &str, is_stdout: bool) -> (i32, String) {
+        let full = || fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_afterimage"));
+        command.current_dir(self.folder.path()).args(line.split(' '));
+        if is_stdout {
+            command.stdout(full())
+        } else {
+            command.stderr(full())
+        };
+        let Output { status, stdout, .. } = command.output().unwrap();
+        (status.code().unwrap(), String::from_utf8(stdout).unwrap())
+    }
+
     fn lines(&self, line: &str) -> Vec<Value> {
         let (_, out, _) = self.run(line);
         out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -144,6 +159,21 @@ fn recorded_verdicts_are_judged_again() {
     assert_eq!(counts, "1 uploads: nothing, as now\n1 uploads: block → nothing\n");
     let (_, said, _) = scene.run("dry-run bank out.jsonl --collection other --false-matches 1e-300");
     assert_eq!(said, "");
+    let (status, _, counts) = scene.run("dry-run bank out.jsonl --collection default --action review");
+    assert!(status == 0 && counts.contains("1 uploads: block → review"), "{counts}");
+    assert_eq!(scene.run("policy bank terror --action log").0, 0);
+    let (_, said, _) =
+        scene.run("dry-run bank out.jsonl --collection default --action review --min-seconds 1");
+    assert!(said.starts_with("a.y4m: block → log"), "{said}");
+    for wrong in ["--false-matches nan", "--expires 1970-01-01", "--expires 0s"] {
+        assert_eq!(scene.run(&format!("dry-run bank out.jsonl {wrong}")).0, 2, "{wrong}");
+    }
+    // Of two files of one name the one that it is.
+    fs::create_dir(scene.folder.path().join("x")).unwrap();
+    film(&scene.folder.path().join("x"), "a.y4m", 4);
+    assert_eq!(scene.run("match bank x/a.y4m --report out.jsonl").0, 0);
+    let (status, said, _) = scene.run("replay bank out.jsonl x/a.y4m");
+    assert_eq!((status, said.lines().count()), (0, 1), "{said}");
     let judged = scene.run("dry-run bank out.jsonl --action review --json").1;
     assert!(judged.lines().next().unwrap().contains("\"action\":\"review\""), "{judged}");
 }
@@ -159,6 +189,78 @@ fn earlier_uploads_are_found() {
     let (_, said, _) = scene.run("sweep bank store --format csv");
     assert_eq!(said.lines().count(), 3);
     assert_eq!(scene.run("sweep bank missing").0, 2);
+    // What is allowed overrules what is new.
+    assert_eq!(scene.run("policy bank ours --allow").0, 0);
+    assert_eq!(scene.run("add bank b.y4m --name licence --collection ours").0, 0);
+    assert_eq!(scene.run("add bank a.y4m --name again").0, 0);
+    assert_eq!(scene.run("remove bank b.y4m").0, 0);
+    assert_eq!(scene.run("add bank b.y4m --name late").0, 0);
+    let (status, said, counts) = scene.run("sweep bank store --since 6");
+    assert!(status == 0 && said.is_empty(), "{said}");
+    assert_eq!(counts, "2 uploads looked through against 1 references\n");
+    // What cannot be kept is checked all the same.
+    let (status, said, errors) = scene.run("match bank a.y4m --keep b.y4m");
+    assert!(status == 2 && said.starts_with("a.y4m: copy of"), "{said}{errors}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_output_that_takes_nothing_stops_nothing_else() {
+    let scene = Scene::new();
+    assert_eq!(scene.run_full("add bank b.y4m a.y4m", false).0, 0);
+    let (status, said) = scene.run_full("match bank a.y4m missing.y4m b.y4m", false);
+    assert!(status == 2 && said.lines().count() == 2, "{said}");
+    assert_eq!(scene.run_full("match bank a.y4m b.y4m --report out.jsonl", true).0, 2);
+    assert_eq!(fs::read_to_string(scene.folder.path().join("out.jsonl")).unwrap().lines().count(), 2);
+    assert_eq!(scene.run_full("match bank a.y4m b.y4m --report /dev/full", false).1.lines().count(), 2);
+}
+
+#[test]
+fn a_line_that_was_cut_off_is_passed_over() {
+    let scene = Scene::new();
+    let report = scene.folder.path().join("out.jsonl");
+    assert_eq!(scene.run("match bank a.y4m --report out.jsonl").0, 1);
+    let mut text = fs::read_to_string(&report).unwrap();
+    text.insert(0, '\n');
+    text.push_str("{\"query\":\"a.y");
+    fs::write(&report, text).unwrap();
+    assert_eq!(scene.run("match bank b.y4m --report out.jsonl").0, 0);
+    let (status, _, said) = scene.run("dry-run bank out.jsonl");
+    assert!(
+        status == 2 && said.contains("line 3, column ") && said.contains("1 uploads: block, as now"),
+        "{said}"
+    );
+    let (status, said, _) = scene.run("replay bank out.jsonl a.y4m b.y4m");
+    assert_eq!((status, said.matches("the same verdict").count()), (2, 2), "{said}");
+}
+
+#[test]
+fn what_is_not_said_again_stays() {
+    let scene = Scene::new();
+    assert!(scene.run("add bank a.y4m").2.ends_with("a.y4m: was there\n"));
+    assert_eq!(scene.run("add bank a.y4m --label y").0, 0);
+    let listed = &scene.lines("list bank --format jsonl")[0];
+    assert_eq!((&listed["label"], &listed["collection"]), (&"y".into(), &"terror".into()));
+}
+
+#[test]
+fn what_cannot_be_recognised_is_not_added_and_what_is_short_is_found_whole() {
+    let scene = Scene::new();
+    let path = |name: &str| scene.folder.path().join(name);
+    let head = "YUV4MPEG2 W160 H90 F8:1 Ip A1:1 Cmono\n".as_bytes();
+    fs::write(
+        path("black.y4m"),
+        [head, &[b"FRAME\n".as_slice(), &[16; 160 * 90]].concat().repeat(40)].concat(),
+    )
+    .unwrap();
+    let (status, _, said) = scene.run("add bank black.y4m");
+    assert!(status == 2 && said.contains("nothing in it to be recognised by"), "{said}");
+    let bytes = fs::read(path("b.y4m")).unwrap();
+    fs::write(path("short.y4m"), &bytes[..head.len() + 12 * (160 * 90 + 6)]).unwrap();
+    let (status, _, said) = scene.run("add bank short.y4m");
+    assert!(status == 0 && said.contains("shorter than 3 s"), "{said}");
+    let (status, said, _) = scene.run("match bank short.y4m");
+    assert!(status == 1 && said.contains("0:00.0–0:01.5 is 0:00.0–0:01.5 of it"), "{said}");
 }
 
 #[test]
@@ -177,4 +279,8 @@ fn a_reference_that_matches_too_much_is_told() {
         "{out}"
     );
     assert!(errors.contains("a.y4m matches too much"), "{errors}");
+    // What it has tripped stays so, whatever the policies are.
+    scene.run("match bank 0.y4m 1.y4m 2.y4m --breaker 2/1h --jobs 1 --report out.jsonl");
+    let (_, said, counts) = scene.run("dry-run bank out.jsonl");
+    assert!(said.is_empty() && counts.contains("1 uploads: review, as now"), "{said}{counts}");
 }

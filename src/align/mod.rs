@@ -16,6 +16,13 @@ pub struct Span {
     pub end: f64,
 }
 
+impl Span {
+    /// What of it lies before the `end` of a film; all of it where that is not known, or a still's.
+    pub(crate) fn until(self, end: f64) -> Self {
+        if end > 0.0 { Self { start: self.start.min(end), end: self.end.min(end) } } else { self }
+    }
+}
+
 /// A number that stands for a reference inside one search space.
 pub type RefId = u32;
 

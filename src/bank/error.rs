@@ -11,13 +11,13 @@ pub enum OpenError {
     #[error("{0}")]
     Io(#[from] io::Error),
     /// There is no bank to read.
-    #[error("there is no bank")]
+    #[error("there is nothing to read")]
     Missing,
     /// The folder holds something else.
-    #[error("this is not a bank")]
+    #[error("this is something else")]
     NotABank,
     /// Somebody else has it open for changes.
-    #[error("somebody else is changing this bank")]
+    #[error("somebody else has it open for changes")]
     Busy,
     /// It was written by another version of this crate.
     #[error("a bank of file version {got}; this program reads version {newest}")]

@@ -149,6 +149,12 @@ impl Bank {
                 let reference = view.reference(segment.reference)?;
                 let About { label, collection, suspended } = reference.about.clone();
                 let reference_seconds = reference.duration;
+                // Both are measured in quarters of a second, and no player goes beyond the end.
+                let segment = Segment {
+                    query: segment.query.until(probe.duration),
+                    matched: segment.matched.until(reference_seconds),
+                    ..segment
+                };
                 let found = Match::new(&reference.name, &segment);
                 Some(Match { label, collection, suspended, reference_seconds, ..found })
             };

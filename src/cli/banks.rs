@@ -1,15 +1,19 @@
 //! The commands that tend a bank.
 
 use super::probe::{Probed, Reading, name};
-use super::{Failure, Status, complain, csv, jobs, one_line, warn};
+use super::{Failure, Status, caution, complain, csv, jobs, say, warn};
 use afterimage::bank::{About, Added, Bank, Checkpoint, OpenError};
 use afterimage::decide::DEFAULT;
 use afterimage::fingerprint::{Fingerprint, Probe, Spec};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Seconds of a film below which most changed copies are missed.
+const SHORT: f64 = 3.0;
 
 /// Bank some files as references
 #[derive(Args, Debug)]
@@ -22,12 +26,12 @@ pub(super) struct Add {
     /// The reference's name instead of the file's; for one file only
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Said with every match
-    #[arg(long, value_name = "TEXT", default_value = "")]
-    label: String,
-    /// The collection whose policy they follow
-    #[arg(long, value_name = "NAME", default_value = DEFAULT)]
-    collection: String,
+    /// Said with every match; where it is left out, a reference that is there already keeps its own
+    #[arg(long, value_name = "TEXT")]
+    label: Option<String>,
+    /// The collection whose policy they follow, `default` where none is named; a reference that is there already stays
+    #[arg(long, value_name = "NAME")]
+    collection: Option<String>,
     /// Kept with the change
     #[arg(long, value_name = "TEXT", default_value = "")]
     reason: String,
@@ -139,9 +143,10 @@ fn signed(bank: Result<Bank, OpenError>, path: &Path, reason: &str) -> Result<Ba
     let bank = bank.map_err(|e| Failure::file(path, e))?;
     if bank.torn() > 0 {
         let torn = bank.torn();
-        let said =
-            format!("{}: took away {torn} bytes of a change that was never acknowledged", path.display());
-        eprintln!("afterimage: warning: {}", one_line(&said));
+        caution(&format!(
+            "{}: took away {torn} bytes of a change that was never acknowledged",
+            path.display()
+        ));
     }
     let user = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok());
     bank.signed(&user.unwrap_or_default(), reason).map_err(|e| Failure::file(path, e))
@@ -162,12 +167,13 @@ impl Add {
         jobs::in_order(&self.media, self.reading.jobs(), &bar, work, |path, probed| {
             let added = probed.map_err(Failure::from).and_then(|probed| self.add(&bank, path, probed));
             bar.suspend(|| match added {
-                Ok(said) => eprintln!("{said}"),
+                Ok(said) => say(&said),
                 Err(failure) => {
                     status = Status::Error;
                     complain(&failure);
                 }
             });
+            ControlFlow::Continue(())
         });
         bar.finish_and_clear();
         Ok(status)
@@ -178,8 +184,19 @@ impl Add {
         warn(path, &warnings);
         let name = self.name.clone().unwrap_or_else(|| name(path));
         let fingerprint = self.profile.fingerprint(&probe);
+        if fingerprint.is_blank() {
+            return Err(Failure::file(path, "there is nothing in it to be recognised by: not added"));
+        }
         let seconds = fingerprint.duration;
-        let about = About::of(&self.collection).labelled(&self.label);
+        if !fingerprint.still && seconds < SHORT {
+            let said =
+                format!("shorter than {SHORT} s: of its copies only those that are not changed may be found");
+            caution(&format!("{}: {said}", path.display()));
+        }
+        let known = bank.get(&name).map(|reference| reference.about.clone());
+        let known = known.unwrap_or_else(|| About::of(DEFAULT));
+        let about = About::of(self.collection.as_ref().unwrap_or(&known.collection))
+            .labelled(self.label.as_ref().unwrap_or(&known.label));
         let added = bank.add(&name, about, fingerprint).map_err(|e| Failure::file(path, e))?;
         Ok(match added {
             Added::New => format!("{name}: added, {seconds:.1} s"),
@@ -195,7 +212,7 @@ impl Remove {
         to_read(&self.bank)?;
         let bank = to_change(&self.bank, &self.reason)?;
         bank.remove(&self.reference).map_err(|e| Failure::file(&self.bank, e))?;
-        eprintln!("{}: removed", self.reference);
+        say(&format!("{}: removed", self.reference));
         Ok(Status::NoMatch)
     }
 }
@@ -205,7 +222,7 @@ impl List {
         let bank = at(&self.bank, self.at.at)?;
         let mut out = io::stdout().lock();
         if self.format == ListFormat::Csv {
-            writeln!(out, "name,label,seconds,still,added,sequence,collection")?;
+            writeln!(out, "name,label,seconds,still,added,sequence,collection,suspended")?;
         }
         for reference in bank.list() {
             let (name, about) = (&reference.name, &reference.about);
@@ -220,7 +237,11 @@ impl List {
                 ListFormat::Csv => {
                     let [name, label, collection] = [name, label, collection].map(|text| csv::field(text));
                     let still = u8::from(still);
-                    writeln!(out, "{name},{label},{seconds:.3},{still},{added:.3},{sequence},{collection}")?;
+                    let suspended = u8::from(about.suspended);
+                    writeln!(
+                        out,
+                        "{name},{label},{seconds:.3},{still},{added:.3},{sequence},{collection},{suspended}"
+                    )?;
                 }
                 ListFormat::Jsonl => {
                     let line = json!({
@@ -239,7 +260,7 @@ impl Info {
     pub(super) fn run(&self) -> Result<Status, Failure> {
         let bank = at(&self.bank, self.at.at)?;
         let references = bank.list();
-        let seconds: f64 = references.iter().map(|r| r.duration).sum();
+        let seconds = references.iter().map(|r| r.duration).fold(0.0, |sum, seconds| sum + seconds);
         let stills = references.iter().filter(|r| r.still).count();
         let bytes: usize = references.iter().map(|r| r.bytes()).sum();
         let mut out = io::stdout().lock();
@@ -261,7 +282,7 @@ impl CheckpointCommand {
         to_read(&self.bank)?;
         let bank = to_change(&self.bank, "")?;
         let sequence = bank.checkpoint().map_err(|e| Failure::file(&self.bank, e))?;
-        eprintln!("{}: checkpoint after change {sequence}", self.bank.display());
+        say(&format!("{}: checkpoint after change {sequence}", self.bank.display()));
         Ok(Status::NoMatch)
     }
 }
@@ -285,10 +306,9 @@ impl Verify {
         match found.checkpoint {
             Checkpoint::Sound { sequence } => writeln!(out, "checkpoint after change {sequence}: sound")?,
             Checkpoint::Damaged => {
-                writeln!(
-                    out,
-                    "the checkpoint is damaged or of another version: `checkpoint` makes a new one"
-                )?;
+                let said = "the checkpoint is damaged or of another version: `checkpoint` makes a new one";
+                writeln!(out, "{said}")?;
+                return Ok(Status::Error);
             }
             _ => {}
         }

@@ -6,12 +6,13 @@ use super::plot;
 use super::probe::{Asking, Cost, Probed, name};
 use super::report::{HEADER, csv_row};
 use super::truth::Truth;
-use super::{Failure, Status, complain, cpu, warn};
+use super::{Failure, Status, complain, cpu, say, warn};
 use afterimage::bank::Bank;
 use afterimage::decide::Match;
 use clap::Args;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
@@ -77,7 +78,7 @@ impl Evaluate {
         if self.out.is_some() {
             io::stdout().write_all(said.as_bytes())?
         } else {
-            eprint!("{said}")
+            said.lines().for_each(say)
         }
         Ok(if failed { Status::Error } else { Status::NoMatch })
     }
@@ -85,6 +86,9 @@ impl Evaluate {
     fn bank(&self, cost: &mut Cost, failed: &mut bool) -> Result<Bank, Failure> {
         let bank = self.asking.reading.bank();
         let files = media_files(&self.refs)?;
+        if files.is_empty() {
+            return Err(Failure("there is no media to bank".to_owned()));
+        }
         let bar = jobs::bar("banking", files.len());
         let work = |path: &PathBuf| self.asking.reading.probe(path);
         jobs::in_order(&files, self.asking.reading.jobs(), &bar, work, |path, probed| {
@@ -98,6 +102,7 @@ impl Evaluate {
                 *failed = true;
                 complain(&e);
             }
+            ControlFlow::Continue(())
         });
         bar.finish_and_clear();
         Ok(bank)
@@ -114,7 +119,11 @@ impl Evaluate {
             Some(path) => Box::new(BufWriter::new(File::create(path).map_err(|e| Failure::file(path, e))?)),
             None => Box::new(io::stdout().lock()),
         };
-        writeln!(out, "{HEADER}")?;
+        let lost = |e: io::Error| match &self.out {
+            Some(path) => Failure::file(path, e),
+            None => e.into(),
+        };
+        writeln!(out, "{HEADER}").map_err(lost)?;
         let bar = jobs::bar("matching", files.len());
         let work = |path: &PathBuf| {
             let mut probed = self.asking.probe(path)?;
@@ -143,10 +152,10 @@ impl Evaluate {
                     complain(&e);
                 }
             }
+            ControlFlow::Continue(())
         });
         bar.finish_and_clear();
-        written?;
-        out.flush()?;
+        written.and_then(|()| out.flush()).map_err(lost)?;
         Ok(results)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::banks::{to_change, to_read};
 use super::policies::terms;
-use super::{Failure, Status, one_line, time};
+use super::{Failure, Status, one_line, say, time};
 use afterimage::bank::{About, Bank, Change, Event};
 use afterimage::decide::DEFAULT;
 use clap::Args;
@@ -59,7 +59,7 @@ impl Undo {
         to_read(&self.bank)?;
         let bank = to_change(&self.bank, &self.reason)?;
         let change = bank.undo(self.sequence).map_err(|e| Failure::file(&self.bank, e))?;
-        eprintln!("{}", one_line(&format!("undid change {}: {}", self.sequence, sentence(&change))));
+        say(&format!("undid change {} by: {}", self.sequence, sentence(&change)));
         Ok(Status::NoMatch)
     }
 }

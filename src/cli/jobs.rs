@@ -2,17 +2,18 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 /// Runs `work` on each of `items` on `jobs` threads and hands the results to `done` in the items' order, each as soon as
-/// all before it are there.
+/// all before it are there. Once `done` breaks off, no other item is begun.
 pub(super) fn in_order<T: Sync, R: Send>(
     items: &[T],
     jobs: usize,
     progress: &ProgressBar,
     work: impl Fn(&T) -> R + Sync,
-    mut done: impl FnMut(&T, R),
+    mut done: impl FnMut(&T, R) -> ControlFlow<()>,
 ) {
     let next = AtomicUsize::new(0);
     // Results that wait for a slow one before them are bounded, and so is the memory they hold.
@@ -40,8 +41,9 @@ pub(super) fn in_order<T: Sync, R: Send>(
             early.insert(n, result);
             progress.inc(1);
             while let Some(result) = early.remove(&expected) {
-                if let Some(item) = items.get(expected) {
-                    done(item, result);
+                if items.get(expected).is_some_and(|item| done(item, result).is_break()) {
+                    // Nobody receives any more, so that the threads end.
+                    return;
                 }
                 expected += 1;
             }

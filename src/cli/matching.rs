@@ -2,14 +2,14 @@
 
 use super::banks::{At, at};
 use super::probe::{Asking, Probed, name};
-use super::recorded::{Record, report};
+use super::recorded::{Record, Report};
 use super::report::Format;
-use super::{Failure, Status, complain, jobs, time, warn};
+use super::{Failure, Status, caution, complain, jobs, time, warn};
 use afterimage::bank::{Bank, Uploads};
 use afterimage::decide::{Breaker, Verdict};
 use clap::Args;
-use std::fs::File;
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -75,16 +75,23 @@ fn breaker(text: &str) -> Result<(usize, Duration), String> {
 impl Match {
     pub(super) fn run(&self) -> Result<Status, Failure> {
         let bank = at(&self.bank, self.at.at)?;
+        self.asking.reading.check_key(&bank, &self.bank)?;
         let breaker = self.breaker.map(|(most, window)| Breaker::new(most, window));
-        let report = self.report.as_deref().map(report).transpose()?;
+        let report = self.report.as_deref().map(Report::open).transpose()?;
         let keep = |path: &PathBuf| Uploads::open(path, self.keep_bytes).map_err(|e| Failure::file(path, e));
-        let uploads = self.keep.as_ref().map(keep).transpose()?;
+        // What cannot be kept is checked all the same.
+        let (uploads, kept) = match self.keep.as_ref().map(keep).transpose() {
+            Ok(uploads) => (uploads, Status::NoMatch),
+            Err(e) => {
+                complain(&e);
+                (None, Status::Error)
+            }
+        };
         let after = After { breaker: breaker.as_ref(), report, uploads };
         let check = Check { bank: &bank, asking: &self.asking, output: self.output };
-        let status = check.all(&self.media, after)?;
+        let status = check.all(&self.media, after)?.max(kept);
         for name in breaker.iter().flat_map(|breaker| breaker.tripped(SystemTime::now())) {
-            let said = format!("{name} matches too much: suspend or remove it if that is a mistake");
-            eprintln!("afterimage: warning: {}", super::one_line(&said));
+            caution(&format!("{name} matches too much: suspend or remove it if that is a mistake"));
         }
         Ok(status)
     }
@@ -94,6 +101,9 @@ impl Compare {
     pub(super) fn run(&self) -> Result<Status, Failure> {
         let Probed { probe, warnings, .. } = self.asking.reading.probe(&self.b)?;
         warn(&self.b, &warnings);
+        if probe.fingerprint().is_blank() {
+            caution(&format!("{}: there is nothing in it to be recognised by", self.b.display()));
+        }
         let bank = self.asking.reading.bank();
         bank.add(&name(&self.b), "", probe.fingerprint()).map_err(|e| Failure::file(&self.b, e))?;
         let check = Check { bank: &bank, asking: &self.asking, output: self.output };
@@ -112,7 +122,7 @@ struct Check<'a> {
 #[derive(Default)]
 struct After<'a> {
     breaker: Option<&'a Breaker>,
-    report: Option<File>,
+    report: Option<Report>,
     uploads: Option<Uploads>,
 }
 
@@ -121,61 +131,64 @@ impl Check<'_> {
     fn all(&self, files: &[PathBuf], after: After<'_>) -> Result<Status, Failure> {
         let After { breaker, mut report, uploads } = after;
         let mut stdout = io::stdout().lock();
+        // Where one of them can no longer be written to, the other still can.
+        let (mut printed, mut reported) = (Ok(()), Ok(()));
         if let Some(header) = self.output.format.header() {
-            writeln!(stdout, "{header}")?;
+            printed = writeln!(stdout, "{header}").map_err(Failure::from);
         }
         let bar = jobs::bar("matching", files.len());
         let mut status = Status::NoMatch;
-        let mut written = Ok(());
         let work = |path: &PathBuf| -> Result<_, Failure> {
             let Probed { probe, warnings, .. } = self.asking.probe(path)?;
             let now = SystemTime::now();
-            if let Some(uploads) = &uploads {
-                let kept = uploads.keep(&name(path), now, &probe.fingerprint());
-                kept.map_err(|e| Failure::file(path, format!("not kept: {e}")))?;
-            }
             let verdict = self.bank.check(&probe, now).map_err(|e| Failure::file(path, e))?;
-            Ok((verdict, warnings))
+            let kept = uploads.as_ref().map(|uploads| uploads.keep(&name(path), now, &probe.fingerprint()));
+            let kept = kept.unwrap_or(Ok(())).map_err(|e| Failure::file(path, format!("not kept: {e}")));
+            Ok((verdict, warnings, kept))
         };
-        jobs::in_order(files, self.asking.reading.jobs(), &bar, work, |path: &PathBuf, done| match done {
-            Ok((mut verdict, warnings)) => {
-                if let Some(breaker) = breaker {
-                    breaker.watch(&mut verdict);
-                }
-                status = status.max(if verdict.is_match() { Status::Match } else { Status::NoMatch });
-                let said: Vec<String> = warnings.iter().map(ToString::to_string).collect();
-                bar.suspend(|| {
-                    warn(path, &warnings);
-                    if written.is_ok() {
-                        written = self.write(path, &verdict, &said, &mut stdout, report.as_mut());
+        jobs::in_order(files, self.asking.reading.jobs(), &bar, work, |path: &PathBuf, done| {
+            bar.suspend(|| match done {
+                Ok((mut verdict, warnings, kept)) => {
+                    if let Some(breaker) = breaker {
+                        breaker.watch(&mut verdict);
                     }
-                });
-            }
-            Err(e) => {
-                status = Status::Error;
-                bar.suspend(|| complain(&e));
-            }
+                    status = status.max(if verdict.is_match() { Status::Match } else { Status::NoMatch });
+                    let said: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+                    warn(path, &warnings);
+                    if let Err(e) = kept {
+                        status = Status::Error;
+                        complain(&e);
+                    }
+                    if printed.is_ok() {
+                        printed = self.print(path, &verdict, &said, &mut stdout);
+                    }
+                    if let (Some(report), Ok(())) = (&mut report, &reported) {
+                        reported = report.append(&Record::new(&name(path), &verdict, &said));
+                    }
+                }
+                Err(e) => {
+                    status = Status::Error;
+                    complain(&e);
+                }
+            });
+            let is_heard = printed.is_ok() || report.is_some() && reported.is_ok();
+            if is_heard { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         bar.finish_and_clear();
-        written?;
+        printed.and(reported)?;
         Ok(status)
     }
 
-    fn write(
+    fn print(
         &self,
         path: &Path,
         verdict: &Verdict,
         said: &[String],
         out: &mut impl Write,
-        report: Option<&mut File>,
     ) -> Result<(), Failure> {
         let format = self.output.format;
         let text = format.file(&query_name(path, format), verdict, said, self.output.all)?;
         out.write_all(text.as_bytes()).and_then(|()| out.flush())?;
-        if let Some(report) = report {
-            let line = Record::new(&name(path), verdict, said).line()?;
-            report.write_all(line.as_bytes()).map_err(|e| Failure(format!("the report: {e}")))?;
-        }
         Ok(())
     }
 }

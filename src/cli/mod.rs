@@ -1,5 +1,8 @@
 //! The command line: what may be asked, and the way errors and exit statuses come out.
 
+// `eprintln!` panics where the error stream is closed or full.
+#![deny(clippy::print_stderr, clippy::print_stdout)]
+
 mod banks;
 mod cpu;
 mod csv;
@@ -20,13 +23,14 @@ mod truth;
 use afterimage::media::{MediaError, Warning};
 use clap::{Parser, Subcommand};
 use std::fmt::Display;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 /// Recognises re-uploads of banned videos, whatever was done to picture and sound.
 ///
-/// Exit status: 0 no match, 1 a match, 2 an error (also of one file among many; the others are still worked on).
+/// Exit status: 0 no match or none that anything follows from, 1 a match, 2 an error (also of one file among many; the
+/// others are still worked on).
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 struct Arguments {
@@ -119,13 +123,20 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn complain(failure: &Failure) {
-    eprintln!("afterimage: {}", one_line(&failure.0));
+    say(&format!("afterimage: {}", failure.0));
 }
 
 fn warn(path: &Path, warnings: &[Warning]) {
-    for warning in warnings {
-        eprintln!("afterimage: warning: {}", one_line(&format!("{}: {warning}", path.display())));
-    }
+    warnings.iter().for_each(|warning| caution(&format!("{}: {warning}", path.display())));
+}
+
+fn caution(said: &str) {
+    say(&format!("afterimage: warning: {said}"));
+}
+
+/// Tells something on the error stream. Where that is closed or full, the work is done all the same.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{}", one_line(line));
 }
 
 /// Text from outside, unable to start a line or to move a terminal's cursor.

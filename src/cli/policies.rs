@@ -1,7 +1,7 @@
 //! `afterimage policy`, `suspend` and `resume`: what follows from a match.
 
 use super::banks::{to_change, to_read};
-use super::{Failure, Status, time};
+use super::{Failure, Status, say, time};
 use afterimage::decide::{Action, InForce, Policy};
 use clap::Args;
 use std::io::{self, Write};
@@ -18,7 +18,7 @@ pub(super) struct PolicyCommand {
     #[command(flatten)]
     terms: Terms,
     /// Give the collection's own policy up, for the default collection's
-    #[arg(long)]
+    #[arg(long, conflicts_with = "Terms")]
     reset: bool,
     /// Kept with the change
     #[arg(long, value_name = "TEXT", default_value = "")]
@@ -95,7 +95,16 @@ impl Terms {
         let expires = match self.expires.as_deref() {
             None => policy.expires,
             Some("never") => None,
-            Some(text) => Some(time::read(text, now).map_err(Failure)?),
+            Some(text) => {
+                let end = time::read(text, now).map_err(Failure)?;
+                // A slip in the year would let everything through.
+                if end <= now {
+                    return Err(Failure(format!(
+                        "--expires {text}: that is past; --shadow ends a policy at once"
+                    )));
+                }
+                Some(end)
+            }
         };
         Ok(Policy {
             action: action.unwrap_or(policy.action),
@@ -124,7 +133,7 @@ impl PolicyCommand {
         let bank = to_change(&self.bank, &self.reason)?;
         bank.set_policy(collection, (!self.reset).then_some(policy))
             .map_err(|e| Failure::file(&self.bank, e))?;
-        eprintln!("{}", line(collection, bank.policies().of(collection)));
+        say(&line(collection, bank.policies().of(collection)));
         Ok(Status::NoMatch)
     }
 
@@ -199,7 +208,7 @@ impl Suspend {
         to_read(&self.bank)?;
         let bank = to_change(&self.bank, &self.reason)?;
         bank.suspend(&self.reference, suspended).map_err(|e| Failure::file(&self.bank, e))?;
-        eprintln!("{}: {}", self.reference, if suspended { "suspended" } else { "resumed" });
+        say(&format!("{}: {}", self.reference, if suspended { "suspended" } else { "resumed" }));
         Ok(Status::NoMatch)
     }
 }

@@ -1,9 +1,9 @@
 //! From a file to a probe, with what it cost.
 
-use super::cpu;
+use super::{Failure, cpu};
 use afterimage::fingerprint::{Fingerprinter, Probe};
 use afterimage::media::{self, Frame, MediaError, Options, Samples, Sink, Warning};
-use afterimage::{Bank, Key};
+use afterimage::{Bank, Key, KeyId};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -122,6 +122,17 @@ impl Reading {
     /// A bank in memory for what is read so.
     pub(super) fn bank(&self) -> Bank {
         self.key.as_ref().map_or_else(Bank::in_memory, Bank::in_memory_keyed)
+    }
+
+    /// An error if files that are read so cannot be compared with a bank's references, before any is read.
+    pub(super) fn check_key(&self, bank: &Bank, path: &Path) -> Result<(), Failure> {
+        let said = match (&self.key, bank.key()) {
+            (key, expected) if key.as_ref().map(Key::id).unwrap_or_default() == expected => return Ok(()),
+            (None, _) => "it was made with a key: name its file with --key",
+            (Some(_), none) if none == KeyId::default() => "it was made without a key: leave --key out",
+            (Some(_), _) => "it was made with another key than that of --key",
+        };
+        Err(Failure::file(path, said))
     }
 
     pub(super) fn jobs(&self) -> usize {

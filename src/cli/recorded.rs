@@ -3,14 +3,14 @@
 use super::banks::{at, to_read};
 use super::policies::{Terms, action_name};
 use super::probe::{Reading, name};
-use super::{Failure, Status, complain, one_line, warn};
+use super::{Failure, Status, complain, one_line, say, warn};
 use afterimage::bank::Bank;
-use afterimage::decide::{Action, Held, InForce, Match, Policies, Verdict};
+use afterimage::decide::{Action, DEFAULT, Held, InForce, Match, Policies, Policy, Verdict};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -39,26 +39,56 @@ impl Record {
         serde_json::to_string(self).map(|line| line + "\n").map_err(|e| Failure(e.to_string()))
     }
 
-    /// All lines of a report.
-    fn read(path: &Path) -> Result<Vec<Self>, Failure> {
+    /// All lines of a report that can be read, and an error status if there are others.
+    fn read(path: &Path) -> Result<(Vec<Self>, Status), Failure> {
         let file = File::open(path).map_err(|e| Failure::file(path, e))?;
-        let mut records = Vec::new();
-        for (n, line) in BufReader::new(file).lines().enumerate() {
+        let (mut records, mut status) = (Vec::new(), Status::NoMatch);
+        for (n, line) in BufReader::new(file).split(b'\n').enumerate() {
             let line = line.map_err(|e| Failure::file(path, e))?;
-            let record = serde_json::from_str(&line);
-            records.push(record.map_err(|e| Failure::file(path, format!("line {}: {e}", n + 1)))?);
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            match serde_json::from_slice(&line) {
+                Ok(record) => records.push(record),
+                Err(e) => {
+                    status = Status::Error;
+                    let (said, place) = (e.to_string(), format!("line {}, column {}", n + 1, e.column()));
+                    let cause = said.split(" at line ").next().unwrap_or_default();
+                    complain(&Failure::file(path, format!("{place} is passed over: {cause}")));
+                }
+            }
         }
-        Ok(records)
+        Ok((records, status))
     }
 }
 
-/// A report that is written to, for its owner alone.
-pub(super) fn report(path: &Path) -> Result<File, Failure> {
-    let mut options = OpenOptions::new();
-    options.append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(|e| Failure::file(path, e))
+/// A file of verdicts that grows.
+#[derive(Debug)]
+pub(super) struct Report {
+    file: File,
+    /// Its last line was cut off, as by a full disk: it is left to itself.
+    torn: bool,
+}
+
+impl Report {
+    /// Opens it, or makes it for its owner alone.
+    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(path).map_err(|e| Failure::file(path, e))?;
+        let mut last = [b'\n'];
+        let ended = file.seek(SeekFrom::End(-1)).and_then(|_| file.read_exact(&mut last));
+        Ok(Self { file, torn: ended.is_ok() && last != *b"\n" })
+    }
+
+    pub(super) fn append(&mut self, record: &Record) -> Result<(), Failure> {
+        let line = if self.torn { "\n" } else { "" }.to_owned() + &record.line()?;
+        let written = self.file.write_all(line.as_bytes());
+        self.torn = written.is_err();
+        written.map_err(|e| Failure(format!("the report: {e}")))
+    }
 }
 
 /// Tell what other policies would have done to recorded verdicts
@@ -82,13 +112,19 @@ pub(super) struct DryRun {
 impl DryRun {
     pub(super) fn run(&self) -> Result<Status, Failure> {
         let policies = to_read(&self.bank)?.policies();
+        // What cannot be a policy is told even if there is nothing to judge by it.
+        self.policy(Policy::default())?;
+        let mut status = Status::NoMatch;
         let mut out = io::stdout().lock();
         let mut moved: BTreeMap<(Option<Action>, Option<Action>), u64> = BTreeMap::new();
         for path in &self.reports {
-            for mut record in Record::read(path)? {
+            let (records, read) = Record::read(path)?;
+            status = status.max(read);
+            for mut record in records {
                 let was = record.verdict.clone();
                 let policies = self.policies(&policies, &was)?;
                 record.verdict.judge(&policies);
+                record.verdict = as_tripped(&was, record.verdict);
                 record.is_match = record.verdict.is_match();
                 *moved.entry((was.action, record.verdict.action)).or_default() += 1;
                 if self.json {
@@ -100,29 +136,31 @@ impl DryRun {
         }
         for ((was, is), count) in moved {
             let (was, is) = (action_name(was), action_name(is));
-            eprintln!(
-                "{count} uploads: {was}{}",
-                if was == is { ", as now".into() } else { format!(" → {is}") }
-            );
+            let became = if was == is { ", as now".to_owned() } else { format!(" → {is}") };
+            say(&format!("{count} uploads: {was}{became}"));
         }
-        Ok(Status::NoMatch)
+        Ok(status)
     }
 
     /// The bank's policies with other terms, for all collections that a verdict names.
     fn policies(&self, policies: &Policies, verdict: &Verdict) -> Result<Policies, Failure> {
         let mut other = policies.clone();
         for found in &verdict.matches {
-            let wanted = self.collection.as_deref().is_none_or(|only| only == found.collection);
-            if wanted {
-                let InForce { version, policy } = policies.of(&found.collection);
-                let policy = self.terms.over(policy, SystemTime::now())?;
-                if let Some(problem) = policy.problem() {
-                    return Err(Failure(problem.to_owned()));
-                }
-                other.set(&found.collection, Some(InForce { version, policy }));
+            let collection = &found.collection;
+            // A collection without a policy of its own follows the default collection's.
+            let follows = if policies.own(collection).is_some() { collection } else { DEFAULT };
+            if self.collection.as_deref().is_none_or(|only| only == collection || only == follows) {
+                let InForce { version, policy } = policies.of(collection);
+                other.set(collection, Some(InForce { version, policy: self.policy(policy)? }));
             }
         }
         Ok(other)
+    }
+
+    /// A policy with other terms.
+    fn policy(&self, policy: Policy) -> Result<Policy, Failure> {
+        let policy = self.terms.over(policy, SystemTime::now())?;
+        policy.problem().map_or(Ok(policy), |problem| Err(Failure(problem.to_owned())))
     }
 }
 
@@ -160,12 +198,11 @@ pub(super) struct Replay {
 
 impl Replay {
     pub(super) fn run(&self) -> Result<Status, Failure> {
+        self.reading.check_key(&to_read(&self.bank)?, &self.bank)?;
+        let (all, mut status) = Record::read(&self.report)?;
         let mut records: BTreeMap<String, Vec<Record>> = BTreeMap::new();
-        for record in Record::read(&self.report)? {
-            records.entry(record.query.clone()).or_default().push(record);
-        }
+        all.into_iter().for_each(|record| records.entry(record.query.clone()).or_default().push(record));
         let mut out = io::stdout().lock();
-        let mut status = Status::NoMatch;
         let mut bank: Option<Bank> = None;
         for path in &self.media {
             let query = name(path);
@@ -183,15 +220,19 @@ impl Replay {
                 }
             };
             warn(path, &probed.warnings);
-            for Record { verdict, .. } in records {
+            let (whole, glance) = (&probed.probe, probed.probe.glance());
+            let taken = |verdict: &Verdict| if verdict.glance { &glance } else { whole };
+            let digests = [whole, &glance].map(|probe| probe.fingerprint().digest());
+            // Others may have had the same name.
+            let is_same = |verdict: &Verdict| verdict.upload == digests[usize::from(verdict.glance)];
+            let some = records.iter().any(|record| is_same(&record.verdict));
+            for Record { verdict, .. } in records.iter().filter(|record| !some || is_same(&record.verdict)) {
                 let then = bank.take().filter(|bank| bank.sequence() == verdict.sequence);
                 let then = match then {
                     Some(bank) => bank,
                     None => at(&self.bank, Some(verdict.sequence))?,
                 };
-                let glance = verdict.glance.then(|| probed.probe.glance());
-                let probe = glance.as_ref().unwrap_or(&probed.probe);
-                let again = then.check(probe, verdict.time).map_err(|e| Failure::file(path, e))?;
+                let again = then.check(taken(verdict), verdict.time).map_err(|e| Failure::file(path, e))?;
                 bank = Some(then);
                 let said = match compare(verdict, &again) {
                     None => "the same verdict".to_owned(),
@@ -213,9 +254,10 @@ fn compare(recorded: &Verdict, again: &Verdict) -> Option<String> {
         return Some(format!("made by algorithms {}, now {}", recorded.spec, again.spec));
     }
     if recorded.upload != again.upload {
-        return Some("the fingerprint is another one: the file or what decodes it has changed".to_owned());
+        let said = "the fingerprint is another one: the file, what decodes it or the sense asked has changed";
+        return Some(said.to_owned());
     }
-    let again = as_tripped(recorded, again);
+    let again = as_tripped(recorded, again.clone());
     if *recorded == again {
         return None;
     }
@@ -224,10 +266,15 @@ fn compare(recorded: &Verdict, again: &Verdict) -> Option<String> {
 }
 
 /// A verdict after the circuit breaker that a recorded one went through: that counts other uploads, too.
-fn as_tripped(recorded: &Verdict, again: &Verdict) -> Verdict {
-    let mut again = again.clone();
-    for (was, is) in recorded.matches.iter().zip(&mut again.matches) {
-        if was.held == Some(Held::Tripped) && was.reference == is.reference && is.held.is_none() {
+fn as_tripped(recorded: &Verdict, mut again: Verdict) -> Verdict {
+    let tripped = recorded.matches.iter().filter(|was| was.held == Some(Held::Tripped));
+    for was in tripped {
+        let same = |is: &&mut Match| {
+            (&is.reference, is.kind, is.query, is.matched)
+                == (&was.reference, was.kind, was.query, was.matched)
+        };
+        let is = again.matches.iter_mut().find(same);
+        if let Some(is) = is.filter(|is| is.held.is_none() && is.action > was.action) {
             (is.action, is.held) = (was.action, was.held);
         }
     }

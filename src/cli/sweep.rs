@@ -1,10 +1,11 @@
 //! `afterimage sweep`: past uploads against the references of today.
 
 use super::banks::to_read;
-use super::recorded::{Record, report};
+use super::recorded::{Record, Report};
 use super::report::Format;
-use super::{Failure, Status};
-use afterimage::bank::Uploads;
+use super::{Failure, Status, caution, say};
+use afterimage::bank::{Reference, Uploads};
+use afterimage::decide::Action;
 use clap::Args;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -31,9 +32,13 @@ pub(super) struct Sweep {
 impl Sweep {
     pub(super) fn run(&self) -> Result<Status, Failure> {
         let bank = to_read(&self.bank)?;
-        let bank = if self.since > 0 { bank.only(|r| r.sequence > self.since) } else { bank };
+        let is_new = |reference: &Reference| reference.sequence > self.since;
+        // What is allowed overrules what is new, however long it has been there.
+        let policies = bank.policies();
+        let allows = |collection: &str| policies.of(collection).policy.action == Action::Allow;
+        let bank = bank.only(|reference| is_new(reference) || allows(&reference.about.collection));
         let uploads = Uploads::open_read_only(&self.store).map_err(|e| Failure::file(&self.store, e))?;
-        let mut report = self.report.as_deref().map(report).transpose()?;
+        let mut report = self.report.as_deref().map(Report::open).transpose()?;
         let mut out = io::stdout().lock();
         if let Some(header) = self.format.header() {
             writeln!(out, "{header}")?;
@@ -46,11 +51,8 @@ impl Sweep {
                 status = Status::Match;
                 out.write_all(self.format.file(&upload.name, &verdict, &[], false)?.as_bytes())?;
             }
-            if let Some(report) = &mut report {
-                let line = Record::new(&upload.name, &verdict, &[]).line()?;
-                report.write_all(line.as_bytes()).map_err(|e| Failure(format!("the report: {e}")))?;
-            }
-            Ok(())
+            let record = Record::new(&upload.name, &verdict, &[]);
+            report.as_mut().map_or(Ok(()), |report| report.append(&record))
         };
         let lost = uploads.each(|upload| {
             if done.is_ok() {
@@ -59,11 +61,11 @@ impl Sweep {
         });
         done?;
         let lost = lost.map_err(|e| Failure::file(&self.store, e))?;
-        eprintln!("{} uploads looked through against {} references", uploads.len() as u64 - lost, bank.len());
+        let (read, references) =
+            (uploads.len() as u64 - lost, bank.list().iter().filter(|r| is_new(r)).count());
+        say(&format!("{read} uploads looked through against {references} references"));
         if lost > 0 {
-            eprintln!(
-                "afterimage: warning: {lost} uploads of the store cannot be read, as after a loss of power"
-            );
+            caution(&format!("{lost} uploads of the store cannot be read, as after a loss of power"));
         }
         Ok(status)
     }

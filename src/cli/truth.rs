@@ -54,7 +54,8 @@ impl Truth {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let mut lines = text.lines();
+        // Spreadsheets begin their files with a mark of the byte order.
+        let mut lines = text.trim_start_matches('\u{feff}').lines();
         let header = csv::split(lines.next().unwrap_or_default());
         let column = |name: &str| {
             header.iter().position(|h| h == name).ok_or_else(|| format!("there is no column {name:?}"))

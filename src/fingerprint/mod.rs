@@ -90,6 +90,11 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
+    /// Whether there is nothing that it could be found by: neither detail in the picture nor a sound.
+    pub fn is_blank(&self) -> bool {
+        self.picture.is_empty() && self.sound.is_empty()
+    }
+
     /// The smaller profile: 16 local features of every fourth key frame in place of 24 of each, and all else as it is.
     ///
     /// In a bank it takes three fifths of the space. By picture, one copy in a hundred more is missed: of short excerpts one

@@ -60,7 +60,7 @@ pub struct Print {
 }
 
 impl Print {
-    /// Whether there is anything to find.
+    /// Whether there is nothing to find.
     pub fn is_empty(&self) -> bool {
         self.keys.iter().all(|key| key.features.is_empty())
     }
@@ -73,6 +73,18 @@ impl Print {
             }
         }
         self
+    }
+
+    /// Whether this was kept, in either profile, of the very film that `whole` is the print of. That is not said of what
+    /// does not move: there are many slates, and few ways to be one.
+    pub(crate) fn is_kept_of(&self, whole: &Self) -> bool {
+        let moves = self.motion.iter().any(|motion| motion.strong != [0; 2]);
+        let is_kept = |(kept, all): (&KeyFrame, &KeyFrame)| {
+            kept.time == all.time && all.features.starts_with(&kept.features)
+        };
+        moves
+            && (self.size, &self.motion, self.keys.len()) == (whole.size, &whole.motion, whole.keys.len())
+            && self.keys.iter().zip(&whole.keys).all(is_kept)
     }
 
     /// Little-endian bytes.
@@ -243,16 +255,35 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_small_print_keeps_the_strongest_features_and_all_of_a_still() {
+    fn a_small_print_keeps_features_of_some_key_frames_and_all_of_a_still() {
         let features: Vec<Feature> = (0..24).map(Feature::unpacked).collect();
         let key = |time| KeyFrame { time, features: features.clone() };
-        let film =
-            Print { keys: vec![key(0), key(1000)], motion: vec![Motion::default(); 8], size: [1.0, 0.5] };
+        let keys = (0..9).map(|second| key(1000 * second)).collect();
+        let film = Print { keys, motion: vec![Motion::default(); 36], size: [1.0, 0.5] };
         let small = film.clone().small();
-        assert!(small.keys.iter().all(|key| key.features == features[..SMALL_FEATURES]));
-        assert_eq!((&small.motion, small.keys.len()), (&film.motion, 2));
+        let kept: Vec<_> = small.keys.iter().filter(|key| !key.features.is_empty()).collect();
+        assert!(kept.iter().all(|key| key.features == features[..SMALL_FEATURES]));
+        assert_eq!(Vec::from_iter(kept.iter().map(|key| key.time)), [0, 4000, 8000]);
+        assert_eq!((&small.motion, small.keys.len()), (&film.motion, 9));
         let still = Print { keys: vec![key(0)], motion: vec![Motion::default()], ..film };
         assert_eq!(still.clone().small(), still);
+    }
+
+    #[test]
+    fn a_print_was_kept_of_one_film_alone() {
+        let key = |time| KeyFrame { time, features: (0..24).map(|n| Feature::unpacked(n << 50)).collect() };
+        let moving = Motion { rising: [1, 0], strong: [3, 0] };
+        let keys = (0..9).map(|second| key(1000 * second)).collect();
+        let film = Print { keys, motion: vec![moving; 36], size: [1.0, 0.5] };
+        assert!(film.is_kept_of(&film) && film.clone().small().is_kept_of(&film));
+        let mut other = film.clone();
+        other.keys[8].features[3].code[0] ^= 1;
+        assert!(!film.is_kept_of(&other) && !other.is_kept_of(&film));
+        let mut later = film.clone();
+        later.motion[9] = Motion::default();
+        assert!(!film.is_kept_of(&later));
+        let slate = Print { motion: vec![Motion::default(); 36], ..film };
+        assert!(!slate.is_kept_of(&slate));
     }
 
     proptest! {

@@ -54,6 +54,11 @@ impl Print {
         &self.words
     }
 
+    /// Whether there is nothing to find.
+    pub fn is_empty(&self) -> bool {
+        self.words.iter().all(Option::is_none)
+    }
+
     /// Little-endian bytes: magic, versions, length, words, checksum.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(HEAD + 4 * self.words.len() + TAIL);

@@ -47,10 +47,15 @@ pub(super) struct Explain {
 impl Explain {
     pub(super) fn run(&self) -> Result<Status, Failure> {
         let bank = at(&self.bank, self.at.at)?;
+        self.reading.check_key(&bank, &self.bank)?;
         let Probed { probe, warnings, .. } = self.reading.probe(&self.query)?;
         warn(&self.query, &warnings);
         let verdict = bank.check(&probe, SystemTime::now()).map_err(|e| Failure::file(&self.query, e))?;
-        fs::create_dir_all(&self.out).map_err(|e| Failure::file(&self.out, e))?;
+        // Pictures of what is banned are nobody else's business.
+        let mut folder = fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
+        folder.recursive(true).create(&self.out).map_err(|e| Failure::file(&self.out, e))?;
         let shown: Vec<&Match> = verdict.matches.iter().filter(|m| self.all || m.is_sure()).collect();
         let mut parts = Vec::new();
         for (number, found) in shown.iter().enumerate() {
