@@ -235,6 +235,21 @@ fn a_line_that_was_cut_off_is_passed_over() {
 }
 
 #[test]
+fn who_changes_a_bank_just_now_is_waited_for() {
+    let scene = Scene::new();
+    let path = scene.folder.path().join("bank");
+    let bank = afterimage::Bank::open(&path).unwrap();
+    std::thread::scope(|scope| {
+        let added = scope.spawn(|| scene.run("add bank b.y4m"));
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        assert!(!added.is_finished());
+        drop(bank);
+        assert_eq!(added.join().unwrap().0, 0);
+    });
+    assert_eq!(scene.run("list bank").1.lines().count(), 2);
+}
+
+#[test]
 fn what_is_not_said_again_stays() {
     let scene = Scene::new();
     assert!(scene.run("add bank a.y4m").2.ends_with("a.y4m: was there\n"));

@@ -10,7 +10,12 @@ use serde_json::json;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// How long somebody else who changes a bank is waited for, and how long until it is tried again.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Seconds of a film below which most changed copies are missed.
 const SHORT: f64 = 3.0;
@@ -136,11 +141,18 @@ pub(super) fn at(path: &Path, sequence: Option<u64>) -> Result<Bank, Failure> {
 
 /// A bank that is changed, the changes signed with the user's name.
 pub(super) fn to_change(path: &Path, reason: &str) -> Result<Bank, Failure> {
-    signed(Bank::open(path), path, reason)
+    signed(|| Bank::open(path), path, reason)
 }
 
-fn signed(bank: Result<Bank, OpenError>, path: &Path, reason: &str) -> Result<Bank, Failure> {
-    let bank = bank.map_err(|e| Failure::file(path, e))?;
+/// The same, however it is opened. Who changes it just now is waited for.
+fn signed(open: impl Fn() -> Result<Bank, OpenError>, path: &Path, reason: &str) -> Result<Bank, Failure> {
+    let end = Instant::now() + PATIENCE;
+    let bank = loop {
+        match open() {
+            Err(OpenError::Busy) if Instant::now() < end => thread::sleep(PAUSE),
+            bank => break bank.map_err(|e| Failure::file(path, e))?,
+        }
+    };
     if bank.torn() > 0 {
         let torn = bank.torn();
         caution(&format!(
@@ -157,15 +169,17 @@ impl Add {
         if self.name.is_some() && self.media.len() > 1 {
             return Err(Failure("--name is for one file".to_owned()));
         }
-        let bank = match &self.reading.key {
-            Some(key) => signed(Bank::open_keyed(&self.bank, key), &self.bank, &self.reason)?,
-            None => to_change(&self.bank, &self.reason)?,
+        let open = || match &self.reading.key {
+            Some(key) => signed(|| Bank::open_keyed(&self.bank, key), &self.bank, &self.reason),
+            None => to_change(&self.bank, &self.reason),
         };
+        // What is wrong with the bank is told before anything is decoded. Meanwhile others may change it.
+        drop(open()?);
         let bar = jobs::bar("adding", self.media.len());
         let mut status = Status::NoMatch;
         let work = |path: &PathBuf| self.reading.probe(path);
         jobs::in_order(&self.media, self.reading.jobs(), &bar, work, |path, probed| {
-            let added = probed.map_err(Failure::from).and_then(|probed| self.add(&bank, path, probed));
+            let added = probed.map_err(Failure::from).and_then(|probed| self.add(&open()?, path, probed));
             bar.suspend(|| match added {
                 Ok(said) => say(&said),
                 Err(failure) => {
