@@ -184,7 +184,8 @@ fn earlier_uploads_are_found() {
     assert_eq!(scene.run("match bank a.y4m b.y4m --keep store").0, 1);
     assert_eq!(scene.run("add bank b.y4m").0, 0);
     let (status, said, counts) = scene.run("sweep bank store --since 1");
-    assert!(status == 1 && said.starts_with("b.y4m: copy of b.y4m") && said.lines().count() == 1, "{said}");
+    assert!(status == 1 && said.starts_with("b.y4m, of 20") && said.lines().count() == 1, "{said}");
+    assert!(said.contains("Z: copy of b.y4m"), "{said}");
     assert_eq!(counts, "2 uploads looked through against 1 references\n");
     let (_, said, _) = scene.run("sweep bank store --format csv");
     assert_eq!(said.lines().count(), 3);

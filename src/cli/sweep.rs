@@ -3,7 +3,7 @@
 use super::banks::to_read;
 use super::recorded::{Record, Report};
 use super::report::Format;
-use super::{Failure, Status, caution, say};
+use super::{Failure, Status, caution, say, time};
 use afterimage::bank::{Reference, Uploads};
 use afterimage::decide::Action;
 use clap::Args;
@@ -49,7 +49,12 @@ impl Sweep {
             let verdict = verdict.map_err(|e| Failure::file(&self.store, e))?;
             if verdict.is_match() {
                 status = Status::Match;
-                out.write_all(self.format.file(&upload.name, &verdict, &[], false)?.as_bytes())?;
+                // Many uploads may have one name.
+                let named = match self.format {
+                    Format::Text => format!("{}, of {}", upload.name, time::show(upload.time)),
+                    Format::Csv | Format::Jsonl => upload.name.clone(),
+                };
+                out.write_all(self.format.file(&named, &verdict, &[], false)?.as_bytes())?;
             }
             let record = Record::new(&upload.name, &verdict, &[]);
             report.as_mut().map_or(Ok(()), |report| report.append(&record))
