@@ -10,11 +10,11 @@ pub enum OpenError {
     /// The operating system refused.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// There is no bank to read.
-    #[error("there is nothing to read")]
+    /// There is no bank, or no store of uploads, to read.
+    #[error("there is no bank or store of uploads")]
     Missing,
     /// The folder holds something else.
-    #[error("this is something else")]
+    #[error("this is neither a bank nor a store of uploads")]
     NotABank,
     /// Somebody else has it open for changes.
     #[error("somebody else has it open for changes")]

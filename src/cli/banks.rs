@@ -274,7 +274,8 @@ impl Info {
     pub(super) fn run(&self) -> Result<Status, Failure> {
         let bank = at(&self.bank, self.at.at)?;
         let references = bank.list();
-        let seconds = references.iter().map(|r| r.duration).fold(0.0, |sum, seconds| sum + seconds);
+        // Adding zero turns −0, the sum of nothing, into 0.
+        let seconds = references.iter().map(|r| r.duration).sum::<f64>() + 0.0;
         let stills = references.iter().filter(|r| r.still).count();
         let bytes: usize = references.iter().map(|r| r.bytes()).sum();
         let mut out = io::stdout().lock();

@@ -234,7 +234,7 @@ impl Replay {
                 };
                 let again = then.check(taken(verdict), verdict.time).map_err(|e| Failure::file(path, e))?;
                 bank = Some(then);
-                let said = match compare(verdict, &again) {
+                let said = match compare(verdict, again) {
                     None => "the same verdict".to_owned(),
                     Some(said) => {
                         status = status.max(Status::Match);
@@ -249,7 +249,7 @@ impl Replay {
 }
 
 /// How a verdict differs from a recorded one.
-fn compare(recorded: &Verdict, again: &Verdict) -> Option<String> {
+fn compare(recorded: &Verdict, again: Verdict) -> Option<String> {
     if recorded.spec != again.spec {
         return Some(format!("made by algorithms {}, now {}", recorded.spec, again.spec));
     }
@@ -257,7 +257,7 @@ fn compare(recorded: &Verdict, again: &Verdict) -> Option<String> {
         let said = "the fingerprint is another one: the file, what decodes it or the sense asked has changed";
         return Some(said.to_owned());
     }
-    let again = as_tripped(recorded, again.clone());
+    let again = as_tripped(recorded, again);
     if *recorded == again {
         return None;
     }

@@ -36,7 +36,9 @@ impl Sweep {
         // What is allowed overrules what is new, however long it has been there.
         let policies = bank.policies();
         let allows = |collection: &str| policies.of(collection).policy.action == Action::Allow;
-        let bank = bank.only(|reference| is_new(reference) || allows(&reference.about.collection));
+        let wanted = |reference: &Reference| is_new(reference) || allows(&reference.about.collection);
+        // A part of a bank has to be made ready to be searched; the whole one is.
+        let bank = if self.since > 0 { bank.only(wanted) } else { bank };
         let uploads = Uploads::open_read_only(&self.store).map_err(|e| Failure::file(&self.store, e))?;
         let mut report = self.report.as_deref().map(Report::open).transpose()?;
         let mut out = io::stdout().lock();

@@ -98,7 +98,7 @@ impl Fingerprint {
     /// The smaller profile: 16 local features of every fourth key frame in place of 24 of each, and all else as it is.
     ///
     /// In a bank it takes three fifths of the space. By picture, one copy in a hundred more is missed: of short excerpts one
-    /// in ten.
+    /// in twenty.
     pub fn small(self) -> Self {
         Self { picture: self.picture.small(), ..self }
     }

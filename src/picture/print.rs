@@ -126,12 +126,8 @@ impl Print {
         for _ in 0..key_count {
             let time = u32::from_le_bytes(take(&mut rest)?);
             let [count] = take(&mut rest)?;
-            let (features, behind) =
-                rest.split_at_checked(FEATURE * usize::from(count)).ok_or(PrintError::Length)?;
-            let (features, _) = features.as_chunks();
-            let unpacked = |&bytes: &[u8; FEATURE]| Feature::unpacked(u128::from_le_bytes(bytes));
-            keys.push(KeyFrame { time, features: features.iter().map(unpacked).collect() });
-            rest = behind;
+            let features = (0..count).map(|_| feature(&mut rest)).collect::<Result<_, _>>()?;
+            keys.push(KeyFrame { time, features });
         }
         if !keys.is_sorted_by_key(|key| key.time) {
             return Err(PrintError::Range);

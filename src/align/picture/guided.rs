@@ -73,7 +73,7 @@ pub(super) fn votes(
 struct Expected {
     zoom: i16,
     turn: u8,
-    most_zoom: u16,
+    most_zoom: i16,
     most_turn: u8,
 }
 
@@ -82,16 +82,16 @@ impl Expected {
         Self {
             zoom: (map.scale().log2() * 24.0).round() as i16,
             turn: (map.turn() / TAU * 256.0).round() as i16 as u8,
-            most_zoom: (tolerance.zoom * 24.0) as u16,
+            most_zoom: (tolerance.zoom * 24.0) as i16,
             most_turn: (tolerance.turn / TAU * 256.0) as u8,
         }
     }
 
     /// What a feature of the reference has to be like to be `query`; `None` if none can be.
     fn of(&self, query: &Feature, look: Look) -> Option<Fits> {
-        let size = i16::from(query.size) - self.zoom;
-        let most = self.most_zoom as i16;
-        let (smallest, largest) = ((size - most).max(0), (size + most).min(u8::MAX.into()));
+        let size = i16::from(query.size).saturating_sub(self.zoom);
+        let (smallest, largest) = (size.saturating_sub(self.most_zoom), size.saturating_add(self.most_zoom));
+        let (smallest, largest) = (smallest.max(0), largest.min(u8::MAX.into()));
         let points = if look.negative { query.angle.wrapping_add(128) } else { query.angle };
         (smallest <= largest).then(|| Fits {
             smallest: smallest as u8,
