@@ -32,6 +32,8 @@ mod numbers {
     unsafe impl Plain for u64 {}
     // SAFETY: an array of numbers without padding.
     unsafe impl<const W: usize> Plain for [u64; W] {}
+    // SAFETY: an array of numbers without padding.
+    unsafe impl<const N: usize> Plain for [u32; N] {}
 }
 
 /// Bytes as numbers; what does not fill a number at the end is left out.

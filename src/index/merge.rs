@@ -21,8 +21,11 @@ use std::thread;
 const HEAD: usize = 2048;
 
 /// A part is merged with those smaller than it as soon as they have together more than one in so many of its codes. The
-/// greater the number, the fewer parts have to be searched, and the more often each code is copied.
-const FACTOR: usize = 6;
+/// greater the number, the fewer codes have to be searched beside it, and the more often each is copied.
+fn factor(codes: usize) -> usize {
+    // To copy sorted tables costs less than to sort: what lies beside a large part should not become large, too.
+    if codes < 1 << 19 { 6 } else { 12 }
+}
 
 /// Levels of size, each four times the one before. Each has its own merges, so that the small do not wait for the
 /// large; those of the first are made by the thread that inserts.
@@ -310,7 +313,7 @@ fn choose<const W: usize>(parts: &[Part<W>], idle: impl Fn(usize) -> bool) -> Op
             // Lists are sorted first: they would be scanned until a large merge ends.
             chosen.retain(|&place| !is_list(place));
         }
-        let is_due = is_list(place) || parts[place].len() < FACTOR * codes(&chosen[1..]);
+        let is_due = is_list(place) || parts[place].len() < factor(parts[place].len()) * codes(&chosen[1..]);
         if is_due && idle(level) {
             return Some((level, chosen));
         }

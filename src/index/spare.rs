@@ -1,4 +1,7 @@
-//! Memory of segments: zeroed pages of the system, or those of segments that are gone.
+//! Memory of segments, and of what it takes to make them: fresh, or that of others that are gone.
+//!
+//! To clear fresh pages takes as long as to fill them, and many times that where a hypervisor has to find them first.
+//! So memory goes round while merges follow each other.
 
 use crate::plain::ALIGN;
 use memmap2::MmapMut;
@@ -7,43 +10,76 @@ use std::ops::{Deref, DerefMut, Range};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// Memory that begins at a multiple of [`ALIGN`].
-pub(super) enum Memory {
-    /// In the middle of what the allocator gave.
-    Small(Vec<u8>, Range<usize>),
-    Large(Large),
-}
-
-/// Pages of which the first so many bytes are used.
-pub(super) struct Large {
-    pages: Option<MmapMut>,
-    length: usize,
-    /// Where they go when they are no longer used.
+pub(super) struct Memory {
+    store: Store,
+    used: Range<usize>,
+    /// Where it goes when it is no longer used.
     home: Weak<Spare>,
 }
 
-/// So much memory is asked of the system. Less comes from the allocator, which has it at hand again soon after it is
-/// given back, while fresh pages cost as much time as what is done with them.
-const LARGE: usize = 1 << 23;
-
-/// Zeroed memory. If it is large it asks for huge pages: searches read from all over it, and would miss the TLB with
-/// small ones.
-pub(super) fn allocate(length: usize) -> io::Result<Memory> {
-    if length >= LARGE {
-        return Ok(Memory::Large(Large { pages: Some(map(length)?), length, home: Weak::new() }));
-    }
-    let mut bytes: Vec<u8> = Vec::new();
-    bytes.try_reserve_exact(length + ALIGN)?;
-    let start = bytes.as_ptr().align_offset(ALIGN).min(ALIGN);
-    bytes.resize(start + length, 0);
-    Ok(Memory::Small(bytes, start..start + length))
+#[derive(Debug)]
+enum Store {
+    Heap(Vec<u8>),
+    /// Pages of the system, of which so many bytes were ever used: the rest is but addresses.
+    Pages(MmapMut, usize),
 }
 
-fn map(length: usize) -> io::Result<MmapMut> {
-    let pages = MmapMut::map_anon(length)?;
-    #[cfg(target_os = "linux")]
-    // Advice: without huge pages all works, only slower.
-    let _ = pages.advise(memmap2::Advice::HugePage);
-    Ok(pages)
+/// So much memory is asked of the system, in huge pages: searches read from all over it, and would miss the TLB with
+/// small ones.
+const LARGE: usize = 1 << 21;
+
+/// What is kept while merges follow each other, in bytes.
+const MOST: usize = 1 << 31;
+
+/// What is kept at rest: as much as the smallest merges use.
+const LEAST: usize = 1 << 23;
+
+impl Store {
+    /// Zeros.
+    fn new(length: usize) -> io::Result<Self> {
+        if length < LARGE {
+            let mut bytes = Vec::new();
+            bytes.try_reserve_exact(length + ALIGN)?;
+            bytes.resize(length + ALIGN, 0);
+            return Ok(Self::Heap(bytes));
+        }
+        // The next segment is somewhat larger, and should find room there.
+        let pages = MmapMut::map_anon(2 * length).or_else(|_| MmapMut::map_anon(length))?;
+        #[cfg(target_os = "linux")]
+        // Advice: without huge pages all works, only slower.
+        let _ = pages.advise(memmap2::Advice::HugePage);
+        Ok(Self::Pages(pages, 0))
+    }
+
+    /// The most that can lie there.
+    fn room(&self) -> usize {
+        match self {
+            Self::Heap(bytes) => bytes.len().saturating_sub(ALIGN),
+            Self::Pages(pages, _) => pages.len(),
+        }
+    }
+
+    /// Bytes that are taken from the system.
+    fn touched(&self) -> usize {
+        match self {
+            Self::Heap(bytes) => bytes.len(),
+            Self::Pages(_, touched) => *touched,
+        }
+    }
+}
+
+impl Memory {
+    /// In a store that has room for so much.
+    fn within(mut store: Store, length: usize, home: Weak<Spare>) -> Self {
+        let start = match &mut store {
+            Store::Heap(bytes) => bytes.as_ptr().align_offset(ALIGN).min(ALIGN),
+            Store::Pages(_, touched) => {
+                *touched = length.max(*touched);
+                0
+            }
+        };
+        Self { store, used: start..start + length, home }
+    }
 }
 
 impl Deref for Memory {
@@ -51,69 +87,66 @@ impl Deref for Memory {
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        match self {
-            Self::Small(bytes, range) => &bytes[range.clone()],
-            Self::Large(large) => large.pages.as_deref().map_or(&[], |pages| &pages[..large.length]),
+        match &self.store {
+            Store::Heap(bytes) => &bytes[self.used.clone()],
+            Store::Pages(pages, _) => &pages[self.used.clone()],
         }
     }
 }
 
 impl DerefMut for Memory {
     fn deref_mut(&mut self) -> &mut [u8] {
-        match self {
-            Self::Small(bytes, range) => &mut bytes[range.clone()],
-            Self::Large(large) => {
-                large.pages.as_deref_mut().map_or(&mut [], |pages| &mut pages[..large.length])
-            }
+        match &mut self.store {
+            Store::Heap(bytes) => &mut bytes[self.used.clone()],
+            Store::Pages(pages, _) => &mut pages[self.used.clone()],
         }
     }
 }
 
-impl Drop for Large {
+impl Drop for Memory {
     fn drop(&mut self) {
-        if let (Some(pages), Some(spare)) = (self.pages.take(), self.home.upgrade()) {
-            spare.lock().keep(pages);
+        if let Some(spare) = self.home.upgrade() {
+            spare.keep(std::mem::replace(&mut self.store, Store::Heap(Vec::new())));
         }
     }
 }
 
-/// Pages of segments that were merged into others, for the next ones: to clear fresh pages takes as long as to fill
-/// them. They are kept only while merges follow each other.
+/// Memory that is no longer used, for those who come next.
 #[derive(Debug, Default)]
 pub(super) struct Spare(Mutex<Kept>);
 
 #[derive(Debug, Default)]
 struct Kept {
     is_open: bool,
-    pages: Vec<MmapMut>,
+    /// The oldest first.
+    stores: Vec<Store>,
 }
 
-/// The most pages that are kept, in bytes; those that were never touched take no memory.
-const MOST: usize = 1 << 31;
-
 impl Spare {
-    /// From now on keeps what is given back, or no longer, and keeps nothing.
+    /// From now on keeps much of what is given back, or little.
     pub(super) fn open(&self, is_open: bool) {
         let mut kept = self.lock();
         kept.is_open = is_open;
-        let freed = if is_open { Vec::new() } else { std::mem::take(&mut kept.pages) };
+        let freed = kept.shrink();
         drop(kept);
         drop(freed);
     }
 
     /// Memory that may hold anything.
     pub(super) fn allocate(self: &Arc<Self>, length: usize) -> io::Result<Memory> {
+        let found = self.lock().take(length);
+        let store = found.map_or_else(|| Store::new(length), Ok)?;
+        Ok(Memory::within(store, length, Arc::downgrade(self)))
+    }
+
+    fn keep(&self, store: Store) {
         let mut kept = self.lock();
-        let (is_open, found) = (kept.is_open, kept.take(length));
-        drop(kept);
-        let pages = match found {
-            Some(pages) => pages,
-            // The next segment is somewhat larger, and should find room there.
-            None if is_open && length >= LARGE => map(2 * length).or_else(|_| map(length))?,
-            None if length >= LARGE => map(length)?,
-            None => return allocate(length),
-        };
-        Ok(Memory::Large(Large { pages: Some(pages), length, home: Arc::downgrade(self) }))
+        if store.touched() <= kept.most() {
+            kept.stores.push(store);
+            let freed = kept.shrink();
+            drop(kept);
+            drop(freed);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
@@ -122,36 +155,40 @@ impl Spare {
 }
 
 impl Kept {
-    /// The smallest pages that so much fits into, and fills at least half.
-    fn take(&mut self, length: usize) -> Option<MmapMut> {
-        let fits = |pages: &MmapMut| (length..=2 * length).contains(&pages.len());
-        let fitting = self.pages.iter().enumerate().filter(|(_, pages)| fits(pages));
-        let (place, _) = fitting.min_by_key(|(_, pages)| pages.len())?;
-        Some(self.pages.swap_remove(place))
+    fn most(&self) -> usize {
+        if self.is_open { MOST } else { LEAST }
     }
 
-    /// Keeps pages, in place of older ones.
-    fn keep(&mut self, pages: MmapMut) {
-        if !self.is_open || pages.len() > MOST {
-            return;
-        }
-        self.pages.push(pages);
-        while self.pages.iter().map(|pages| pages.len()).sum::<usize>() > MOST {
-            self.pages.remove(0);
-        }
+    /// The memory of which most is of use, if so much fits into it and fills at least half.
+    fn take(&mut self, length: usize) -> Option<Store> {
+        let fits = |store: &Store| store.room() >= length && store.touched() / 2 <= length;
+        let fitting = self.stores.iter().enumerate().filter(|(_, store)| fits(store));
+        let (place, _) = fitting.max_by_key(|(_, store)| store.touched().min(length))?;
+        Some(self.stores.remove(place))
+    }
+
+    /// Takes out the oldest of what is too much.
+    fn shrink(&mut self) -> Vec<Store> {
+        let mut left: usize = self.stores.iter().map(Store::touched).sum();
+        let most = self.most();
+        let excess = self.stores.iter().take_while(|store| {
+            let is_excess = left > most;
+            left -= store.touched();
+            is_excess
+        });
+        let count = excess.count();
+        self.stores.drain(..count).collect()
     }
 }
 
 #[cfg(test)]
 impl Spare {
-    /// With pages that somebody has written to.
+    /// With memory that somebody has written to.
     pub(super) fn used(bytes: usize) -> Arc<Self> {
-        let spare = Self::default();
+        let spare = Arc::new(Self::default());
         spare.open(true);
-        let mut pages = map(bytes).unwrap();
-        pages.fill(0xa5);
-        spare.lock().keep(pages);
-        Arc::new(spare)
+        spare.allocate(bytes).unwrap().fill(0xa5);
+        spare
     }
 }
 
@@ -159,32 +196,49 @@ impl Spare {
 mod tests {
     use super::*;
 
+    fn kept(spare: &Spare) -> usize {
+        spare.lock().stores.iter().map(Store::touched).sum()
+    }
+
     #[test]
-    fn pages_go_round_while_merges_follow_each_other() {
-        let spare = Arc::new(Spare::default());
-        drop(spare.allocate(LARGE).unwrap());
-        assert!(spare.lock().pages.is_empty(), "closed");
-        spare.open(true);
-        let mut first = spare.allocate(LARGE).unwrap();
-        assert_eq!(first.len(), LARGE);
-        first[LARGE - 1] = 7;
-        drop(first);
-        // A larger one finds room there, one that would waste it does not.
-        assert!(spare.allocate(LARGE / 3).unwrap().iter().all(|&byte| byte == 0));
-        let next = spare.allocate(LARGE + 99).unwrap();
-        assert_eq!((next.len(), next[LARGE - 1]), (LARGE + 99, 7));
-        spare.open(false);
+    fn memory_goes_round_while_merges_follow_each_other() {
+        for size in [1000, LARGE] {
+            let spare = Arc::new(Spare::default());
+            spare.open(true);
+            let mut first = spare.allocate(size).unwrap();
+            assert_eq!((first.len(), first.as_ptr().addr() % ALIGN), (size, 0));
+            first[size / 2] = 7;
+            drop(first);
+            // A smaller one that would waste it does not take it, one that fits does.
+            assert!(spare.allocate(size / 3).unwrap().iter().all(|&byte| byte == 0));
+            let next = spare.allocate(size - 99).unwrap();
+            assert_eq!((next.len(), next[size / 2]), (size - 99, 7));
+        }
+    }
+
+    #[test]
+    fn a_larger_one_finds_room_behind_a_large_one() {
+        let spare = Spare::used(LARGE);
+        let next = spare.allocate(LARGE + LARGE / 2).unwrap();
+        assert!(
+            next[..LARGE].iter().all(|&byte| byte == 0xa5) && next[LARGE..].iter().all(|&byte| byte == 0)
+        );
         drop(next);
-        assert!(spare.lock().pages.is_empty());
+        assert_eq!(kept(&spare), LARGE + LARGE / 2);
     }
 
     #[test]
     fn what_is_kept_is_bounded() {
-        let spare = Spare::default();
+        let spare = Arc::new(Spare::default());
         spare.open(true);
-        for _ in 0..5 {
-            spare.lock().keep(map(MOST / 2).unwrap());
-        }
-        assert_eq!(spare.lock().pages.len(), 2);
+        // Addresses alone take no memory.
+        let lent: Vec<Memory> = (0..5).map(|_| spare.allocate(MOST / 4).unwrap()).collect();
+        drop(lent);
+        assert_eq!(kept(&spare), MOST);
+        spare.open(false);
+        assert_eq!(kept(&spare), 0);
+        drop(spare.allocate(LEAST / 2).unwrap());
+        drop(spare.allocate(2 * LEAST).unwrap());
+        assert!((1..=LEAST).contains(&kept(&spare)), "the small one");
     }
 }

@@ -24,9 +24,18 @@ pub(super) fn scan<const W: usize>(
     let words: [u64; 4] = std::array::from_fn(|i| code[i % W]);
     // SAFETY: four words are 32 bytes.
     let query = unsafe { _mm256_loadu_si256(words.as_ptr().cast()) };
+    let first_half = _mm256_permute2x128_si256::<0x00>(query, query);
     let beyond = _mm256_set1_epi32(radius.min(64 * W as u32) as i32 + 1);
+    let any_within = |distances| mask_of_words(_mm256_cmpgt_epi32(beyond, distances));
     let (steps, rest) = codes.as_chunks::<STEP>();
     for (step, chunk) in steps.iter().enumerate() {
+        // Most codes are too far away by their first half alone.
+        if W == 4 {
+            let two = |i: usize| bits_of_halves_that_differ(&chunk[i], &chunk[i + 1], first_half);
+            if any_within(sum_pairs([two(0), two(2), two(4), two(6)])) == 0 {
+                continue;
+            }
+        }
         let (words, _) = chunk.as_flattened().as_chunks();
         let part = |i: usize| bits_that_differ(&words[i], query);
         let four = |i: usize| sum_pairs([part(i), part(i + 1), part(i + 2), part(i + 3)]);
@@ -40,7 +49,7 @@ pub(super) fn scan<const W: usize>(
             }
             _ => return portable::scan(codes, code, radius, base, out),
         };
-        let mask = _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(beyond, distances)));
+        let mask = any_within(distances);
         if mask != 0 {
             let mut lanes = [0u32; STEP];
             // SAFETY: eight numbers are 32 bytes.
@@ -67,6 +76,21 @@ fn bits_that_differ(words: &[u64; 4], query: __m256i) -> __m256i {
     // SAFETY: four words are 32 bytes.
     let words = unsafe { _mm256_loadu_si256(words.as_ptr().cast()) };
     _mm256_sad_epu8(bits_of_bytes(_mm256_xor_si256(words, query)), _mm256_setzero_si256())
+}
+
+/// As [`bits_that_differ`], for the first two words of two codes.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn bits_of_halves_that_differ<const W: usize>(a: &Code<W>, b: &Code<W>, query: __m256i) -> __m256i {
+    let words: [u64; 4] = [a[0], a[1 % W], b[0], b[1 % W]];
+    bits_that_differ(&words, query)
+}
+
+/// A bit for each number of 32 bits that is negative.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn mask_of_words(numbers: __m256i) -> i32 {
+    _mm256_movemask_ps(_mm256_castsi256_ps(numbers))
 }
 
 /// In each half the sums of its two words, of all registers in turn.

@@ -90,7 +90,7 @@ impl<const W: usize> Segment<W> {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let before = base.map_or(&[][..], Self::codes);
-        let folded = fold(before, codes)?;
+        let folded = fold(before, codes, spare)?;
         let span = base.map_or((u64::MAX, 0), Self::span);
         let counts = Counts {
             words: W,
@@ -114,7 +114,8 @@ impl<const W: usize> Segment<W> {
         write_ids(&mut memory, (&layout, &counts), base, &folded, ids);
         drop(folded);
         if let Some(bands) = bands {
-            write_postings(&mut memory, &layout, &counts, bands, base);
+            let mut items = spare.allocate(size_of::<Item>() * (counts.codes - before.len()))?;
+            write_postings(&mut memory, (&layout, &counts), bands, base, cast_mut(&mut items));
         }
         Ok(Self { memory: Memory::Own(memory), counts, layout, level: Level::best(), home: Mutex::default() })
     }
@@ -160,26 +161,21 @@ fn write_ids<const W: usize>(
     out.finish();
 }
 
-/// A posting on its way into the bucket of its value.
-#[derive(Clone, Copy, Default)]
-struct Item {
-    key: u32,
-    print: u32,
-    place: u32,
-}
+/// A posting on its way into the bucket of its value: that, the fingerprint, and the place of the code.
+type Item = [u32; 3];
 
 /// Bands of so many bits are sorted in one round of counting. Of wider ones it would write to so many places at once
 /// that every write missed the caches; they take two.
 const ONE_ROUND: u32 = 13;
 
 /// Sorts the codes by each band. The postings of `base`, whose codes come first, are in order already: the others are
-/// sorted, and both are merged.
+/// sorted by way of `items`, and both are merged.
 fn write_postings<const W: usize>(
     memory: &mut [u8],
-    layout: &Layout,
-    counts: &Counts,
+    (layout, counts): (&Layout, &Counts),
     bands: Bands,
     base: Option<&Segment<W>>,
+    items: &mut [Item],
 ) {
     let (head, tail) = memory.split_at_mut(layout.near.start);
     let (codes, rest) = head.split_at_mut(layout.codes.end);
@@ -194,7 +190,6 @@ fn write_postings<const W: usize>(
         written: 0,
     };
     let first = base.map_or(0, Segment::distinct);
-    let mut items = vec![Item::default(); codes.len() - first];
     let mut sorted = Vec::new();
     for (band, offsets) in layout.offsets.iter().enumerate() {
         let offsets = offsets.start - layout.codes.end..offsets.end - layout.codes.end;
@@ -212,7 +207,7 @@ fn write_postings<const W: usize>(
         for (place, code) in codes.iter().enumerate().skip(first) {
             let key = bands.key(code, band);
             let cursor = &mut rough[(key >> low) as usize];
-            items[*cursor as usize] = Item { key, print: bands.fingerprint(code, band), place: place as u32 };
+            items[*cursor as usize] = [key, bands.fingerprint(code, band), place as u32];
             *cursor += 1;
         }
         let mut old = base.map(|base| Old { base, band, offsets: base.offsets(band), copied: 0 });
@@ -222,7 +217,7 @@ fn write_postings<const W: usize>(
                 let bucket = &items[start as usize..end as usize];
                 sorted.resize(bucket.len(), Item::default());
                 for item in bucket {
-                    let cursor = &mut cursors[item.key as usize];
+                    let cursor = &mut cursors[item[0] as usize];
                     sorted[(*cursor - start) as usize] = *item;
                     *cursor += 1;
                 }
@@ -230,7 +225,7 @@ fn write_postings<const W: usize>(
                 start = end;
             }
         } else {
-            out.merge(&items, &mut old);
+            out.merge(items, &mut old);
         }
         if let Some(mut old) = old {
             out.copy_until(&mut old, values);
@@ -262,13 +257,13 @@ impl Postings<'_> {
     /// Writes sorted items, each behind the old postings up to its value.
     #[inline(always)]
     fn merge<const W: usize>(&mut self, items: &[Item], old: &mut Option<Old<W>>) {
-        for item in items {
+        for &[key, print, place] in items {
             if let Some(old) = old {
-                self.copy_until(old, item.key as usize + 1);
+                self.copy_until(old, key as usize + 1);
             }
-            self.near[self.written] = item.print as u16;
-            self.far[self.written] = (item.print >> 16) as u16;
-            self.places.push(u64::from(item.place), self.bits);
+            self.near[self.written] = print as u16;
+            self.far[self.written] = (print >> 16) as u16;
+            self.places.push(u64::from(place), self.bits);
             self.written += 1;
         }
     }

@@ -1,10 +1,11 @@
 //! Folds equal codes together.
 
 use crate::index::Code;
-use crate::index::spare::{Memory, allocate};
+use crate::index::spare::{Memory, Spare};
 use crate::plain::{cast_mut, prefetch};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::sync::Arc;
 
 /// Codes hashed ahead of the one at work, so that the table's memory arrives in time.
 const GROUP: usize = 64;
@@ -19,8 +20,12 @@ pub(super) struct Folded {
 }
 
 /// Finds the different codes by a hash table with open addressing. Those of `before` are different from each other.
-pub(super) fn fold<const W: usize>(before: &[Code<W>], codes: &[Code<W>]) -> io::Result<Folded> {
-    let mut table = Table::new(codes)?;
+pub(super) fn fold<const W: usize>(
+    before: &[Code<W>],
+    codes: &[Code<W>],
+    spare: &Arc<Spare>,
+) -> io::Result<Folded> {
+    let mut table = Table::new(codes, spare)?;
     let mut number_of = Vec::with_capacity(codes.len());
     let mut firsts: Vec<u32> = Vec::with_capacity(codes.len());
     table.for_each(codes, |slots, place, hash| {
@@ -91,11 +96,13 @@ struct Table<'a, const W: usize> {
 }
 
 impl<'a, const W: usize> Table<'a, W> {
-    fn new(codes: &'a [Code<W>]) -> io::Result<Self> {
+    fn new(codes: &'a [Code<W>], spare: &Arc<Spare>) -> io::Result<Self> {
         let slots = (codes.len() + codes.len() / 2 + 1).next_power_of_two();
         // Nobody can prepare codes that all fall into one slot.
         let seed = RandomState::new().hash_one(codes.len());
-        Ok(Self { codes, memory: allocate(8 * slots)?, seed })
+        let mut memory = spare.allocate(8 * slots)?;
+        memory.fill(0);
+        Ok(Self { codes, memory, seed })
     }
 
     /// Hashes codes, and asks for the memory of a group of them before they are looked at.
