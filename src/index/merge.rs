@@ -27,6 +27,9 @@ fn factor(codes: usize) -> usize {
     if codes < 1 << 19 { 6 } else { 12 }
 }
 
+/// A part of fewer than one in so many of the codes that a merge adds is left to smaller merges.
+const SMALL: usize = 8;
+
 /// Levels of size, each four times the one before. Each has its own merges, so that the small do not wait for the
 /// large; those of the first are made by the thread that inserts.
 const LEVELS: usize = 8;
@@ -225,22 +228,24 @@ impl<const W: usize> Tender<W> {
         claimed
     }
 
-    /// One segment of many parts. The tables of the largest are taken over where that is possible.
+    /// One segment of many parts. The tables of those that are cut as it will be are taken over.
     fn join(&self, parts: &[Part<W>]) -> io::Result<Segment<W>> {
         let total: usize = parts.iter().map(Part::len).sum();
-        let base = parts.iter().max_by_key(|part| part.len());
-        let base = base.filter(|part| part.is_whole());
-        let base = base.and_then(|part| match &part.body {
-            Body::Segment(segment) if segment.grows_by(total - part.len(), self.purpose) => {
-                Some((part, segment))
+        let sorted_in = |part: &'_ Part<W>| match &part.body {
+            Body::Segment(segment) if part.is_whole() && segment.can_grow_to(total, self.purpose) => {
+                Some(Arc::clone(segment))
             }
             _ => None,
-        });
-        let mut rest = Block::with_capacity(total - base.map_or(0, |(part, _)| part.len()));
-        let others = parts.iter().filter(|part| base.is_none_or(|(base, _)| !base.body.is(&part.body)));
-        others.for_each(|part| part.copy_into(&mut rest));
-        match base {
-            Some((_, segment)) => segment.grown(&rest.codes, &rest.ids, &self.spare),
+        };
+        let mut sorted: Vec<Arc<Segment<W>>> = parts.iter().filter_map(sorted_in).collect();
+        sorted.sort_by_key(|segment| Reverse(segment.len()));
+        let sorted: Vec<&Segment<W>> = sorted.iter().map(|segment| &**segment).collect();
+        let largest = sorted.first().map_or(0, |segment| segment.len());
+        let mut rest = Block::with_capacity(total - largest);
+        sorted.iter().skip(1).flat_map(|segment| segment.iter()).for_each(|(code, id)| rest.push(code, id));
+        parts.iter().filter(|part| sorted_in(part).is_none()).for_each(|part| part.copy_into(&mut rest));
+        match sorted.split_first() {
+            Some((largest, others)) => largest.grown(others, &rest.codes, &rest.ids, &self.spare),
             None => self.build(&rest.codes, &rest.ids),
         }
     }
@@ -310,8 +315,10 @@ fn choose<const W: usize>(parts: &[Part<W>], idle: impl Fn(usize) -> bool) -> Op
         let level = level_of(codes(&free[first..]));
         let mut chosen = free[first..].to_vec();
         if level > 0 && !is_list(place) {
-            // Lists are sorted first: they would be scanned until a large merge ends.
-            chosen.retain(|&place| !is_list(place));
+            // Lists and small parts are merged by themselves first: they would lie apart until a large merge ends.
+            let rest = codes(&chosen[1..]);
+            let is_small = |other: usize| is_list(other) || SMALL * parts[other].len() < rest;
+            chosen.retain(|&other| other == place || !is_small(other));
         }
         let is_due = is_list(place) || parts[place].len() < factor(parts[place].len()) * codes(&chosen[1..]);
         if is_due && idle(level) {

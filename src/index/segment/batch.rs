@@ -202,7 +202,7 @@ impl<const W: usize> Segment<W> {
             passed.clear();
             self.level.distribute(prints, some, needles, &plan.members, passed);
             for (place, _) in passed.iter() {
-                prefetch(postings, place * self.counts.posting_bits() as usize / 8);
+                prefetch(postings, place * self.counts.posting_bits as usize / 8);
             }
             pairs.clear();
             for &(place, query) in passed.iter() {

@@ -156,7 +156,7 @@ impl Segment<2> {
         let Asked { probes, count, sieves, .. } = &asked[word];
         let (offsets, prints) = (self.offsets(word), self.prints());
         let postings = &self.memory.bytes()[self.layout.postings.clone()];
-        let bits = self.counts.posting_bits() as usize;
+        let bits = self.counts.posting_bits as usize;
         let base = word * self.counts.codes;
         for probes in probes[..*count].chunks(AT_ONCE) {
             probes.iter().for_each(|&(value, _)| prefetch(offsets, value as usize));

@@ -1,6 +1,6 @@
 //! Segments as files: written once, checked, and opened by mapping.
 
-use super::layout::{Counts, Fields, HEADER, Layout, MAGIC, TRAILER, VERSION};
+use super::layout::{Counts, Fields, HEADER, Layout, MAGIC, TRAILER, VERSION, place_bits};
 use super::{Memory, Segment};
 use crate::index::{bands::Bands, kernel::Level};
 use crate::plain as bytes;
@@ -172,7 +172,7 @@ fn check_header<const W: usize>(header: &[u8; HEADER], length: u64) -> Result<Co
     if fields.magic != MAGIC {
         return Err(OpenError::Magic);
     }
-    if fields.version != VERSION {
+    if !(VERSION - 1..=VERSION).contains(&fields.version) {
         return Err(OpenError::Version { expected: VERSION, got: fields.version });
     }
     if !fields.intact {
@@ -200,13 +200,16 @@ fn check_header<const W: usize>(header: &[u8; HEADER], length: u64) -> Result<Co
         least: fields.least,
         greatest: fields.greatest,
         low: fields.low,
+        posting_bits: fields.posting_bits,
     };
-    let is_packed = counts.posting_bits() == fields.posting_bits && counts.low <= u32::BITS;
+    let is_packed =
+        (place_bits(counts.codes)..=u32::BITS).contains(&counts.posting_bits) && counts.low <= u32::BITS;
     is_packed.then_some(counts).ok_or(OpenError::Header)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Scratch, bits::Packer};
     use super::*;
     use proptest::prelude::*;
 
@@ -281,11 +284,48 @@ mod tests {
     }
 
     #[test]
+    fn the_version_before_is_read() {
+        let codes: Vec<[u64; 2]> =
+            (0..3000).map(|i| [u64::wrapping_mul(i, 0x9e37_79b9_7f4a_7c15), i % 7]).collect();
+        let ids: Vec<u64> = (0..3000).collect();
+        let segment = Segment::build(&codes, &ids).unwrap();
+        let counts = Counts { posting_bits: place_bits(3000), ..segment.counts };
+        let (layout, old) = (Layout::new(&counts).unwrap(), &segment.layout);
+        assert!((counts.posting_bits, layout.length) < (segment.counts.posting_bits, old.length));
+        let bytes = segment.memory.bytes();
+        let mut packed = bytes[..layout.postings.start].to_vec();
+        packed[..HEADER].copy_from_slice(&counts.header(layout.length));
+        packed[MAGIC.len()..][..4].copy_from_slice(&3u32.to_le_bytes());
+        let header = crc32fast::hash(&packed[..HEADER - 4]);
+        packed[HEADER - 4..HEADER].copy_from_slice(&header.to_le_bytes());
+        let places = 3000 * counts.bands.unwrap().count();
+        let mut words = vec![0; layout.postings.len().div_ceil(8)];
+        let mut packer = Packer::new(&mut words);
+        let place = |at: usize| segment.posting(&bytes[old.postings.clone()], at);
+        (0..places).for_each(|at| packer.push(u64::from(place(at)), counts.posting_bits));
+        packer.finish();
+        packed.extend(&bytes::bytes_of(&words)[..layout.postings.len()]);
+        packed.resize(layout.length - TRAILER, 0);
+        let trailer = crc32fast::hash(&packed[HEADER..]);
+        packed.extend(trailer.to_le_bytes());
+
+        let folder = tempfile::tempdir().unwrap();
+        let read = open_bytes(folder.path(), &packed).unwrap();
+        read.verify().unwrap();
+        for query in codes.iter().step_by(100) {
+            let [mut expected, mut found] = [Scratch::default(), Scratch::default()];
+            segment.search(query, 15, &mut expected);
+            read.search(query, 15, &mut found);
+            assert_eq!(found.found, expected.found);
+        }
+    }
+
+    #[test]
     fn another_version_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let mut bytes = written(folder.path());
         bytes[8] = 9;
-        assert!(matches!(open_bytes(folder.path(), &bytes), Err(OpenError::Version { expected: 3, got: 9 })));
+        assert!(matches!(open_bytes(folder.path(), &bytes), Err(OpenError::Version { expected: 4, got: 9 })));
         bytes[0] = 0;
         assert!(matches!(open_bytes(folder.path(), &bytes), Err(OpenError::Magic)));
     }

@@ -26,8 +26,8 @@ use std::ops::Range;
 /// What every segment file begins with.
 pub(super) const MAGIC: [u8; 8] = *b"AFTIMSEG";
 
-/// The version of the layout.
-pub(super) const VERSION: u32 = 3;
+/// The version of the layout. In the one before, places had as few bits as possible; it is read, too.
+pub(super) const VERSION: u32 = 4;
 
 /// Bytes of the header.
 pub(super) const HEADER: usize = 128;
@@ -49,17 +49,19 @@ pub(super) struct Counts {
     pub(super) greatest: u64,
     /// Bits of the lower half of an id.
     pub(super) low: u32,
+    /// Bits that hold the place of a code.
+    pub(super) posting_bits: u32,
+}
+
+/// The bits that places below so many need.
+pub(super) fn place_bits(codes: usize) -> u32 {
+    u32::BITS - u32::try_from(codes).unwrap_or(u32::MAX).leading_zeros()
 }
 
 impl Counts {
     /// Bits of an id.
     pub(super) fn id_widths(&self) -> Widths {
         Widths::new(self.least, self.greatest, self.low)
-    }
-
-    /// Bits that hold the place of a code.
-    pub(super) fn posting_bits(&self) -> u32 {
-        u32::BITS - u32::try_from(self.codes).unwrap_or(u32::MAX).leading_zeros()
     }
 
     /// The bands, if every bit lies in one.
@@ -87,7 +89,7 @@ impl Counts {
         put(&(self.ids as u64).to_le_bytes());
         put(&(self.band_count() as u32).to_le_bytes());
         put(&self.bands.and_then(Bands::in_words).unwrap_or(0).to_le_bytes());
-        put(&self.posting_bits().to_le_bytes());
+        put(&self.posting_bits.to_le_bytes());
         put(&self.low.to_le_bytes());
         put(&self.least.to_le_bytes());
         put(&self.greatest.to_le_bytes());
@@ -184,7 +186,7 @@ impl Layout {
         let postings = codes.checked_mul(counts.band_count())?;
         let near = part(postings.checked_mul(2)?)?;
         let far = part(postings.checked_mul(2)?)?;
-        let postings = part(packed_bytes(postings, counts.posting_bits())?)?;
+        let postings = part(packed_bytes(postings, counts.posting_bits)?)?;
         let length = part(TRAILER)?.end;
         Some(Self { codes: codes_range, firsts, samples, ids, offsets, near, far, postings, length })
     }

@@ -9,6 +9,7 @@ mod file;
 mod fold;
 mod ids;
 mod layout;
+mod postings;
 mod search;
 
 pub(super) use batch::BatchScratch;
@@ -148,7 +149,7 @@ impl<const W: usize> Segment<W> {
     /// The place of the code that a posting points to. Beyond the codes if the file is damaged.
     #[inline(always)]
     fn posting(&self, postings: &[u8], place: usize) -> u32 {
-        let bits = self.counts.posting_bits();
+        let bits = self.counts.posting_bits;
         bits_at(postings, place * bits as usize, bits) as u32
     }
 }

@@ -297,7 +297,7 @@ impl<const W: usize> Segment<W> {
                 return false;
             }
             for candidate in candidates.iter() {
-                prefetch(postings, candidate.place * self.counts.posting_bits() as usize / 8);
+                prefetch(postings, candidate.place * self.counts.posting_bits as usize / 8);
             }
             places.clear();
             for candidate in candidates.iter() {
