@@ -1,7 +1,9 @@
 //! Kernels for AVX-512 with the instructions that count bits: VPOPCNTDQ and BITALG.
 #![allow(unsafe_code)]
 
-use super::{Bucket, Candidate, Found, Needle, Run, Sieve, Stretch, portable, prefetch_run, runs_ahead};
+use super::{
+    Ahead, Bucket, Candidate, Found, Needle, Run, Sieve, Stretch, portable, prefetch_run, runs_ahead,
+};
 use crate::index::Code;
 use std::arch::x86_64::*;
 
@@ -143,7 +145,9 @@ pub(super) fn strain(
 
 #[target_feature(enable = "avx512f,avx512bw,avx512bitalg,avx2,popcnt")]
 pub(super) fn sift(near: &[u16], buckets: &[Bucket], needles: &[Needle], out: &mut Vec<Candidate>) {
-    for bucket in buckets {
+    let ahead = Ahead::new(near, buckets);
+    for (number, bucket) in buckets.iter().enumerate() {
+        ahead.of(number);
         let range = bucket.needles.clone();
         let needles = needles.get(range.start as usize..range.end as usize).unwrap_or_default();
         let end = near.len().min(bucket.start.saturating_add(bucket.len as usize));

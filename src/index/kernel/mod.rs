@@ -13,6 +13,8 @@ mod tests;
 
 use super::Code;
 use crate::plain::prefetch;
+#[cfg(target_arch = "x86_64")]
+use crate::plain::prefetch_close;
 use std::ops::Range;
 
 /// A stretch of postings whose fingerprints are compared with that of the query.
@@ -220,8 +222,7 @@ impl Level {
         }
     }
 
-    /// As [`filter`](Self::filter), for buckets that are compared with several needles each. Their memory should have
-    /// been asked for.
+    /// As [`filter`](Self::filter), for buckets that are compared with several needles each.
     #[allow(unsafe_code)]
     pub(super) fn sift(self, near: &[u16], buckets: &[Bucket], needles: &[Needle], out: &mut Vec<Candidate>) {
         match self {
@@ -306,12 +307,13 @@ impl Level {
 /// The lower halves of fingerprints in a cache line.
 const LINE: usize = 32;
 
+/// The most lines of a run that are asked for; what follows comes by the processor's own prefetching.
+const LINES_MOST: usize = 8;
+
 /// Asks for the memory of a run of the lower halves of fingerprints.
 #[inline]
 pub(super) fn prefetch_run(near: &[u16], start: usize, len: u32) {
-    /// The most lines asked for; what follows comes by the processor's own prefetching.
-    const MOST: usize = 8;
-    let last = start.saturating_add((len as usize).min(LINE * MOST)).saturating_sub(1);
+    let last = start.saturating_add((len as usize).min(LINE * LINES_MOST)).saturating_sub(1);
     // Most runs are short. Their lines are asked for without a look at how many there are, which cannot be foretold.
     prefetch(near, start);
     prefetch(near, last);
@@ -327,4 +329,40 @@ fn runs_ahead(runs: usize, postings: usize) -> usize {
     const LINES_AHEAD: usize = 128;
     let lines = postings / LINE + runs;
     (LINES_AHEAD * runs).checked_div(lines).unwrap_or(0).clamp(4, 96)
+}
+
+/// Asks for the memory of buckets ahead of the one at work.
+#[cfg(target_arch = "x86_64")]
+struct Ahead<'a> {
+    near: &'a [u16],
+    buckets: &'a [Bucket],
+    count: usize,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl<'a> Ahead<'a> {
+    /// Asks for those of the first.
+    fn new(near: &'a [u16], buckets: &'a [Bucket]) -> Self {
+        let postings = buckets.iter().map(|bucket| bucket.len as usize).sum();
+        let ahead = Self { near, buckets, count: runs_ahead(buckets.len(), postings) };
+        buckets.iter().take(ahead.count).for_each(|bucket| prefetch_run(near, bucket.start, bucket.len));
+        ahead
+    }
+
+    /// To be called when the bucket of this number is at work.
+    #[inline(always)]
+    fn of(&self, number: usize) {
+        /// Buckets ahead where long ones are asked for again, into the first cache.
+        const SOON: usize = 2;
+        if let Some(next) = self.buckets.get(number + self.count) {
+            prefetch_run(self.near, next.start, next.len);
+        }
+        if let Some(next) = self.buckets.get(number + SOON)
+            && next.len as usize > LINE
+        {
+            let last = next.start.saturating_add(next.len as usize);
+            let lines = (next.start..last).step_by(LINE).take(LINES_MOST);
+            lines.for_each(|place| prefetch_close(self.near, place));
+        }
+    }
 }

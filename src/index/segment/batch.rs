@@ -9,7 +9,7 @@ use super::batch_plan::{Plan, Way};
 use super::search::{Scratch, first_passed};
 use crate::index::Code;
 use crate::index::bands::{Bands, DEEPEST, Masks};
-use crate::index::kernel::{Bucket, Candidate, Found, Needle, prefetch_run};
+use crate::index::kernel::{Bucket, Candidate, Found, Needle};
 use crate::plain::prefetch;
 use std::ops::Range;
 
@@ -25,7 +25,7 @@ const CHECKED: usize = 1024;
 /// Comparisons that are made before the candidates are checked: what bounds their number.
 const COMPARED: u64 = 1 << 20;
 
-/// Buckets that are listed before they are read: few enough that what was asked for is still in the second cache.
+/// Buckets that are listed before they are read: enough to ask for memory well ahead.
 const VISITED: usize = 1024;
 
 /// Buffers that are used again from batch to batch.
@@ -167,13 +167,11 @@ impl<const W: usize> Segment<W> {
     ) {
         let BatchScratch { plan, buckets, .. } = scratch;
         let (group, base) = (&plan.groups[number], band * self.counts.codes);
-        let near = self.prints().near;
         let mut push = |&(start, end): &(u32, u32)| {
             // In a damaged table an end may lie anywhere.
             let len = end.min(self.counts.codes as u32).saturating_sub(start);
             if len > 0 {
                 let start = base + start as usize;
-                prefetch_run(near, start, len);
                 buckets.push(Bucket { start, len, needles: needles.clone() });
             }
         };
