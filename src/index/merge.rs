@@ -22,10 +22,7 @@ const HEAD: usize = 2048;
 
 /// A part is merged with those smaller than it as soon as they have together more than one in so many of its codes. The
 /// greater the number, the fewer codes have to be searched beside it, and the more often each is copied.
-fn factor(codes: usize) -> usize {
-    // To copy sorted tables costs less than to sort: what lies beside a large part should not become large, too.
-    if codes < 1 << 19 { 6 } else { 12 }
-}
+const FACTOR: usize = 10;
 
 /// A part of fewer than one in so many of the codes that a merge adds is left to smaller merges.
 const SMALL: usize = 8;
@@ -320,7 +317,7 @@ fn choose<const W: usize>(parts: &[Part<W>], idle: impl Fn(usize) -> bool) -> Op
             let is_small = |other: usize| is_list(other) || SMALL * parts[other].len() < rest;
             chosen.retain(|&other| other == place || !is_small(other));
         }
-        let is_due = is_list(place) || parts[place].len() < factor(parts[place].len()) * codes(&chosen[1..]);
+        let is_due = is_list(place) || parts[place].len() < FACTOR * codes(&chosen[1..]);
         if is_due && idle(level) {
             return Some((level, chosen));
         }

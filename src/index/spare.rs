@@ -44,7 +44,7 @@ impl Store {
             return Ok(Self::Heap(bytes));
         }
         // The next segment is somewhat larger, and should find room there.
-        let pages = MmapMut::map_anon(2 * length).or_else(|_| MmapMut::map_anon(length))?;
+        let pages = MmapMut::map_anon(length.saturating_mul(2)).or_else(|_| MmapMut::map_anon(length))?;
         #[cfg(target_os = "linux")]
         // Advice: without huge pages all works, only slower.
         let _ = pages.advise(memmap2::Advice::HugePage);
