@@ -227,23 +227,28 @@ impl<const W: usize> Tender<W> {
 
     /// One segment of many parts. The tables of those that are cut as it will be are taken over.
     fn join(&self, parts: &[Part<W>]) -> io::Result<Segment<W>> {
-        let total: usize = parts.iter().map(Part::len).sum();
-        let sorted_in = |part: &'_ Part<W>| match &part.body {
-            Body::Segment(segment) if part.is_whole() && segment.can_grow_to(total, self.purpose) => {
-                Some(Arc::clone(segment))
-            }
-            _ => None,
-        };
-        let mut sorted: Vec<Arc<Segment<W>>> = parts.iter().filter_map(sorted_in).collect();
+        let total = parts.iter().map(Part::len).sum();
+        let mut sorted: Vec<&Segment<W>> =
+            parts.iter().filter_map(|part| self.sorted_for(total, part)).collect();
         sorted.sort_by_key(|segment| Reverse(segment.len()));
-        let sorted: Vec<&Segment<W>> = sorted.iter().map(|segment| &**segment).collect();
         let largest = sorted.first().map_or(0, |segment| segment.len());
         let mut rest = Block::with_capacity(total - largest);
         sorted.iter().skip(1).flat_map(|segment| segment.iter()).for_each(|(code, id)| rest.push(code, id));
-        parts.iter().filter(|part| sorted_in(part).is_none()).for_each(|part| part.copy_into(&mut rest));
+        let loose = parts.iter().filter(|part| self.sorted_for(total, part).is_none());
+        loose.for_each(|part| part.copy_into(&mut rest));
         match sorted.split_first() {
             Some((largest, others)) => largest.grown(others, &rest.codes, &rest.ids, &self.spare),
             None => self.build(&rest.codes, &rest.ids),
+        }
+    }
+
+    /// The segment that a part is, if it is whole and its tables are those of a segment of so many codes.
+    fn sorted_for<'a>(&self, codes: usize, part: &'a Part<W>) -> Option<&'a Segment<W>> {
+        match &part.body {
+            Body::Segment(segment) if part.is_whole() && segment.can_grow_to(codes, self.purpose) => {
+                Some(segment)
+            }
+            _ => None,
         }
     }
 

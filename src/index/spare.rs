@@ -28,6 +28,9 @@ enum Store {
 /// small ones.
 const LARGE: usize = 1 << 21;
 
+/// Less is not worth keeping.
+const LITTLE: usize = 1 << 12;
+
 /// What is kept while merges follow each other, in bytes.
 const MOST: usize = 1 << 31;
 
@@ -134,6 +137,9 @@ impl Spare {
 
     /// Memory that may hold anything.
     pub(super) fn allocate(self: &Arc<Self>, length: usize) -> io::Result<Memory> {
+        if length < LITTLE {
+            return Ok(Memory::within(Store::new(length)?, length, Weak::new()));
+        }
         let found = self.lock().take(length);
         let store = found.map_or_else(|| Store::new(length), Ok)?;
         Ok(Memory::within(store, length, Arc::downgrade(self)))
@@ -202,7 +208,7 @@ mod tests {
 
     #[test]
     fn memory_goes_round_while_merges_follow_each_other() {
-        for size in [1000, LARGE] {
+        for size in [2 * LITTLE, LARGE] {
             let spare = Arc::new(Spare::default());
             spare.open(true);
             let mut first = spare.allocate(size).unwrap();
@@ -211,6 +217,9 @@ mod tests {
             drop(first);
             // A smaller one that would waste it does not take it, one that fits does.
             assert!(spare.allocate(size / 3).unwrap().iter().all(|&byte| byte == 0));
+            // Nor does it lie among many that nobody can use.
+            (0..100).for_each(|length| drop(spare.allocate(length).unwrap()));
+            assert!(spare.lock().stores.len() <= 2);
             let next = spare.allocate(size - 99).unwrap();
             assert_eq!((next.len(), next[size / 2]), (size - 99, 7));
         }

@@ -58,14 +58,14 @@ impl<'a> Packer<'a> {
     }
 }
 
-/// Writes numbers of a few whole bytes one after another.
-pub(super) struct Stacker<'a> {
+/// As [`Packer`], of numbers of a few whole bytes each.
+pub(super) struct BytePacker<'a> {
     bytes: &'a mut [u8],
     at: usize,
     width: usize,
 }
 
-impl<'a> Stacker<'a> {
+impl<'a> BytePacker<'a> {
     /// Of so many bytes each, four at the most, into memory that ends with [`PADDING`].
     pub(super) fn new(bytes: &'a mut [u8], width: usize) -> Self {
         Self { bytes, at: 0, width }
@@ -79,11 +79,11 @@ impl<'a> Stacker<'a> {
         self.at += self.width;
     }
 
-    /// Writes numbers as wide that were stacked before.
+    /// Writes numbers as wide that were packed before.
     #[inline(always)]
-    pub(super) fn copy(&mut self, stacked: &[u8], range: Range<usize>) {
+    pub(super) fn copy(&mut self, packed: &[u8], range: Range<usize>) {
         let bytes = range.start * self.width..range.end * self.width;
-        copy(stacked, bytes.clone(), self.bytes, self.at);
+        copy(packed, bytes.clone(), self.bytes, self.at);
         self.at += bytes.len();
     }
 }
@@ -121,6 +121,27 @@ mod tests {
             let read = |packed: &[u8], n: usize| bits_at(packed, n * bits as usize, bits);
             prop_assert!((0..numbers.len()).all(|n| read(packed, n) == numbers[n]));
 
+        }
+
+        #[test]
+        fn numbers_of_bytes_are_read_where_they_were_written_or_copied(
+            numbers in prop::collection::vec(any::<u32>(), 0..50), width in 1usize..=4, skipped: prop::sample::Index,
+        ) {
+            let bits = 8 * width as u32;
+            let numbers: Vec<u32> = numbers.iter().map(|number| number & (u32::MAX >> (32 - bits))).collect();
+            let length = packed_bytes(numbers.len(), bits).unwrap();
+            let (mut packed, mut copied) = (vec![0; length], vec![0; length]);
+            let mut packer = BytePacker::new(&mut packed, width);
+            numbers.iter().for_each(|&number| packer.push(number));
+            let read = |packed: &[u8], n: usize| bits_at(packed, n * bits as usize, bits);
+            prop_assert!((0..numbers.len()).all(|n| read(&packed, n) == u64::from(numbers[n])));
+
+            let skipped = skipped.index(numbers.len() + 1);
+            let mut packer = BytePacker::new(&mut copied, width);
+            packer.copy(&packed, skipped..numbers.len());
+            packer.push(7);
+            prop_assert!((skipped..numbers.len()).all(|n| read(&copied, n - skipped) == u64::from(numbers[n])));
+            prop_assert_eq!(read(&copied, numbers.len() - skipped), 7);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Writes the postings of a segment: sorts its codes by each band.
 
 use super::Segment;
-use super::bits::{Stacker, copy};
+use super::bits::{BytePacker, copy};
 use super::fold::Folded;
 use super::layout::{Counts, Layout};
 use crate::index::{Code, bands::Bands, kernel::Prints};
@@ -64,7 +64,7 @@ pub(super) fn write_postings<const W: usize>(
     let mut out = Postings {
         near: cast_mut(&mut near[..layout.near.len()]),
         far: cast_mut(&mut far[..layout.far.len()]),
-        places: Stacker::new(postings, counts.posting_bits as usize / 8),
+        places: BytePacker::new(postings, counts.posting_bits as usize / 8),
         bits: counts.posting_bits,
         written: 0,
     };
@@ -147,7 +147,7 @@ impl<'a, const W: usize> Runs<'a, W> {
 struct Postings<'a> {
     near: &'a mut [u16],
     far: &'a mut [u16],
-    places: Stacker<'a>,
+    places: BytePacker<'a>,
     /// Of a place.
     bits: u32,
     written: usize,
