@@ -78,13 +78,30 @@ pub(crate) fn prefetch<T>(values: &[T], place: usize) {
 }
 
 /// As [`prefetch`], into the first cache, of what comes next: a line that is there already is a dozen cycles nearer.
-#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 #[allow(unsafe_code)]
 pub(crate) fn prefetch_close<T>(values: &[T], place: usize) {
-    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-    // SAFETY: a prefetch never faults, whatever the address.
-    unsafe { _mm_prefetch::<_MM_HINT_T0>(values.as_ptr().wrapping_add(place).cast()) };
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch never faults, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(values.as_ptr().wrapping_add(place).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (values, place);
+}
+
+/// How many items ahead memory is asked for. With more requests under way at once, some are lost.
+pub(crate) const AHEAD: usize = 16;
+
+/// The items one after the other. `ask` is called with each of them [`AHEAD`] items before.
+#[inline(always)]
+pub(crate) fn ahead<T>(items: &[T], ask: impl Fn(&T)) -> impl Iterator<Item = &T> {
+    items.iter().take(AHEAD).for_each(&ask);
+    items.iter().enumerate().map(move |(number, item)| {
+        items.get(number + AHEAD).into_iter().for_each(&ask);
+        item
+    })
 }
 
 /// Many numbers, in memory of their own or in a mapped file.

@@ -60,6 +60,11 @@ impl Bands {
         Self::even(bits, bits.div_ceil(width))
     }
 
+    /// The cut for a memtable, whatever the number of codes.
+    pub(super) fn for_memtable(bits: u32) -> Self {
+        Self::even(bits, bits / 16)
+    }
+
     fn even(bits: u32, count: u32) -> Self {
         Self { bits, count, narrow: bits / count, wide: bits % count, stride: bits / count }
     }
@@ -148,9 +153,26 @@ impl Bands {
         }
     }
 
+    /// The first band in which a code passes.
+    #[inline(always)]
+    pub(super) fn first_passed<const W: usize>(
+        self,
+        stored: &Code<W>,
+        code: &Code<W>,
+        thresholds: &[i32],
+        budgets: &[Budget],
+    ) -> Option<usize> {
+        for (band, (&threshold, &budget)) in thresholds.iter().zip(budgets).enumerate() {
+            if self.passes(stored, code, band, threshold, budget) {
+                return Some(band);
+            }
+        }
+        None
+    }
+
     /// Whether a code passes in a band.
     #[inline(always)]
-    pub(super) fn passes<const W: usize>(
+    fn passes<const W: usize>(
         self,
         stored: &Code<W>,
         code: &Code<W>,

@@ -18,8 +18,9 @@ const BULK_MOST: usize = 1 << 26;
 
 /// Codes and ids that can be searched while others insert and remove.
 ///
-/// All methods take `&self`; share it by reference or in an [`Arc`]. Insertions go to a short list that is scanned.
-/// In the background such lists become sorted segments, and small segments large ones.
+/// All methods take `&self`; share it by reference or in an [`Arc`]. Insertions go to a table that is searched while it
+/// grows, and takes 300 to 600 bytes a code of 256 bits. In the background such tables become sorted segments, which take
+/// 110, and small segments large ones; [`merge`](Self::merge) makes one of all.
 #[derive(Debug, Default)]
 pub struct Index<const W: usize> {
     tender: Arc<Tender<W>>,
@@ -38,26 +39,24 @@ impl<const W: usize> Index<W> {
         if block.len() == 0 {
             return;
         }
-        let mut parts = Vec::new();
-        if block.len() >= BULK {
-            for (codes, ids) in block.codes.chunks(BULK_MOST).zip(block.ids.chunks(BULK_MOST)) {
-                match self.tender.build(codes, ids) {
-                    Ok(segment) => parts.push(Part::new(Body::Segment(Arc::new(segment)))),
-                    // Without memory for the tables the codes are kept as they are.
-                    Err(_) => parts.push(Part::new(Body::Block(Arc::new(Block {
-                        codes: codes.to_vec(),
-                        ids: ids.to_vec(),
-                    })))),
-                }
-            }
+        match self.sorted(&block) {
+            Some(mut parts) => self.tender.change(|state| state.parts.append(&mut parts)),
+            None => self.tender.insert(&block),
         }
-        self.tender.change(|state| {
-            if parts.is_empty() {
-                push(&mut state.head, block);
-            }
-            state.parts.append(&mut parts);
-        });
         Tender::tend(&self.tender);
+    }
+
+    /// Many codes as segments. `None` if they are few, or if there is no memory for the tables.
+    fn sorted(&self, block: &Block<W>) -> Option<Vec<Part<W>>> {
+        if block.len() < BULK {
+            return None;
+        }
+        let chunks = block.codes.chunks(BULK_MOST).zip(block.ids.chunks(BULK_MOST));
+        let segments = chunks.map(|(codes, ids)| {
+            let segment = self.tender.build(codes, ids).ok()?;
+            Some(Part::new(Body::Segment(Arc::new(segment))))
+        });
+        segments.collect()
     }
 
     /// Takes out all ids of a range.
@@ -121,6 +120,7 @@ impl<const W: usize> Index<W> {
     /// Merges all into one segment, which is searched fastest, and waits for it. Others go on meanwhile.
     pub fn merge(&self) {
         self.tender.merge_all();
+        Tender::tend(&self.tender);
     }
 }
 
@@ -129,22 +129,4 @@ impl Index<2> {
     pub fn for_collisions() -> Self {
         Self::for_use(Use::Collisions)
     }
-}
-
-/// Adds a list to the head. Like the carries of a binary counter: every code is copied a logarithmic number of times.
-fn push<const W: usize>(head: &mut Vec<Arc<Block<W>>>, block: Block<W>) {
-    let carried = head.iter().rev().scan(block.len(), |sum, before| {
-        let joins = before.len() <= *sum;
-        *sum += before.len();
-        joins.then_some(before.len())
-    });
-    let (count, len) = carried.fold((0, block.len()), |(count, sum), len| (count + 1, sum + len));
-    if count == 0 {
-        head.push(Arc::new(block));
-        return;
-    }
-    let mut joined = Block::with_capacity(len);
-    head.drain(head.len() - count..).for_each(|before| joined.append(&before));
-    joined.append(&block);
-    head.push(Arc::new(joined));
 }

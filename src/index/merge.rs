@@ -1,11 +1,12 @@
 //! Keeps the parts of an index few and sorted, in the background.
 //!
-//! The parts grow as in a log-structured merge tree: the head becomes a small segment, and a segment takes in those
-//! smaller than it once they have come near to it in size, so that few lie beside each other. A part that is being
-//! merged is still searched; the merged one takes its place in one step.
+//! Segments grow as in a log-structured merge tree: one takes in those smaller than it once they have come near to it in
+//! size, so that few lie beside each other. A part that is being merged is still searched; the merged one takes its
+//! place in one step.
 
 use super::Code;
 use super::block::Block;
+use super::memtable::Memtable;
 use super::part::{Body, Part};
 use super::segment::Segment;
 use super::snapshot::State;
@@ -17,8 +18,13 @@ use std::ops::RangeInclusive;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// A head of so many codes is sorted, by the thread that fills it: that takes less than a millisecond.
-const HEAD: usize = 2048;
+/// A head that is scanned is sorted when it has so many codes, by the thread that fills it: that takes less than a
+/// millisecond.
+const SCANNED: usize = 2048;
+
+/// A head with buckets is sorted when it has so many codes; beside a part of ten times as many and more only when it is
+/// as large as that, or full: till then searches are slowed down less by it than by the work of sorting.
+const RIPE: usize = 1 << 16;
 
 /// A part is merged with those smaller than it as soon as they have together more than one in so many of its codes. The
 /// greater the number, the fewer codes have to be searched beside it, and the more often each is copied.
@@ -30,6 +36,9 @@ const SMALL: usize = 8;
 /// Levels of size, each four times the one before. Each has its own merges, so that the small do not wait for the
 /// large; those of the first are made by the thread that inserts.
 const LEVELS: usize = 8;
+
+/// A memtable of fewer codes gets larger buckets by the thread that inserts.
+const QUICK: usize = 1 << 14;
 
 /// The second level begins with four times so many codes.
 const LEVEL: usize = 8192;
@@ -49,27 +58,35 @@ pub(super) enum Use {
     Scans,
 }
 
+impl Use {
+    /// An empty head.
+    fn head<const W: usize>(self) -> Part<W> {
+        let table = if self == Self::Exact { Memtable::default() } else { Memtable::without_buckets() };
+        Part::new(Body::Memtable(Arc::new(table), 0))
+    }
+}
+
 /// What is stored, and who changes it.
 #[derive(Debug)]
 pub(super) struct Tender<const W: usize> {
-    state: ArcSwap<State<W>>,
+    pub(super) state: ArcSwap<State<W>>,
     /// Held by whoever prepares the next state.
     writer: Mutex<Writer>,
-    /// Told whenever a merge ends.
-    ended: Condvar,
+    /// Told whenever a job ends.
+    pub(super) ended: Condvar,
     purpose: Use,
-    /// What merged segments leave behind.
-    spare: Arc<Spare>,
+    /// What segments and tables leave behind.
+    pub(super) spare: Arc<Spare>,
 }
 
 #[derive(Debug, Default)]
-struct Writer {
-    /// The merges at work, by level, and that of everything.
-    jobs: [Option<Job>; LEVELS + 1],
+pub(super) struct Writer {
+    /// The jobs at work: merges by level, that of everything, and that of larger buckets.
+    pub(super) jobs: [Option<Job>; LEVELS + 2],
 }
 
 #[derive(Debug, Default)]
-struct Job {
+pub(super) struct Job {
     /// What was taken out since the merge began.
     late: Vec<RangeInclusive<u64>>,
 }
@@ -77,21 +94,25 @@ struct Job {
 /// The job of merging everything.
 const ALL: usize = LEVELS;
 
+/// The job of giving the head larger buckets.
+pub(super) const GROW: usize = LEVELS + 1;
+
 impl<const W: usize> Default for Tender<W> {
     fn default() -> Self {
-        Self {
-            state: ArcSwap::default(),
-            writer: Mutex::default(),
-            ended: Condvar::new(),
-            purpose: Use::Exact,
-            spare: Arc::default(),
-        }
+        Self::new(Use::Exact)
     }
 }
 
 impl<const W: usize> Tender<W> {
     pub(super) fn new(purpose: Use) -> Self {
-        Self { purpose, ..Self::default() }
+        let state = State { parts: Vec::new(), head: purpose.head() };
+        Self {
+            state: ArcSwap::from_pointee(state),
+            writer: Mutex::default(),
+            ended: Condvar::new(),
+            purpose,
+            spare: Arc::default(),
+        }
     }
 
     /// Makes a segment as this index keeps them.
@@ -109,7 +130,36 @@ impl<const W: usize> Tender<W> {
         self.change_locked(change);
     }
 
-    fn change_locked(&self, change: impl FnOnce(&mut State<W>)) {
+    /// Adds codes to the head. Readers see all of them or none.
+    pub(super) fn insert(&self, block: &Block<W>) {
+        self.change(|state| {
+            let mut done = 0;
+            while done < block.len() {
+                done += state.head.append(&block.codes[done..], &block.ids[done..], &self.spare);
+                if done < block.len() && !self.seal(state) {
+                    // Not even the first fit, so alike are they: they are scanned until they are sorted.
+                    let mut list = Use::Scans.head();
+                    done += list.append(&block.codes[done..], &block.ids[done..], &self.spare);
+                    state.parts.push(list);
+                    state.head = self.purpose.head();
+                }
+            }
+        });
+    }
+
+    /// Closes the head: what is inserted from now on goes to a new one. `false` if it is empty.
+    pub(super) fn seal(&self, state: &mut State<W>) -> bool {
+        if state.head.body.len() == 0 {
+            return false;
+        }
+        let head = std::mem::replace(&mut state.head, self.purpose.head());
+        if head.len() > 0 || head.claimed {
+            state.parts.push(head);
+        }
+        true
+    }
+
+    pub(super) fn change_locked(&self, change: impl FnOnce(&mut State<W>)) {
         let mut state = State::clone(&self.state.load());
         change(&mut state);
         self.state.store(Arc::new(state));
@@ -121,39 +171,51 @@ impl<const W: usize> Tender<W> {
         self.change_locked(|state| {
             state.parts.iter_mut().for_each(|part| part.remove(ids));
             state.parts.retain(|part| part.len() > 0 || part.claimed);
-            for block in &mut state.head {
-                if block.holds_any(ids) {
-                    *block = Arc::new(block.without(ids));
-                }
+            let before = state.head.len();
+            state.head.remove(ids);
+            if state.head.len() < before {
+                // What is inserted from now on may have the same ids.
+                self.seal(state);
             }
-            state.head.retain(|block| block.len() > 0);
         });
     }
 
-    /// Makes the small merges that are due, and starts the others.
+    /// Does the small jobs that are due, and starts the others.
     pub(super) fn tend(tender: &Arc<Self>) {
         while let Some((level, parts)) = tender.claim() {
-            if level == 0 {
-                if !tender.merge(level, &parts) {
+            if level == 0 || (level == GROW && parts[0].len() < QUICK) {
+                if !tender.work(level, &parts) {
                     return;
                 }
                 continue;
             }
             let (shared, claimed) = (Arc::clone(tender), parts.clone());
             let work = move || {
-                let merged = shared.merge(level, &claimed);
+                let is_done = shared.work(level, &claimed);
                 // Their memory is for those who come next.
                 drop(claimed);
-                if merged {
+                if is_done {
                     Self::tend(&shared);
                 }
                 shared.rest();
             };
+            tender.spare.open(true);
             if thread::Builder::new().name("index merge".into()).spawn(work).is_err() {
                 // Without a thread the parts stay as they are; the next change tries again.
                 tender.release(level, &parts);
                 return tender.rest();
             }
+        }
+    }
+
+    /// Does a job. `false` if there is no memory for it.
+    fn work(&self, level: usize, parts: &[Part<W>]) -> bool {
+        match parts {
+            [head] if level == GROW => {
+                self.grow(head);
+                true
+            }
+            _ => self.merge(level, parts),
         }
     }
 
@@ -174,7 +236,7 @@ impl<const W: usize> Tender<W> {
         self.spare.open(false);
         let mut claimed = Vec::new();
         self.change_locked(|state| {
-            seal(state);
+            self.seal(state);
             let is_done = |part: &Part<W>| matches!(part.body, Body::Segment(_)) && part.is_whole();
             let single = matches!(&state.parts[..], [] | [_]) && state.parts.iter().all(is_done);
             if !single && state.len() < MOST {
@@ -190,39 +252,50 @@ impl<const W: usize> Tender<W> {
         self.merge(ALL, &claimed);
     }
 
-    /// Chooses the parts of the next merge and its level, and marks them.
+    /// Chooses the next job and its parts, and marks them.
     fn claim(&self) -> Option<(usize, Vec<Part<W>>)> {
         // Looked at without the lock first: most changes leave nothing to do.
         let state = self.state.load();
-        if state.head_len() < HEAD && choose(&state.parts, |_| true).is_none() {
-            return None;
+        if !self.is_ripe(&state) && !self.is_crowded(&state) {
+            choose(&state.parts, |_| true)?;
         }
         drop(state);
         let mut writer = self.lock();
         let idle = |level: usize| writer.jobs[level].is_none();
-        if !idle(ALL) || !idle(0) {
+        let is_sorting = !idle(ALL) || !idle(0);
+        let may_grow = idle(GROW);
+        if is_sorting && !(may_grow && self.is_crowded(&self.state.load())) {
             return None;
         }
         let mut claimed = None;
         self.change_locked(|state| {
-            if state.head_len() >= HEAD {
-                seal(state);
+            if !is_sorting && self.is_ripe(state) {
+                self.seal(state);
             }
-            claimed = choose(&state.parts, idle).map(|(level, places)| {
-                let parts = places.into_iter().map(|place| {
-                    state.parts[place].claimed = true;
-                    state.parts[place].clone()
-                });
-                (level, parts.collect::<Vec<_>>())
-            });
+            claimed = if may_grow && self.is_crowded(state) {
+                Some((GROW, vec![state.head.claim()]))
+            } else {
+                choose(&state.parts, idle).map(|(level, places)| {
+                    (level, places.into_iter().map(|place| state.parts[place].claim()).collect::<Vec<_>>())
+                })
+            };
         });
         if let Some((level, _)) = &claimed {
             writer.jobs[*level] = Some(Job::default());
-            if *level > 0 {
-                self.spare.open(true);
-            }
         }
         claimed
+    }
+
+    /// The head has become so long that it should be sorted.
+    fn is_ripe(&self, state: &State<W>) -> bool {
+        match self.purpose {
+            Use::Exact => {
+                let (len, largest) = (state.head.len(), state.parts.iter().map(Part::len).max());
+                let largest = largest.filter(|&largest| largest >= FACTOR * RIPE).unwrap_or(0);
+                !state.head.claimed && len >= largest.max(RIPE)
+            }
+            _ => state.head.len() >= SCANNED,
+        }
     }
 
     /// One segment of many parts. The tables of those that are cut as it will be are taken over.
@@ -274,29 +347,20 @@ impl<const W: usize> Tender<W> {
     }
 
     /// Gives parts back that could not be merged.
-    fn release(&self, level: usize, parts: &[Part<W>]) {
+    pub(super) fn release(&self, level: usize, parts: &[Part<W>]) {
         let mut writer = self.lock();
         writer.jobs[level] = None;
         self.change_locked(|state| {
-            for part in &mut state.parts {
+            for part in state.all_mut() {
                 part.claimed &= !parts.iter().any(|released| released.body.is(&part.body));
             }
         });
         self.ended.notify_all();
     }
 
-    fn lock(&self) -> MutexGuard<'_, Writer> {
-        // States are replaced whole, so that a panic elsewhere leaves nothing half done.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Writer> {
+        // States are replaced whole, and nothing panics that writes into a memtable: nothing is left half done.
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Closes the head: what is inserted from now on goes to a new one.
-fn seal<const W: usize>(state: &mut State<W>) {
-    let mut block = Block::with_capacity(state.head_len());
-    state.head.drain(..).for_each(|before| block.append(&before));
-    if block.len() > 0 {
-        state.parts.push(Part::new(Body::Block(Arc::new(block))));
     }
 }
 
@@ -311,7 +375,7 @@ fn choose<const W: usize>(parts: &[Part<W>], idle: impl Fn(usize) -> bool) -> Op
     let is_free = |&place: &usize| !parts[place].claimed && parts[place].len() < LARGE;
     let mut free: Vec<usize> = (0..parts.len()).filter(is_free).collect();
     free.sort_by_key(|&place| Reverse(parts[place].len()));
-    let is_list = |place: usize| matches!(parts[place].body, Body::Block(_));
+    let is_list = |place: usize| matches!(parts[place].body, Body::Memtable(..));
     let codes = |places: &[usize]| places.iter().map(|&place| parts[place].len()).sum::<usize>();
     for (first, &place) in free.iter().enumerate() {
         let level = level_of(codes(&free[first..]));

@@ -27,11 +27,13 @@
 //! are left to the others, and where a scan is cheaper, the segment is scanned. The inner loops exist for AVX-512,
 //! AVX2 and any processor, and are chosen at run time.
 //!
-//! What is inserted goes to a short list that is scanned. Full lists become small segments, and a segment takes in the
-//! smaller ones as soon as they have come near to it in size. Its own tables are taken over as they are, so that this is
-//! cheap; small merges are made by whoever inserts, large ones in the background. Removed ids are left out by the next
-//! merge. Readers take a [`Snapshot`], which costs
-//! one atomic load, and writers replace the state whole: neither waits for the other.
+//! What is inserted goes to a **memtable**, which is searched while it grows: for each band a cache line for each value of
+//! its first bits, into which postings are written. Its buckets become larger as it is filled; beside a large segment it
+//! may become as large as that, up to a million codes, as two parts are searched faster than many, and writing into it
+//! costs less than sorting. At last it is sorted into a segment, and a segment takes in the smaller ones as soon as they have come near to it in
+//! size. Its own tables are taken over as they are, so that this is cheap; small jobs are done by whoever inserts, large
+//! ones in the background. Removed ids are left out by the next merge. Readers take a [`Snapshot`], which costs one atomic
+//! load, and writers replace the state whole: neither waits for the other.
 //!
 //! A segment in memory has the layout of its file. [`Index::save`] writes what is new, [`Index::open`] maps it.
 //!
@@ -41,16 +43,20 @@
 //! | `collision` | the cheaper way: which codes collide |
 //! | `kernel` | scan, filter and check, for each set of instructions |
 //! | `segment` | layout, building, planning, searching, batches, files |
+//! | `memtable` | what was inserted last, searched while it grows |
 //! | `block`, `part`, `ranges` | lists, what a part holds, what was taken out |
-//! | `live`, `merge`, `snapshot`, `hits` | the index, its upkeep, and its searches |
+//! | `live`, `merge`, `grow`, `snapshot`, `hits` | the index, its upkeep, and its searches |
+//! | `spare` | memory that goes round |
 //! | `store` | an index in a folder |
 
 mod bands;
 mod block;
 mod collision;
+mod grow;
 mod hits;
 mod kernel;
 mod live;
+mod memtable;
 mod merge;
 mod part;
 mod ranges;

@@ -1,27 +1,32 @@
-//! A part of the index: codes that do not change, less those that were taken out since.
+//! A part of the index: codes of a moment, less those that were taken out since.
 
 use super::block::Block;
 use super::collision::{Look, Reach};
 use super::hits::{Ask, append};
 use super::kernel::{Found, Level};
+use super::memtable::Memtable;
 use super::ranges::Ranges;
 use super::segment::{BatchScratch, CollideScratch, Scratch, Segment, scan_for_collisions};
+use super::spare::Spare;
 use super::{Code, Hit, Outcome};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+/// Codes of a segment that are looked at together.
+const TOGETHER: usize = 1024;
+
 /// Where the codes lie.
 #[derive(Debug)]
 pub(super) enum Body<const W: usize> {
-    /// A list that waits to be sorted.
-    Block(Arc<Block<W>>),
+    /// The first codes of a table that grows, or waits to be sorted.
+    Memtable(Arc<Memtable<W>>, usize),
     Segment(Arc<Segment<W>>),
 }
 
 impl<const W: usize> Clone for Body<W> {
     fn clone(&self) -> Self {
         match self {
-            Self::Block(block) => Self::Block(Arc::clone(block)),
+            Self::Memtable(table, len) => Self::Memtable(Arc::clone(table), *len),
             Self::Segment(segment) => Self::Segment(Arc::clone(segment)),
         }
     }
@@ -30,7 +35,7 @@ impl<const W: usize> Clone for Body<W> {
 impl<const W: usize> Body<W> {
     pub(super) fn is(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Block(a), Self::Block(b)) => Arc::ptr_eq(a, b),
+            (Self::Memtable(a, _), Self::Memtable(b, _)) => Arc::ptr_eq(a, b),
             (Self::Segment(a), Self::Segment(b)) => Arc::ptr_eq(a, b),
             _ => false,
         }
@@ -38,7 +43,7 @@ impl<const W: usize> Body<W> {
 
     pub(super) fn len(&self) -> usize {
         match self {
-            Self::Block(block) => block.ids.len(),
+            Self::Memtable(_, len) => *len,
             Self::Segment(segment) => segment.len(),
         }
     }
@@ -46,7 +51,7 @@ impl<const W: usize> Body<W> {
     /// The number of ids that are to be counted.
     fn count(&self, counts: impl Fn(u64) -> bool) -> usize {
         match self {
-            Self::Block(block) => block.ids.iter().filter(|&&id| counts(id)).count(),
+            Self::Memtable(table, len) => table.ids(*len).filter(|&id| counts(id)).count(),
             Self::Segment(segment) => segment.all_ids().filter(|&id| counts(id)).count(),
         }
     }
@@ -57,7 +62,7 @@ pub(super) struct Part<const W: usize> {
     pub(super) body: Body<W>,
     removed: Arc<Ranges>,
     live: usize,
-    /// A merge is at work on it.
+    /// A merge or other upkeep is at work on it.
     pub(super) claimed: bool,
 }
 
@@ -84,11 +89,12 @@ impl<const W: usize> Part<W> {
     }
 
     pub(super) fn remove(&mut self, ids: &RangeInclusive<u64>) {
-        if let Body::Segment(segment) = &self.body {
-            let (least, greatest) = segment.span();
-            if *ids.end() < least || *ids.start() > greatest {
-                return;
-            }
+        let (least, greatest) = match &self.body {
+            Body::Memtable(table, _) => table.span(),
+            Body::Segment(segment) => segment.span(),
+        };
+        if *ids.end() < least || *ids.start() > greatest {
+            return;
         }
         let hit = if self.removed.is_empty() {
             self.body.count(|id| ids.contains(&id))
@@ -101,6 +107,21 @@ impl<const W: usize> Part<W> {
         }
     }
 
+    /// Marks it as being at work on.
+    pub(super) fn claim(&mut self) -> Self {
+        self.claimed = true;
+        self.clone()
+    }
+
+    /// Appends as many codes to a memtable as it has room for, and returns how many these are.
+    pub(super) fn append(&mut self, codes: &[Code<W>], ids: &[u64], spare: &Arc<Spare>) -> usize {
+        let Body::Memtable(table, len) = &mut self.body else { return 0 };
+        let count = table.append(*len, codes, ids, spare);
+        *len += count;
+        self.live += count;
+        count
+    }
+
     /// What was taken out.
     pub(super) fn removed_ranges(&self) -> &[(u64, u64)] {
         self.removed.as_slice()
@@ -109,8 +130,7 @@ impl<const W: usize> Part<W> {
     /// Appends what was not taken out to `out`.
     pub(super) fn copy_into(&self, out: &mut Block<W>) {
         match &self.body {
-            Body::Block(block) if self.removed.is_empty() => out.append(block),
-            Body::Block(block) => self.copy_live(block.iter(), out),
+            Body::Memtable(table, len) => self.copy_live(table.range(0..*len), out),
             Body::Segment(segment) => self.copy_live(segment.iter(), out),
         }
     }
@@ -123,28 +143,44 @@ impl<const W: usize> Part<W> {
         }
     }
 
+    /// The number of codes that searches touch.
     pub(super) fn distinct(&self) -> usize {
-        self.codes().len()
+        match &self.body {
+            Body::Memtable(_, len) => *len,
+            Body::Segment(segment) => segment.distinct(),
+        }
     }
 
-    pub(super) fn codes(&self) -> &[Code<W>] {
+    /// Calls `look` with some codes at a time, and the place of the first of them.
+    pub(super) fn for_each_few(&self, mut look: impl FnMut(usize, &[Code<W>])) {
         match &self.body {
-            Body::Block(block) => &block.codes,
-            Body::Segment(segment) => segment.codes(),
+            Body::Memtable(table, len) => table.for_each_few(*len, look),
+            Body::Segment(segment) => {
+                let few = segment.codes().chunks(TOGETHER);
+                few.enumerate().for_each(|(number, codes)| look(number * TOGETHER, codes));
+            }
         }
     }
 
     /// Appends what is asked for, by a scan.
     pub(super) fn scan(&self, ask: Ask<W>, scratch: &mut Scratch, out: &mut Vec<Hit>) -> Outcome {
         scratch.found.clear();
-        Level::best().scan(self.codes(), ask.code, ask.radius, 0, &mut scratch.found);
+        match &self.body {
+            Body::Memtable(table, len) => table.scan(*len, ask.code, ask.radius, &mut scratch.found),
+            Body::Segment(segment) => {
+                Level::best().scan(segment.codes(), ask.code, ask.radius, 0, &mut scratch.found);
+            }
+        }
         self.report(&scratch.found, ask.cap, out)
     }
 
     /// Appends what is asked for.
     pub(super) fn within(&self, ask: Ask<W>, scratch: &mut Scratch, out: &mut Vec<Hit>) -> Outcome {
         match &self.body {
-            Body::Block(_) => self.scan(ask, scratch, out),
+            Body::Memtable(table, len) => {
+                table.search(*len, ask.code, ask.radius, &mut scratch.memtable);
+                self.report(&scratch.memtable.found, ask.cap, out)
+            }
             Body::Segment(segment) => {
                 segment.search(ask.code, ask.radius, scratch);
                 self.report(&scratch.found, ask.cap, out)
@@ -161,7 +197,9 @@ impl<const W: usize> Part<W> {
         mut hit: impl FnMut(u32, Hit),
     ) {
         match &self.body {
-            Body::Block(block) => block.search_batch(queries, radius, &mut scratch.found),
+            Body::Memtable(table, len) => {
+                table.search_batch(*len, queries, radius, &mut scratch.memtable, &mut scratch.found);
+            }
             Body::Segment(segment) => segment.search_batch(queries, radius, scratch),
         }
         for (query, found) in &scratch.found {
@@ -174,7 +212,7 @@ impl<const W: usize> Part<W> {
     /// The ids of a code that were not taken out.
     pub(super) fn live_ids(&self, place: usize) -> impl Iterator<Item = u64> {
         let (one, many) = match &self.body {
-            Body::Block(block) => (Some(block.ids[place]), None),
+            Body::Memtable(table, _) => (Some(table.id(place)), None),
             Body::Segment(segment) => (None, Some(segment.ids(place))),
         };
         let ids = one.into_iter().chain(many.into_iter().flatten());
@@ -203,9 +241,11 @@ impl Part<2> {
         mut hit: impl FnMut(u32, Hit),
     ) {
         match &self.body {
-            Body::Block(block) => {
+            Body::Memtable(table, len) => {
                 scratch.found.clear();
-                scan_for_collisions(&block.codes, codes, looks, reach, scratch);
+                table.for_each_few(*len, |first, few| {
+                    scan_for_collisions(few, first, codes, looks, reach, scratch);
+                });
             }
             Body::Segment(segment) => segment.collide(codes, looks, reach, scratch),
         }

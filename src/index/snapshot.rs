@@ -1,39 +1,39 @@
 //! An immutable view, and the searches.
 
-use super::block::Block;
 use super::collision::{Look, Reach, Sought};
-use super::hits::{Ask, Gather, Nearest, append};
+use super::hits::{Ask, Gather, Nearest};
 use super::kernel::Level;
-use super::part::Part;
-use super::segment::{BatchScratch, CollideScratch, Scratch, scan_for_collisions, together};
+use super::part::{Body, Part};
+use super::segment::{BatchScratch, CollideScratch, Scratch, together};
 use super::{Batch, Code, Hit, Outcome};
 use std::cell::RefCell;
 use std::sync::Arc;
-
-/// Codes scanned at one radius in the search of the nearest.
-const NEAREST_AT_ONCE: usize = 1024;
 
 /// All that is stored at one moment.
 #[derive(Clone, Debug)]
 pub(super) struct State<const W: usize> {
     pub(super) parts: Vec<Part<W>>,
-    /// What was inserted last, from the longest list to the shortest.
-    pub(super) head: Vec<Arc<Block<W>>>,
-}
-
-impl<const W: usize> Default for State<W> {
-    fn default() -> Self {
-        Self { parts: Vec::new(), head: Vec::new() }
-    }
+    /// What was inserted last.
+    pub(super) head: Part<W>,
 }
 
 impl<const W: usize> State<W> {
-    pub(super) fn len(&self) -> usize {
-        self.parts.iter().map(Part::len).sum::<usize>() + self.head_len()
+    /// All parts, the head last.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Part<W>> {
+        self.parts.iter().chain([&self.head])
     }
 
-    pub(super) fn head_len(&self) -> usize {
-        self.head.iter().map(|block| block.len()).sum()
+    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = &mut Part<W>> {
+        self.parts.iter_mut().chain([&mut self.head])
+    }
+
+    /// The number of ids that were put into a part.
+    pub(super) fn len_of(&self, body: &Body<W>) -> usize {
+        self.all().find(|part| part.body.is(body)).map_or(0, |part| part.body.len())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.all().map(Part::len).sum()
     }
 }
 
@@ -72,7 +72,10 @@ impl<const W: usize> Snapshot<W> {
     /// As [`within`](Self::within), but at most `cap` hits, in no order, into a buffer that is cleared first.
     pub fn within_into(&self, code: &Code<W>, radius: u32, cap: usize, out: &mut Vec<Hit>) -> Outcome {
         out.clear();
-        SCRATCH.with_borrow_mut(|scratch| self.append(Ask { code, radius, cap }, scratch, out))
+        SCRATCH.with_borrow_mut(|scratch| {
+            let ask = Ask { code, radius, cap };
+            completed(self.state.all().all(|part| part.within(ask, scratch, out) == Outcome::Complete))
+        })
     }
 
     /// The `k` ids whose codes are nearest to `code`, nearest first, equals by id.
@@ -98,21 +101,15 @@ impl<const W: usize> Snapshot<W> {
     fn nearest_by_scan(&self, code: &Code<W>, k: usize) -> Vec<Hit> {
         let mut nearest = Nearest::new(k, 64 * W as u32);
         let mut found = Vec::new();
-        let parts = self.state.parts.iter().map(|part| (part.codes(), Some(part), &[][..]));
-        let head = self.state.head.iter().map(|block| (&block.codes[..], None, &block.ids[..]));
-        for (codes, part, ids) in parts.chain(head) {
-            for (chunk, codes) in codes.chunks(NEAREST_AT_ONCE).enumerate() {
+        for part in self.state.all() {
+            part.for_each_few(|first, codes| {
                 found.clear();
-                let base = chunk * NEAREST_AT_ONCE;
-                Level::best().scan(codes, code, nearest.radius(), base as u32, &mut found);
+                Level::best().scan(codes, code, nearest.radius(), first as u32, &mut found);
                 for hit in &found {
-                    let add = |id: u64| nearest.add(Hit { id, distance: hit.distance });
-                    match part {
-                        Some(part) => part.live_ids(hit.place as usize).for_each(add),
-                        None => ids.get(hit.place as usize).copied().into_iter().for_each(add),
-                    }
+                    let ids = part.live_ids(hit.place as usize);
+                    ids.for_each(|id| nearest.add(Hit { id, distance: hit.distance }));
                 }
-            }
+            });
         }
         nearest.finish()
     }
@@ -142,15 +139,10 @@ impl<const W: usize> Snapshot<W> {
         GATHER.with_borrow_mut(|gather| {
             gather.start(queries.len(), cap);
             BATCH_SCRATCH.with_borrow_mut(|scratch| {
-                for part in &self.state.parts {
+                for part in self.state.all() {
                     part.search_batch(&queries, radius, scratch, |query, hit| gather.add(query, hit));
                 }
             });
-            let mut found = Vec::new();
-            for block in &self.state.head {
-                block.search_batch(&queries, radius, &mut found);
-                found.iter().for_each(|&(query, found)| gather.add(query, block.hit(found)));
-            }
             gather.sort();
             for number in numbers {
                 let (hits, capped) = gather.of(number as usize);
@@ -164,39 +156,18 @@ impl<const W: usize> Snapshot<W> {
         out.clear();
         SCRATCH.with_borrow_mut(|scratch| {
             let ask = Ask { code, radius, cap };
-            let mut parts = self.state.parts.iter();
-            if parts.all(|part| part.scan(ask, scratch, out) == Outcome::Complete) {
-                self.scan_head(ask, scratch, out)
-            } else {
-                Outcome::Capped
-            }
+            completed(self.state.all().all(|part| part.scan(ask, scratch, out) == Outcome::Complete))
         })
     }
 
     /// The number of codes that searches touch: equal ones are folded together when they are sorted.
     pub fn distinct(&self) -> usize {
-        self.state.parts.iter().map(Part::distinct).sum::<usize>() + self.state.head_len()
+        self.state.all().map(Part::distinct).sum()
     }
+}
 
-    fn append(&self, ask: Ask<W>, scratch: &mut Scratch, out: &mut Vec<Hit>) -> Outcome {
-        let mut parts = self.state.parts.iter();
-        if parts.all(|part| part.within(ask, scratch, out) == Outcome::Complete) {
-            self.scan_head(ask, scratch, out)
-        } else {
-            Outcome::Capped
-        }
-    }
-
-    fn scan_head(&self, ask: Ask<W>, scratch: &mut Scratch, out: &mut Vec<Hit>) -> Outcome {
-        let mut head = self.state.head.iter();
-        let complete = head.all(|block| {
-            scratch.found.clear();
-            Level::best().scan(&block.codes, ask.code, ask.radius, 0, &mut scratch.found);
-            let found = scratch.found.iter();
-            append(found.map(|&found| block.hit(found)), ask.cap, out) == Outcome::Complete
-        });
-        if complete { Outcome::Complete } else { Outcome::Capped }
-    }
+fn completed(is_complete: bool) -> Outcome {
+    if is_complete { Outcome::Complete } else { Outcome::Capped }
 }
 
 impl Snapshot<2> {
@@ -217,16 +188,10 @@ impl Snapshot<2> {
                     (0u32..).step_by(some).zip(codes.chunks(some).zip(looks.chunks(some)))
                 {
                     scratch.forget();
-                    for part in &self.state.parts {
+                    for part in self.state.all() {
                         part.collide(codes, looks, reach, scratch, |query, hit| {
                             gather.add(first + query, hit)
                         });
-                    }
-                    for block in &self.state.head {
-                        scratch.found.clear();
-                        scan_for_collisions(&block.codes, codes, looks, reach, scratch);
-                        let found = scratch.found.iter();
-                        found.for_each(|&(query, found)| gather.add(first + query, block.hit(found)));
                     }
                 }
             });

@@ -95,9 +95,8 @@ impl<const W: usize> Index<W> {
     /// The codes that are not sorted yet, as a segment.
     fn unsorted(&self, snapshot: &Snapshot<W>) -> io::Result<Option<Segment<W>>> {
         let mut all = Block::default();
-        let blocks = snapshot.state.parts.iter().filter(|part| matches!(part.body, Body::Block(_)));
-        blocks.for_each(|part| part.copy_into(&mut all));
-        snapshot.state.head.iter().for_each(|block| all.append(block));
+        let tables = snapshot.state.all().filter(|part| matches!(part.body, Body::Memtable(..)));
+        tables.for_each(|part| part.copy_into(&mut all));
         if all.len() == 0 { Ok(None) } else { self.build(&all).map(Some) }
     }
 
@@ -112,7 +111,7 @@ impl<const W: usize> Index<W> {
                 let removed = part.removed_ranges().to_vec();
                 Some(Stored { segment: Arc::clone(segment), removed, live: part.len() })
             }
-            Body::Block(_) => None,
+            Body::Memtable(..) => None,
         });
         let mut stored: Vec<_> = parts.collect();
         if let Some(rest) = self.unsorted(&snapshot)? {
@@ -153,7 +152,7 @@ impl<const W: usize> Index<W> {
     pub fn verify(&self) -> Result<(), VerifyError> {
         self.snapshot().state.parts.iter().try_for_each(|part| match &part.body {
             Body::Segment(segment) => segment.verify(),
-            Body::Block(_) => Ok(()),
+            Body::Memtable(..) => Ok(()),
         })
     }
 }

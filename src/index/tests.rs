@@ -176,6 +176,52 @@ fn merges_lose_nothing_while_others_read_and_write() {
     assert_eq!(index.len(), (count / 2 + 1..count).filter(is_left).count());
 }
 
+/// Beside so many insertions that the head gets larger buckets again and again, and is closed at some time.
+#[test]
+fn a_reader_finds_all_that_was_there_when_it_looked() {
+    let index = Index::<4>::default();
+    let code = |id: u64| [id, id % 37, id.wrapping_mul(0x9e37_79b9_7f4a_7c15), (id % 3) << 60];
+    let count = 70_000u64;
+    std::thread::scope(|scope| {
+        for reader in 1..=2u64 {
+            let index = &index;
+            scope.spawn(move || {
+                let mut looked = reader;
+                loop {
+                    let snapshot = index.snapshot();
+                    let len = snapshot.len() as u64;
+                    for _ in 0..20 {
+                        looked = looked.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                        let id = (looked >> 33) % count;
+                        let hits = snapshot.within(&code(id), 0);
+                        let expected = [Hit { id, distance: 0 }];
+                        assert_eq!(hits, if id < len { &expected[..] } else { &[] }, "{id} of {len}");
+                    }
+                    if len == count {
+                        return;
+                    }
+                }
+            });
+        }
+        for start in (0..count).step_by(35) {
+            index.extend((start..start + 35).map(|id| (code(id), id)));
+        }
+    });
+}
+
+#[test]
+fn codes_that_are_all_alike_are_kept() {
+    let index = Index::<4>::default();
+    let count = 120_000;
+    for start in (0..count).step_by(40_000) {
+        index.extend((start..start + 40_000).map(|id| ([1, 2, 3, 4], id)));
+    }
+    assert_eq!(index.len(), count as usize);
+    let ids: Vec<u64> = index.snapshot().within(&[1, 2, 3, 5], 1).iter().map(|hit| hit.id).collect();
+    assert_eq!(ids, Vec::from_iter(0..count));
+    assert!(index.snapshot().within(&[u64::MAX; 4], 31).is_empty());
+}
+
 /// So many codes that they are sorted into buckets, with scenes, copies and frequent values.
 fn clustered<const W: usize>(count: usize) -> Vec<Code<W>> {
     let mut seed = 7u64;

@@ -1,12 +1,17 @@
 //! Kernels for AVX2.
 #![allow(unsafe_code)]
 
+use super::cell::{OF_LINE, OF_WORD};
 use super::{
-    Ahead, Bucket, Candidate, Found, Needle, Run, Sieve, Stretch, portable, prefetch_run, runs_ahead,
+    Ahead, Bucket, Candidate, Cell, Found, Needle, Run, Sieve, Stretch, portable, prefetch_run, runs_ahead,
 };
 use crate::index::Code;
+use crate::plain::ahead;
 use crate::simd::bits_of_bytes;
 use std::arch::x86_64::*;
+use std::array;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 pub(super) fn supported() -> bool {
     is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt")
@@ -123,6 +128,37 @@ pub(super) fn filter(near: &[u16], runs: &[Run], out: &mut Vec<Candidate>) {
 }
 
 #[target_feature(enable = "avx2,popcnt")]
+pub(super) fn pick(words: &[AtomicU64], cells: &[Cell], out: &mut Vec<Candidate>, over: &mut Vec<u32>) {
+    for (number, cell) in (0u32..).zip(ahead(cells, |cell| cell.prefetch(words))) {
+        let (lines, end, is_over) = cell.lines(words);
+        let query = _mm256_set1_epi16(cell.fingerprint as i16);
+        let beyond = _mm256_set1_epi16(i16::from(cell.near) + 1);
+        let mut first = 0;
+        let mut valid = u64::MAX << Cell::SKIPPED;
+        for line in lines {
+            // Others write behind the end: word by word all is read as it was or as it is.
+            let four = |at: usize| {
+                let words: [i64; 4] = array::from_fn(|i| line[at + i].load(Relaxed) as i64);
+                _mm256_set_epi64x(words[3], words[2], words[1], words[0])
+            };
+            valid &= (1 << (end - first).min(OF_LINE)) - 1;
+            let mask = passing([four(0), four(4)], query, beyond) & valid as u32;
+            if mask != 0 {
+                push_rare(mask, OF_WORD * cell.word + first, number, out);
+            }
+            first += OF_LINE;
+            valid = u64::MAX;
+            if first >= end {
+                break;
+            }
+        }
+        if is_over {
+            over.push(number);
+        }
+    }
+}
+
+#[target_feature(enable = "avx2,popcnt")]
 pub(super) fn strain(
     near: &[u16],
     stretches: &[Stretch],
@@ -131,7 +167,7 @@ pub(super) fn strain(
     out: &mut Vec<Candidate>,
 ) {
     let beyond = _mm256_set1_epi16(most.min(16) as i16 + 1);
-    for stretch in stretches {
+    for stretch in ahead(stretches, |stretch| prefetch_run(near, stretch.start, stretch.len)) {
         let sieve = &sieves[stretch.sieve as usize];
         let [query, firm, sure] =
             [sieve.fingerprint, sieve.firm, sieve.sure].map(|bits| _mm256_set1_epi16(bits as i16));

@@ -5,6 +5,7 @@ use super::{
     Ahead, Bucket, Candidate, Found, Needle, Run, Sieve, Stretch, portable, prefetch_run, runs_ahead,
 };
 use crate::index::Code;
+use crate::plain::ahead;
 use std::arch::x86_64::*;
 
 pub(super) fn supported() -> bool {
@@ -125,7 +126,7 @@ pub(super) fn strain(
     out: &mut Vec<Candidate>,
 ) {
     let limit = _mm512_set1_epi16(most.min(16) as i16);
-    for stretch in stretches {
+    for stretch in ahead(stretches, |stretch| prefetch_run(near, stretch.start, stretch.len)) {
         let sieve = &sieves[stretch.sieve as usize];
         let [query, firm, sure] =
             [sieve.fingerprint, sieve.firm, sieve.sure].map(|bits| _mm512_set1_epi16(bits as i16));

@@ -7,6 +7,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod cell;
 mod portable;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,9 @@ use super::Code;
 use crate::plain::prefetch;
 #[cfg(target_arch = "x86_64")]
 use crate::plain::prefetch_close;
+pub(super) use cell::Cell;
 use std::ops::Range;
+use std::sync::atomic::AtomicU64;
 
 /// A stretch of postings whose fingerprints are compared with that of the query.
 #[derive(Clone, Copy, Debug)]
@@ -200,6 +203,24 @@ impl Level {
         }
     }
 
+    /// Appends what passes of cells, with its place among all fingerprints of `words`, and to `over` the numbers of the
+    /// cells of which there is more than has room.
+    #[allow(unsafe_code)]
+    pub(super) fn pick(
+        self,
+        words: &[AtomicU64],
+        cells: &[Cell],
+        out: &mut Vec<Candidate>,
+        over: &mut Vec<u32>,
+    ) {
+        match self {
+            Self::Portable => portable::pick(words, cells, out, over),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the levels are only made where the processor supports them, and both have AVX2.
+            Self::Avx2 | Self::Avx512 => unsafe { avx2::pick(words, cells, out, over) },
+        }
+    }
+
     /// Appends the postings of `stretches` that pass their sieve by the lower half of the fingerprint. A stretch that
     /// leaves `near` is cut off.
     #[allow(unsafe_code)]
@@ -257,9 +278,6 @@ impl Level {
         candidates: &mut Vec<Candidate>,
         sought: impl Fn(u32) -> (u32, u8),
     ) {
-        for candidate in candidates.iter() {
-            prefetch(prints.far, candidate.place);
-        }
         self.run(|| portable::refine(prints, candidates, sought));
     }
 
@@ -273,9 +291,6 @@ impl Level {
         members: &[Member],
         out: &mut Vec<(usize, u32)>,
     ) {
-        for candidate in candidates {
-            prefetch(prints.far, candidate.place);
-        }
         self.run(|| portable::distribute(prints, candidates, needles, members, out));
     }
 
@@ -326,7 +341,7 @@ pub(super) fn prefetch_run(near: &[u16], start: usize, len: u32) {
 #[cfg(target_arch = "x86_64")]
 fn runs_ahead(runs: usize, postings: usize) -> usize {
     /// Cache lines that are asked for ahead: more than a core has under way at once.
-    const LINES_AHEAD: usize = 128;
+    const LINES_AHEAD: usize = 40;
     let lines = postings / LINE + runs;
     (LINES_AHEAD * runs).checked_div(lines).unwrap_or(0).clamp(4, 96)
 }

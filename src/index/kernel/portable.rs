@@ -1,7 +1,11 @@
 //! The kernels in plain Rust.
 
-use super::{Bucket, Candidate, Found, LOWER, Member, Needle, Prints, Run, Sieve, Stretch};
+use super::cell::OF_WORD;
+use super::{Bucket, Candidate, Cell, Found, LOWER, Member, Needle, Prints, Run, Sieve, Stretch};
 use crate::index::{Code, distance};
+use crate::plain::{AHEAD, ahead, prefetch};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 pub(super) fn scan<const W: usize>(
     codes: &[Code<W>],
@@ -30,6 +34,22 @@ fn filter_run(near: &[u16], run: &Run, number: u32, out: &mut Vec<Candidate>) {
     for (place, stored) in stored.iter().take(run.len as usize).enumerate() {
         if (stored ^ run.fingerprint as u16).count_ones() <= u32::from(run.near) {
             out.push(Candidate { place: run.start + place, number });
+        }
+    }
+}
+
+pub(super) fn pick(words: &[AtomicU64], cells: &[Cell], out: &mut Vec<Candidate>, over: &mut Vec<u32>) {
+    for (number, cell) in (0u32..).zip(ahead(cells, |cell| cell.prefetch(words))) {
+        let (lines, end, is_over) = cell.lines(words);
+        for lane in Cell::SKIPPED..end {
+            let word = lines.as_flattened()[lane / OF_WORD].load(Relaxed);
+            let print = (word >> (16 * (lane % OF_WORD))) as u16;
+            if (print ^ cell.fingerprint as u16).count_ones() <= u32::from(cell.near) {
+                out.push(Candidate { place: OF_WORD * cell.word + lane, number });
+            }
+        }
+        if is_over {
+            over.push(number);
         }
     }
 }
@@ -66,7 +86,9 @@ pub(super) fn sift(near: &[u16], buckets: &[Bucket], needles: &[Needle], out: &m
 #[inline(always)]
 pub(super) fn refine(prints: Prints, candidates: &mut Vec<Candidate>, sought: impl Fn(u32) -> (u32, u8)) {
     let mut kept = 0;
+    candidates.iter().take(AHEAD).for_each(|candidate| prefetch(prints.far, candidate.place));
     for at in 0..candidates.len() {
+        candidates.get(at + AHEAD).into_iter().for_each(|candidate| prefetch(prints.far, candidate.place));
         let candidate = candidates[at];
         let (fingerprint, limit) = sought(candidate.number);
         candidates[kept] = candidate;
@@ -85,7 +107,7 @@ pub(super) fn distribute(
     members: &[Member],
     out: &mut Vec<(usize, u32)>,
 ) {
-    for candidate in candidates {
+    for candidate in ahead(candidates, |candidate| prefetch(prints.far, candidate.place)) {
         let Some(stored) = prints.get(candidate.place) else { continue };
         let Needle { limit, members: range, .. } = &needles[candidate.number as usize];
         for member in &members[range.start as usize..range.end as usize] {
@@ -104,7 +126,7 @@ pub(super) fn verify<const W: usize>(
     candidates: &[(u32, u32)],
     out: &mut Vec<(Found, u32)>,
 ) {
-    for &(place, tag) in candidates {
+    for &(place, tag) in ahead(candidates, |&(place, _)| prefetch(codes, place as usize)) {
         // A place outside can only come from a damaged file.
         let Some(stored) = codes.get(place as usize) else { continue };
         let distance = distance(stored, code);
@@ -122,7 +144,7 @@ pub(super) fn verify_pairs<const W: usize>(
     pairs: &[(u32, u32)],
     out: &mut Vec<(Found, u32)>,
 ) {
-    for &(place, query) in pairs {
+    for &(place, query) in ahead(pairs, |&(place, _)| prefetch(codes, place as usize)) {
         // A place outside can only come from a damaged file.
         let (Some(stored), Some(code)) = (codes.get(place as usize), queries.get(query as usize)) else {
             continue;

@@ -1,5 +1,6 @@
 //! Every kernel against the naive oracle.
 
+use super::cell::{OF_LINE, OF_WORD};
 use super::*;
 use proptest::prelude::*;
 
@@ -28,6 +29,38 @@ proptest! {
         check_scan::<1>(words.as_chunks().0, &[code[0]], radius);
         check_scan::<2>(words.as_chunks().0, &[code[0], code[1]], radius);
         check_scan::<4>(words.as_chunks().0, &code, radius);
+    }
+
+    #[test]
+    fn every_pick_agrees_with_the_oracle(
+        cells in prop::collection::vec(
+            (1u32..4, 0usize..110, prop_oneof![any::<u16>(), 0..16u16], 0u8..18,
+             prop::collection::vec(prop_oneof![any::<u16>(), 0..16u16], 96)), 0..20),
+    ) {
+        let (mut words, mut looked, mut expected, mut expected_over) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for (number, (lines, len, fingerprint, near, prints)) in (0u32..).zip(cells) {
+            let word = words.len();
+            let lanes = OF_LINE * lines as usize;
+            looked.push(Cell { word, lines, near, limit: 0, fingerprint: fingerprint.into(), band: 0 });
+            let mut all = vec![len as u16, 0];
+            all.extend(&prints[..lanes - Cell::SKIPPED]);
+            words.extend(all.chunks(OF_WORD).map(|four| {
+                AtomicU64::new(four.iter().rev().fold(0, |word, print| word << 16 | u64::from(*print)))
+            }));
+            for lane in (Cell::SKIPPED..lanes).take(len) {
+                if (all[lane] ^ fingerprint).count_ones() <= u32::from(near) {
+                    expected.push(Candidate { place: OF_WORD * word + lane, number });
+                }
+            }
+            if len > lanes - Cell::SKIPPED {
+                expected_over.push(number);
+            }
+        }
+        for level in Level::all() {
+            let (mut out, mut over) = (Vec::new(), Vec::new());
+            level.pick(&words, &looked, &mut out, &mut over);
+            prop_assert_eq!((&out, &over), (&expected, &expected_over), "{:?}", level);
+        }
     }
 
     #[test]

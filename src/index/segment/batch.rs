@@ -6,11 +6,12 @@
 
 use super::Segment;
 use super::batch_plan::{Plan, Way};
-use super::search::{Scratch, first_passed};
+use super::search::Scratch;
 use crate::index::Code;
 use crate::index::bands::{Bands, DEEPEST, Masks};
 use crate::index::kernel::{Bucket, Candidate, Found, Needle};
-use crate::plain::prefetch;
+use crate::index::memtable;
+use crate::plain::ahead;
 use std::ops::Range;
 
 /// Codes taken at once: enough to share, few enough that what they ask for stays in the caches.
@@ -41,6 +42,7 @@ pub(in crate::index) struct BatchScratch {
     checked: Vec<(Found, u32)>,
     /// The codes within the radius, for each query by its number.
     pub(in crate::index) found: Vec<(u32, Found)>,
+    pub(in crate::index) memtable: memtable::Scratch,
 }
 
 /// What is searched for in a segment.
@@ -199,14 +201,9 @@ impl<const W: usize> Segment<W> {
         for some in candidates.chunks(CHECKED) {
             passed.clear();
             self.level.distribute(prints, some, needles, &plan.members, passed);
-            for (place, _) in passed.iter() {
-                prefetch(postings, place * self.counts.posting_bits as usize / 8);
-            }
             pairs.clear();
-            for &(place, query) in passed.iter() {
-                let place = self.posting(postings, place);
-                prefetch(codes, place as usize);
-                pairs.push((place, query));
+            for &(place, query) in ahead(passed, |&(place, _)| self.prefetch_posting(postings, place)) {
+                pairs.push((self.posting(postings, place), query));
             }
             checked.clear();
             self.level.verify_pairs(codes, queries, radius, pairs, checked);
@@ -216,7 +213,7 @@ impl<const W: usize> Segment<W> {
                 for &(hit, query) in checked.iter() {
                     let (stored, code) = (&codes[hit.place as usize], &queries[query as usize]);
                     let Some((thresholds, budgets)) = plan.chosen(query as usize) else { continue };
-                    if first_passed(bands, stored, code, thresholds, budgets) == Some(band) {
+                    if bands.first_passed(stored, code, thresholds, budgets) == Some(band) {
                         found.push((base + query, hit));
                     }
                 }

@@ -64,6 +64,9 @@ pub(super) struct Plan {
     next_keys: Vec<u64>,
 }
 
+/// Groups whose offsets are asked for ahead: of more requests at once some are lost.
+const GROUPS_AHEAD: usize = 2;
+
 impl Plan {
     /// Which groups are those of a band.
     pub(super) fn groups(&self, band: usize) -> Range<usize> {
@@ -211,26 +214,29 @@ impl<const W: usize> Segment<W> {
         plan.alike = plan.ways.iter().all(|way| *way == Way::Together(0));
     }
 
-    /// Puts codes of the same value in a band beside each other, and asks for the memory where it is looked up.
+    /// Puts codes of the same value in a band beside each other.
     fn sort_keys(&self, bands: Bands, band: usize, queries: &[Code<W>], plan: &mut Plan) {
-        let Plan { next_keys: keys, known, .. } = plan;
+        let Plan { next_keys: keys, .. } = plan;
         keys.clear();
         keys.extend(queries.iter().zip(0u64..).map(|(code, query)| {
             let near = u64::from(bands.fingerprint(code, band) & 0xffff);
             u64::from(bands.key(code, band)) << 32 | near << 16 | query
         }));
         keys.sort_unstable();
-        if *known > 1 {
-            let groups = keys.chunk_by(|a, b| a >> 32 == b >> 32);
-            groups.for_each(|same| self.prefetch_offsets(bands, band, (same[0] >> 32) as u32));
-        }
     }
 
     /// Makes the groups of a band, and looks up the buckets near their values.
     fn group(&self, bands: Bands, band: usize, queries: &[Code<W>], plan: &mut Plan) {
         let Plan { groups, ends, members, buckets, known, group_of, sums, keys, .. } = plan;
         let (offsets, masks) = (self.offsets(band), Masks::of(bands.width(band)).shells(*known));
+        let mut next = keys.chunk_by(|a, b| a >> 32 == b >> 32).take_while(|_| *known > 1);
+        let mut ask = || {
+            let next = next.next().map(|same| (same[0] >> 32) as u32);
+            next.into_iter().for_each(|key| self.prefetch_offsets(bands, band, key));
+        };
+        (0..GROUPS_AHEAD).for_each(|_| ask());
         for same in keys.chunk_by(|a, b| a >> 32 == b >> 32) {
+            ask();
             let key = (same[0] >> 32) as u32;
             let (member, bucket) = (members.len() as u32, buckets.len());
             for &key in same {

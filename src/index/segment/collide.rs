@@ -4,8 +4,8 @@ use super::Segment;
 use crate::index::Code;
 use crate::index::bands::{Bands, FINGERPRINT};
 use crate::index::collision::{Look, Reach, WORD, WORDS};
-use crate::index::kernel::{Candidate, Found, Level, Sieve, Stretch, prefetch_run};
-use crate::plain::prefetch;
+use crate::index::kernel::{Candidate, Found, Level, Sieve, Stretch};
+use crate::plain::{AHEAD, ahead, prefetch};
 use crate::rough;
 
 /// Values that are looked up at once: many, so that many reads are under way, but what they ask for stays in the caches.
@@ -139,7 +139,7 @@ impl Segment<2> {
     ) {
         scratch.found.clear();
         let Some(bands) = self.counts.bands.filter(|bands| bands.in_words().is_some()) else {
-            return scan_for_collisions(self.codes(), codes, looks, reach, scratch);
+            return scan_for_collisions(self.codes(), 0, codes, looks, reach, scratch);
         };
         for word in 0..WORDS {
             scratch.asked[word].prepare(bands, word, (codes, looks), reach, &mut scratch.sorting);
@@ -156,44 +156,43 @@ impl Segment<2> {
         let Asked { probes, count, sieves, .. } = &asked[word];
         let (offsets, prints) = (self.offsets(word), self.prints());
         let postings = &self.memory.bytes()[self.layout.postings.clone()];
-        let bits = self.counts.posting_bits as usize;
         let base = word * self.counts.codes;
         for probes in probes[..*count].chunks(AT_ONCE) {
-            probes.iter().for_each(|&(value, _)| prefetch(offsets, value as usize));
             stretches.clear();
-            for &(value, query) in probes {
+            for &(value, query) in ahead(probes, |&(value, _)| prefetch(offsets, value as usize)) {
                 let start = offsets[value as usize];
                 // In a damaged table an end may lie anywhere.
                 let len = offsets[value as usize + 1].min(self.counts.codes as u32).saturating_sub(start);
                 if len > 0 {
-                    prefetch_run(prints.near, base + start as usize, len);
                     stretches.push(Stretch { start: base + start as usize, len, sieve: query });
                 }
             }
             passed.clear();
             self.level.strain(prints.near, stretches, sieves, reach.near(), passed);
             // The other half of the fingerprint is hardly ever looked at.
-            passed.iter().for_each(|candidate| prefetch(prints.far, candidate.place));
+            let ask = |candidate: &Candidate| prefetch(prints.far, candidate.place);
+            passed.iter().take(AHEAD).for_each(ask);
             let mut kept = 0;
             self.level.run(|| {
                 for at in 0..passed.len() {
+                    passed.get(at + AHEAD).into_iter().for_each(ask);
                     let candidate = passed[at];
                     let Some(print) = prints.get(candidate.place) else { continue };
                     if sieves[candidate.number as usize].passes(print, u32::MAX, reach.near()) {
-                        prefetch(postings, candidate.place * bits / 8);
                         passed[kept] = candidate;
                         kept += 1;
                     }
                 }
             });
             places.clear();
-            for &Candidate { place, number } in &passed[..kept] {
-                let place = self.posting(postings, place);
-                prefetch(self.codes(), place as usize);
-                places.push((place, number));
+            let kept = &passed[..kept];
+            for &Candidate { place, number } in
+                ahead(kept, |kept| self.prefetch_posting(postings, kept.place))
+            {
+                places.push((self.posting(postings, place), number));
             }
             self.level.run(|| {
-                for &(place, query) in places.iter() {
+                for &(place, query) in ahead(places, |&(place, _)| prefetch(self.codes(), place as usize)) {
                     // A place outside can only come from a damaged file.
                     let Some(stored) = self.codes().get(place as usize) else { continue };
                     if let Some(distance) = looks[query as usize].distance(stored, reach) {
@@ -208,6 +207,7 @@ impl Segment<2> {
 /// Finds the same by a scan.
 pub(in crate::index) fn scan_for_collisions(
     stored: &[Code<2>],
+    first: usize,
     codes: &[Code<2>],
     looks: &[Look],
     reach: Reach,
@@ -219,7 +219,7 @@ pub(in crate::index) fn scan_for_collisions(
         Level::best().scan(stored, code, reach.widest(), 0, one);
         let near = one.iter().filter_map(|hit| {
             let distance = look.distance(&stored[hit.place as usize], reach)?;
-            Some((query, Found { place: hit.place, distance }))
+            Some((query, Found { place: first as u32 + hit.place, distance }))
         });
         found.extend(near);
     }

@@ -2,13 +2,10 @@
 
 use crate::index::Code;
 use crate::index::spare::{Memory, Spare};
-use crate::plain::{cast_mut, prefetch};
+use crate::plain::{AHEAD, cast_mut, prefetch};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::sync::Arc;
-
-/// Codes hashed ahead of the one at work, so that the table's memory arrives in time.
-const GROUP: usize = 64;
 
 /// The different codes of a list, in which some codes of another list may appear.
 pub(super) struct Folded {
@@ -105,19 +102,21 @@ impl<'a, const W: usize> Table<'a, W> {
         Ok(Self { codes, memory, seed })
     }
 
-    /// Hashes codes, and asks for the memory of a group of them before they are looked at.
+    /// Hashes codes, and asks for the memory of each before it is looked at.
     #[inline(always)]
     fn for_each(&mut self, codes: &[Code<W>], mut look: impl FnMut(&mut Slots<W>, usize, u64)) {
         let mut slots = Slots { codes: self.codes, memory: cast_mut(&mut self.memory) };
         let mask = slots.memory.len() - 1;
-        let mut hashes = [0; GROUP];
-        for (group, chunk) in codes.chunks(GROUP).enumerate() {
-            for (hash, code) in hashes.iter_mut().zip(chunk) {
-                *hash = hash_of(code, self.seed);
-                prefetch(slots.memory, *hash as usize & mask);
+        let mut hashes = [0; AHEAD];
+        for place in 0..codes.len() + AHEAD {
+            let hash = hashes[place % AHEAD];
+            if let Some(code) = codes.get(place) {
+                let next = hash_of(code, self.seed);
+                prefetch(slots.memory, next as usize & mask);
+                hashes[place % AHEAD] = next;
             }
-            for (i, &hash) in hashes[..chunk.len()].iter().enumerate() {
-                look(&mut slots, group * GROUP + i, hash);
+            if let Some(place) = place.checked_sub(AHEAD) {
+                look(&mut slots, place, hash);
             }
         }
     }

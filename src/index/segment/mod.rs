@@ -20,7 +20,7 @@ pub(super) use search::Scratch;
 use super::Code;
 use super::kernel::{Level, Prints};
 use crate::index::spare;
-use crate::plain::cast;
+use crate::plain::{cast, prefetch};
 use crate::shared::Bytes;
 use bits::bits_at;
 use ids::Ids;
@@ -144,6 +144,12 @@ impl<const W: usize> Segment<W> {
     fn prints(&self) -> Prints<'_> {
         let bytes = self.memory.bytes();
         Prints { near: cast(&bytes[self.layout.near.clone()]), far: cast(&bytes[self.layout.far.clone()]) }
+    }
+
+    /// Asks for the memory of a posting.
+    #[inline(always)]
+    fn prefetch_posting(&self, postings: &[u8], place: usize) {
+        prefetch(postings, place * self.counts.posting_bits as usize / 8);
     }
 
     /// The place of the code that a posting points to. Beyond the codes if the file is damaged.

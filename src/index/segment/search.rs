@@ -4,7 +4,8 @@ use super::Segment;
 use crate::index::Code;
 use crate::index::bands::{Bands, Budget, DEEPEST, Masks};
 use crate::index::kernel::{Candidate, Found, Run};
-use crate::plain::prefetch;
+use crate::index::memtable;
+use crate::plain::{ahead, prefetch};
 use std::ops::Range;
 
 /// What the steps of a search cost, in units of one fingerprint compared in a long run.
@@ -22,6 +23,9 @@ pub(super) mod cost {
 /// Fewer postings are read before it is found out how to avoid them.
 const WORTH_SHIFTING: u64 = 4096;
 
+/// Bands whose offsets are asked for ahead: of more requests at once some are lost.
+const BANDS_AHEAD: usize = 2;
+
 /// Runs that are filtered before the candidates are counted.
 const ROUND: usize = 256;
 
@@ -38,6 +42,7 @@ pub(in crate::index) struct Scratch {
     checked: Vec<(Found, u32)>,
     /// The codes within the radius.
     pub(in crate::index) found: Vec<Found>,
+    pub(in crate::index) memtable: memtable::Scratch,
 }
 
 /// The values of one band that lie at one distance from that of the query.
@@ -86,10 +91,14 @@ impl<const W: usize> Segment<W> {
         scratch.shells.clear();
         scratch.thresholds.clear();
         scratch.thresholds.resize(bands.count(), each as i32 - 1);
-        if each > 0 {
-            (0..bands.count()).for_each(|band| self.prefetch_offsets(bands, band, bands.key(code, band)));
-        }
+        let ask = |band: usize| {
+            if each > 0 && band < bands.count() {
+                self.prefetch_offsets(bands, band, bands.key(code, band));
+            }
+        };
+        (0..BANDS_AHEAD).for_each(ask);
         for band in 0..bands.count() {
+            ask(band + BANDS_AHEAD);
             for distance in 0..each {
                 self.look_up(bands, code, band, distance, scratch);
             }
@@ -296,13 +305,9 @@ impl<const W: usize> Segment<W> {
             if spent * rounds / (round as u64 + 1) > allowed {
                 return false;
             }
-            for candidate in candidates.iter() {
-                prefetch(postings, candidate.place * self.counts.posting_bits as usize / 8);
-            }
             places.clear();
-            for candidate in candidates.iter() {
+            for candidate in ahead(candidates, |candidate| self.prefetch_posting(postings, candidate.place)) {
                 let place = self.posting(postings, candidate.place);
-                prefetch(codes, place as usize);
                 places.push((place, runs_of_round[candidate.number as usize].band));
             }
             checked.clear();
@@ -311,7 +316,7 @@ impl<const W: usize> Segment<W> {
             self.level.run(|| {
                 for &(hit, band) in checked.iter() {
                     let stored = &codes[hit.place as usize];
-                    if first_passed(bands, stored, code, thresholds, budgets) == Some(band as usize) {
+                    if bands.first_passed(stored, code, thresholds, budgets) == Some(band as usize) {
                         found.push(hit);
                     }
                 }
@@ -319,23 +324,6 @@ impl<const W: usize> Segment<W> {
         }
         true
     }
-}
-
-/// The first band in which a code passes.
-#[inline(always)]
-pub(super) fn first_passed<const W: usize>(
-    bands: Bands,
-    stored: &Code<W>,
-    code: &Code<W>,
-    thresholds: &[i32],
-    budgets: &[Budget],
-) -> Option<usize> {
-    for (band, (&threshold, &budget)) in thresholds.iter().zip(budgets).enumerate() {
-        if bands.passes(stored, code, band, threshold, budget) {
-            return Some(band);
-        }
-    }
-    None
 }
 
 #[cfg(test)]
