@@ -30,13 +30,15 @@ impl<const W: usize> Tender<W> {
         // Others insert meanwhile. Less and less is left, and the last of it is added while they wait.
         let mut rounds = 0;
         let mut writer = loop {
-            let waiting = rounds == ROUNDS || grown.is_none() || self.left(&head.body, done) <= FEW;
-            let writer = waiting.then(|| self.lock());
             rounds += 1;
-            if writer.is_some() && rounds < ROUNDS && self.left(&head.body, done) > FEW {
+            let is_last = grown.is_none() || rounds > ROUNDS;
+            let writer = (is_last || self.left(&head.body, done) <= FEW).then(|| self.lock());
+            let left = self.left(&head.body, done);
+            if writer.is_some() && !is_last && left > FEW {
+                // Others came first.
                 continue;
             }
-            let len = done + self.left(&head.body, done);
+            let len = done + left;
             grown = grown.filter(|grown| grown.catch_up(done..len));
             done = len;
             if let Some(writer) = writer {

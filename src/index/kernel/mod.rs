@@ -340,7 +340,7 @@ pub(super) fn prefetch_run(near: &[u16], start: usize, len: u32) {
 /// How many runs ahead memory is asked for, if runs have so many postings in all.
 #[cfg(target_arch = "x86_64")]
 fn runs_ahead(runs: usize, postings: usize) -> usize {
-    /// Cache lines that are asked for ahead: more than a core has under way at once.
+    /// Cache lines that are asked for ahead: as many as a core has under way at once. Of more some are lost.
     const LINES_AHEAD: usize = 40;
     let lines = postings / LINE + runs;
     (LINES_AHEAD * runs).checked_div(lines).unwrap_or(0).clamp(4, 96)
