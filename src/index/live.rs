@@ -19,7 +19,7 @@ const BULK_MOST: usize = 1 << 26;
 /// Codes and ids that can be searched while others insert and remove.
 ///
 /// All methods take `&self`; share it by reference or in an [`Arc`]. Insertions go to a table that is searched while it
-/// grows, and takes 300 to 600 bytes a code of 256 bits. In the background such tables become sorted segments, which take
+/// grows, and takes 300 to 1,000 bytes a code of 256 bits. In the background such tables become sorted segments, which take
 /// 110, and small segments large ones; [`merge`](Self::merge) makes one of all.
 #[derive(Debug, Default)]
 pub struct Index<const W: usize> {

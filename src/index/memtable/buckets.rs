@@ -48,6 +48,9 @@ pub(super) const MOST: usize = 1 << PLACE;
 /// The bits that choose a cell.
 const WIDTHS: RangeInclusive<u32> = 8..=16;
 
+/// Bits more than the codes that are there need: so that buckets are made anew for each four times as many.
+const AHEAD_WIDTH: u32 = 2;
+
 /// The least words for overflows.
 const REST: usize = 1 << 20;
 
@@ -101,10 +104,10 @@ impl Room {
 }
 
 impl Buckets {
-    /// Empty cells for more than so many codes, up to the greatest capacity.
+    /// Empty cells for many more codes than so many, up to the greatest capacity.
     pub(super) fn new<const W: usize>(codes: usize, spare: &Arc<Spare>) -> io::Result<Self> {
         let bands = Bands::for_memtable(64 * W as u32);
-        let width = (codes / EVEN).checked_ilog2().map_or(0, |width| width + 1);
+        let width = (codes / EVEN).checked_ilog2().map_or(0, |width| width + AHEAD_WIDTH);
         let width = width.clamp(*WIDTHS.start(), *WIDTHS.end());
         let places = (LINE * bands.count()) << width;
         let end = 3 * places;
