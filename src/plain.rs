@@ -65,27 +65,25 @@ pub(crate) fn bytes_of<T: Plain>(numbers: &[T]) -> &[u8] {
 ///
 /// Into the second cache: a core has few requests under way for the first one, and twice the lines a second come so.
 #[inline(always)]
-#[allow(unsafe_code)]
 pub(crate) fn prefetch<T>(values: &[T], place: usize) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        // SAFETY: a prefetch never faults, whatever the address.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(values.as_ptr().wrapping_add(place).cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (values, place);
+    request::<false, T>(values, place);
 }
 
 /// As [`prefetch`], into the first cache, of what comes next: a line that is there already is a dozen cycles nearer.
 #[inline(always)]
-#[allow(unsafe_code)]
 pub(crate) fn prefetch_close<T>(values: &[T], place: usize) {
+    request::<true, T>(values, place);
+}
+
+#[inline(always)]
+#[allow(unsafe_code)]
+fn request<const CLOSE: bool, T>(values: &[T], place: usize) {
     #[cfg(target_arch = "x86_64")]
     {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
+        let line = values.as_ptr().wrapping_add(place).cast();
         // SAFETY: a prefetch never faults, whatever the address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(values.as_ptr().wrapping_add(place).cast()) };
+        unsafe { if CLOSE { _mm_prefetch::<_MM_HINT_T0>(line) } else { _mm_prefetch::<_MM_HINT_T1>(line) } };
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = (values, place);

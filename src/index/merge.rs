@@ -37,11 +37,11 @@ const SMALL: usize = 8;
 /// large; those of the first are made by the thread that inserts.
 const LEVELS: usize = 8;
 
-/// A memtable of fewer codes gets larger buckets by the thread that inserts.
-const QUICK: usize = 1 << 14;
-
 /// The second level begins with four times so many codes.
 const LEVEL: usize = 8192;
+
+/// A memtable of fewer codes gets larger buckets by the thread that inserts.
+const QUICK: usize = 1 << 14;
 
 /// A part of so many codes is merged only where that is asked for, so that upkeep takes bounded memory.
 const LARGE: usize = 1 << 25;

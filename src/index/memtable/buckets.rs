@@ -19,7 +19,7 @@ use crate::index::Code;
 use crate::index::bands::Bands;
 use crate::index::kernel::Cell;
 use crate::index::spare::Spare;
-use crate::plain::prefetch_close;
+use crate::plain::{AHEAD, prefetch_close};
 use std::io;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -49,16 +49,13 @@ pub(super) const MOST: usize = 1 << PLACE;
 const WIDTHS: RangeInclusive<u32> = 8..=16;
 
 /// Bits more than the codes that are there need: so that buckets are made anew for each four times as many.
-const AHEAD_WIDTH: u32 = 2;
+const SPARE_BITS: u32 = 2;
 
 /// The least words for overflows.
 const REST: usize = 1 << 20;
 
 /// Codes that are put into the cells of a band before those of the next.
 const TOGETHER: usize = 256;
-
-/// Postings for which memory is asked ahead, in each of two steps.
-const AHEAD: usize = 12;
 
 pub(super) struct Buckets {
     words: Words,
@@ -107,7 +104,7 @@ impl Buckets {
     /// Empty cells for many more codes than so many, up to the greatest capacity.
     pub(super) fn new<const W: usize>(codes: usize, spare: &Arc<Spare>) -> io::Result<Self> {
         let bands = Bands::for_memtable(64 * W as u32);
-        let width = (codes / EVEN).checked_ilog2().map_or(0, |width| width + AHEAD_WIDTH);
+        let width = (codes / EVEN).checked_ilog2().map_or(0, |width| width + SPARE_BITS);
         let width = width.clamp(*WIDTHS.start(), *WIDTHS.end());
         let places = (LINE * bands.count()) << width;
         let end = 3 * places;
@@ -211,7 +208,7 @@ impl Buckets {
         // Band by band: cells of few bands are in the caches.
         for band in 0..self.bands.count() {
             for (codes, first) in codes.chunks(TOGETHER).zip((first..).step_by(TOGETHER)) {
-                // What a posting needs is asked for some postings before, in two steps.
+                // What a posting needs is asked for ahead, in two steps: its cell, and where its place goes there.
                 for step in 0..codes.len() + 2 * AHEAD {
                     if let Some(code) = codes.get(step) {
                         let (value, print) = self.split(code, band);
