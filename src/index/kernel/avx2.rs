@@ -1,10 +1,9 @@
 //! Kernels for AVX2.
 #![allow(unsafe_code)]
 
+use super::ahead::{Ahead, prefetch_run};
 use super::cell::{OF_LINE, OF_WORD};
-use super::{
-    Ahead, Bucket, Candidate, Cell, Found, Needle, Run, Sieve, Stretch, portable, prefetch_run, runs_ahead,
-};
+use super::{Bucket, Candidate, Cell, Found, Needle, Run, Sieve, Stretch, portable};
 use crate::index::Code;
 use crate::plain::ahead;
 use crate::simd::bits_of_bytes;
@@ -113,12 +112,9 @@ const LANES: usize = 16;
 
 #[target_feature(enable = "avx2,popcnt")]
 pub(super) fn filter(near: &[u16], runs: &[Run], out: &mut Vec<Candidate>) {
-    let ahead = runs_ahead(runs.len(), runs.iter().map(|run| run.len as usize).sum());
-    runs.iter().take(ahead).for_each(|run| prefetch_run(near, run.start, run.len));
+    let ahead = Ahead::new(near, runs);
     for (number, run) in runs.iter().enumerate() {
-        if let Some(next) = runs.get(number + ahead) {
-            prefetch_run(near, next.start, next.len);
-        }
+        ahead.of(number);
         let query = _mm256_set1_epi16(run.fingerprint as i16);
         let beyond = _mm256_set1_epi16(i16::from(run.near) + 1);
         for_each_step(near, run.start, run.len, |place, values, valid| {
@@ -143,9 +139,7 @@ pub(super) fn pick(words: &[AtomicU64], cells: &[Cell], out: &mut Vec<Candidate>
             };
             valid &= (1 << (end - first).min(OF_LINE)) - 1;
             let mask = passing([four(0), four(4)], query, beyond) & valid as u32;
-            if mask != 0 {
-                push_rare(mask, OF_WORD * cell.word + first, number, out);
-            }
+            push_some(mask, OF_WORD * cell.word + first, number, out);
             first += OF_LINE;
             valid = u64::MAX;
             if first >= end {
@@ -179,9 +173,7 @@ pub(super) fn strain(
                 _mm256_and_si256(same, few)
             });
             let mask = mask_of(passing) & valid;
-            if mask != 0 {
-                push_rare(mask, place, stretch.sieve, out);
-            }
+            push_some(mask, place, stretch.sieve, out);
         });
     }
 }
@@ -192,17 +184,23 @@ pub(super) fn sift(near: &[u16], buckets: &[Bucket], needles: &[Needle], out: &m
     for (number, bucket) in buckets.iter().enumerate() {
         ahead.of(number);
         let range = bucket.needles.clone();
-        let needles = needles.get(range.start as usize..range.end as usize).unwrap_or_default();
-        for_each_step(near, bucket.start, bucket.len, |place, values, valid| {
-            for (number, needle) in range.clone().zip(needles) {
-                let query = _mm256_set1_epi16(needle.fingerprint as i16);
-                let beyond = _mm256_set1_epi16(i16::from(needle.near) + 1);
-                let mask = passing(values, query, beyond) & valid;
-                if mask != 0 {
-                    push_rare(mask, place, number, out);
+        let pass = |needle: &Needle, values: [__m256i; 2]| {
+            let query = _mm256_set1_epi16(needle.fingerprint as i16);
+            let firm = _mm256_set1_epi16(needle.firm as i16);
+            let beyond = _mm256_set1_epi16(i16::from(needle.near) + 1);
+            few(values.map(|values| _mm256_and_si256(_mm256_xor_si256(values, query), firm)), beyond)
+        };
+        match needles.get(range.start as usize..range.end as usize).unwrap_or_default() {
+            // As most have: what is compared stays in registers.
+            [needle] => for_each_step(near, bucket.start, bucket.len, |place, values, valid| {
+                push_some(pass(needle, values) & valid, place, range.start, out);
+            }),
+            needles => for_each_step(near, bucket.start, bucket.len, |place, values, valid| {
+                for (number, needle) in range.clone().zip(needles) {
+                    push_some(pass(needle, values) & valid, place, number, out);
                 }
-            }
-        });
+            }),
+        }
     }
 }
 
@@ -262,7 +260,14 @@ fn bits_of_lanes(numbers: __m256i) -> __m256i {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn passing(values: [__m256i; 2], query: __m256i, beyond: __m256i) -> u32 {
-    mask_of(values.map(|values| _mm256_cmpgt_epi16(beyond, bits_of_lanes(_mm256_xor_si256(values, query)))))
+    few(values.map(|values| _mm256_xor_si256(values, query)), beyond)
+}
+
+/// The numbers that have fewer bits than `beyond`.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn few(numbers: [__m256i; 2], beyond: __m256i) -> u32 {
+    mask_of(numbers.map(|numbers| _mm256_cmpgt_epi16(beyond, bits_of_lanes(numbers))))
 }
 
 /// A bit for each number whose bits are set.
@@ -272,6 +277,14 @@ fn mask_of([low, high]: [__m256i; 2]) -> u32 {
     // Halves are packed by themselves: the inner quarters change places.
     let bytes = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi16(low, high));
     _mm256_movemask_epi8(bytes) as u32
+}
+
+/// As [`push`], where there mostly is none.
+#[inline(always)]
+fn push_some(mask: u32, start: usize, number: u32, out: &mut Vec<Candidate>) {
+    if mask != 0 {
+        push_rare(mask, start, number, out);
+    }
 }
 
 /// As [`push`], out of the way of a loop where it is rare.

@@ -1,9 +1,8 @@
 //! Kernels for AVX-512 with the instructions that count bits: VPOPCNTDQ and BITALG.
 #![allow(unsafe_code)]
 
-use super::{
-    Ahead, Bucket, Candidate, Found, Needle, Run, Sieve, Stretch, portable, prefetch_run, runs_ahead,
-};
+use super::ahead::{Ahead, prefetch_run};
+use super::{Bucket, Candidate, Found, Needle, Run, Sieve, Stretch, portable};
 use crate::index::Code;
 use crate::plain::ahead;
 use std::arch::x86_64::*;
@@ -90,12 +89,9 @@ const LANES: usize = 32;
 
 #[target_feature(enable = "avx512f,avx512bw,avx512bitalg,avx2,popcnt")]
 pub(super) fn filter(near: &[u16], runs: &[Run], out: &mut Vec<Candidate>) {
-    let ahead = runs_ahead(runs.len(), runs.iter().map(|run| run.len as usize).sum());
-    runs.iter().take(ahead).for_each(|run| prefetch_run(near, run.start, run.len));
+    let ahead = Ahead::new(near, runs);
     for (number, run) in runs.iter().enumerate() {
-        if let Some(next) = runs.get(number + ahead) {
-            prefetch_run(near, next.start, next.len);
-        }
+        ahead.of(number);
         let query = _mm512_set1_epi16(run.fingerprint as i16);
         let limit = _mm512_set1_epi16(i16::from(run.near));
         let end = near.len().min(run.start.saturating_add(run.len as usize));
@@ -156,8 +152,10 @@ pub(super) fn sift(near: &[u16], buckets: &[Bucket], needles: &[Needle], out: &m
             let (values, valid) = load(near, line, bucket.start, end);
             for (number, needle) in range.clone().zip(needles) {
                 let query = _mm512_set1_epi16(needle.fingerprint as i16);
+                let firm = _mm512_set1_epi16(needle.firm as i16);
+                let apart = _mm512_and_si512(_mm512_xor_si512(values, query), firm);
                 let limit = _mm512_set1_epi16(i16::from(needle.near));
-                let mask = passing(values, valid, query, limit);
+                let mask = few(apart, valid, limit);
                 if mask != 0 {
                     push_rare(mask, line, number, out);
                 }
@@ -188,8 +186,14 @@ fn load(numbers: &[u16], line: usize, start: usize, end: usize) -> (__m512i, __m
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512bitalg")]
 fn passing(values: __m512i, valid: __mmask32, query: __m512i, limit: __m512i) -> __mmask32 {
-    let bits = _mm512_popcnt_epi16(_mm512_xor_si512(values, query));
-    _mm512_mask_cmple_epu16_mask(valid, bits, limit)
+    few(_mm512_xor_si512(values, query), valid, limit)
+}
+
+/// The lanes that have at most `limit` bits.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512bitalg")]
+fn few(numbers: __m512i, valid: __mmask32, limit: __m512i) -> __mmask32 {
+    _mm512_mask_cmple_epu16_mask(valid, _mm512_popcnt_epi16(numbers), limit)
 }
 
 /// As [`push`], out of the way of a loop where it is rare.

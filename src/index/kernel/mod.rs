@@ -4,6 +4,8 @@
 //! portable form is the oracle of the others; on aarch64 the compiler makes NEON of it.
 
 #[cfg(target_arch = "x86_64")]
+mod ahead;
+#[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -13,9 +15,6 @@ mod portable;
 mod tests;
 
 use super::Code;
-use crate::plain::prefetch;
-#[cfg(target_arch = "x86_64")]
-use crate::plain::prefetch_close;
 pub(super) use cell::Cell;
 use std::ops::Range;
 use std::sync::atomic::AtomicU64;
@@ -74,10 +73,12 @@ pub(super) struct Bucket {
     pub(super) needles: Range<u32>,
 }
 
-/// The lower half of a fingerprint looked for, and for whom.
+/// What the lower halves of fingerprints looked for have in common, and for whom.
 #[derive(Clone, Debug)]
 pub(super) struct Needle {
     pub(super) fingerprint: u16,
+    /// The bits that count. In the others the members differ.
+    pub(super) firm: u16,
     /// The most bits in which the lower halves of the fingerprints may differ.
     pub(super) near: u8,
     /// The most bits in which the fingerprints may differ.
@@ -86,11 +87,12 @@ pub(super) struct Needle {
     pub(super) members: Range<u32>,
 }
 
-/// Who looks for a fingerprint, and the whole of it.
-#[derive(Clone, Copy, Debug)]
+/// A whole fingerprint, and who looks for it.
+#[derive(Clone, Debug)]
 pub(super) struct Member {
     pub(super) print: u32,
-    pub(super) query: u32,
+    /// Which of the numbers of queries.
+    pub(super) queries: Range<u32>,
 }
 
 /// The fingerprints of all postings. The halves lie apart: a search reads all of the lower, but few of the upper.
@@ -105,6 +107,9 @@ impl Prints<'_> {
         Some(u32::from(*self.near.get(place)?) | u32::from(*self.far.get(place)?) << 16)
     }
 }
+
+/// The most lines of a run that are asked for; what follows comes by the processor's own prefetching.
+const LINES_MOST: usize = 8;
 
 /// The half of a fingerprint that is looked at first.
 pub(super) const LOWER: u32 = 0xffff;
@@ -281,17 +286,17 @@ impl Level {
         self.run(|| portable::refine(prints, candidates, sought));
     }
 
-    /// Appends for each candidate who of its needle's members accepts the whole fingerprint, as pairs of the place of
-    /// the posting and the query.
+    /// Appends for each candidate which of `queries` accept the whole fingerprint by one of its needle's members, as
+    /// pairs of the place of the posting and the query.
     pub(super) fn distribute(
         self,
         prints: Prints,
         candidates: &[Candidate],
         needles: &[Needle],
-        members: &[Member],
+        (members, queries): (&[Member], &[u32]),
         out: &mut Vec<(usize, u32)>,
     ) {
-        self.run(|| portable::distribute(prints, candidates, needles, members, out));
+        self.run(|| portable::distribute(prints, candidates, needles, (members, queries), out));
     }
 
     /// As [`verify`](Self::verify), for pairs of a place and the number of a query.
@@ -316,68 +321,5 @@ impl Level {
         out: &mut Vec<(Found, u32)>,
     ) {
         self.run(|| portable::verify(codes, code, radius, candidates, out));
-    }
-}
-
-/// The lower halves of fingerprints in a cache line.
-const LINE: usize = 32;
-
-/// The most lines of a run that are asked for; what follows comes by the processor's own prefetching.
-const LINES_MOST: usize = 8;
-
-/// Asks for the memory of a run of the lower halves of fingerprints.
-#[inline]
-pub(super) fn prefetch_run(near: &[u16], start: usize, len: u32) {
-    let last = start.saturating_add((len as usize).min(LINE * LINES_MOST)).saturating_sub(1);
-    // Most runs are short. Their lines are asked for without a look at how many there are, which cannot be foretold.
-    prefetch(near, start);
-    prefetch(near, last);
-    if len as usize > LINE {
-        (start + LINE..last).step_by(LINE).for_each(|place| prefetch(near, place));
-    }
-}
-
-/// How many runs ahead memory is asked for, if runs have so many postings in all.
-#[cfg(target_arch = "x86_64")]
-fn runs_ahead(runs: usize, postings: usize) -> usize {
-    /// Cache lines that are asked for ahead: as many as a core has under way at once. Of more some are lost.
-    const LINES_AHEAD: usize = 40;
-    let lines = postings / LINE + runs;
-    (LINES_AHEAD * runs).checked_div(lines).unwrap_or(0).clamp(4, 96)
-}
-
-/// Asks for the memory of buckets ahead of the one at work.
-#[cfg(target_arch = "x86_64")]
-struct Ahead<'a> {
-    near: &'a [u16],
-    buckets: &'a [Bucket],
-    count: usize,
-}
-
-#[cfg(target_arch = "x86_64")]
-impl<'a> Ahead<'a> {
-    /// Asks for those of the first.
-    fn new(near: &'a [u16], buckets: &'a [Bucket]) -> Self {
-        let postings = buckets.iter().map(|bucket| bucket.len as usize).sum();
-        let ahead = Self { near, buckets, count: runs_ahead(buckets.len(), postings) };
-        buckets.iter().take(ahead.count).for_each(|bucket| prefetch_run(near, bucket.start, bucket.len));
-        ahead
-    }
-
-    /// To be called when the bucket of this number is at work.
-    #[inline(always)]
-    fn of(&self, number: usize) {
-        /// Buckets ahead where long ones are asked for again, into the first cache.
-        const SOON: usize = 2;
-        if let Some(next) = self.buckets.get(number + self.count) {
-            prefetch_run(self.near, next.start, next.len);
-        }
-        if let Some(next) = self.buckets.get(number + SOON)
-            && next.len as usize > LINE
-        {
-            let last = next.start.saturating_add(next.len as usize);
-            let lines = (next.start..last).step_by(LINE).take(LINES_MOST);
-            lines.for_each(|place| prefetch_close(self.near, place));
-        }
     }
 }

@@ -75,10 +75,14 @@ pub(super) fn strain(
 pub(super) fn sift(near: &[u16], buckets: &[Bucket], needles: &[Needle], out: &mut Vec<Candidate>) {
     for Bucket { start, len, needles: range } in buckets {
         for number in range.clone() {
-            let Needle { fingerprint, near: most, limit, .. } = needles[number as usize];
-            let fingerprint = u32::from(fingerprint);
-            let run = Run { start: *start, len: *len, fingerprint, near: most, limit, band: 0 };
-            filter_run(near, &run, number, out);
+            let needle = &needles[number as usize];
+            let stored = near.get(*start..).unwrap_or_default();
+            for (place, stored) in stored.iter().take(*len as usize).enumerate() {
+                let apart = (stored ^ needle.fingerprint) & needle.firm;
+                if apart.count_ones() <= u32::from(needle.near) {
+                    out.push(Candidate { place: start + place, number });
+                }
+            }
         }
     }
 }
@@ -104,15 +108,18 @@ pub(super) fn distribute(
     prints: Prints,
     candidates: &[Candidate],
     needles: &[Needle],
-    members: &[Member],
+    (members, queries): (&[Member], &[u32]),
     out: &mut Vec<(usize, u32)>,
 ) {
     for candidate in ahead(candidates, |candidate| prefetch(prints.far, candidate.place)) {
         let Some(stored) = prints.get(candidate.place) else { continue };
-        let Needle { limit, members: range, .. } = &needles[candidate.number as usize];
+        let Needle { near, limit, members: range, .. } = &needles[candidate.number as usize];
         for member in &members[range.start as usize..range.end as usize] {
-            if (stored ^ member.print).count_ones() <= u32::from(*limit) {
-                out.push((candidate.place, member.query));
+            let apart = stored ^ member.print;
+            let passes = (apart & LOWER).count_ones() <= u32::from(*near);
+            if passes && apart.count_ones() <= u32::from(*limit) {
+                let queries = &queries[member.queries.start as usize..member.queries.end as usize];
+                out.extend(queries.iter().map(|&query| (candidate.place, query)));
             }
         }
     }

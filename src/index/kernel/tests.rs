@@ -75,30 +75,32 @@ proptest! {
             Run { start, len, fingerprint, near, limit, band: 0 }
         }).collect();
         let needles: Vec<_> = runs.iter().zip(0..).map(|(&Run { fingerprint, near, limit, .. }, number)| {
-            // Each has itself and the first for members.
-            Needle { fingerprint: fingerprint as u16, near, limit, members: 2 * number..2 * number + 2 }
+            // Up to four bits do not count. Each has itself and the first for members.
+            let firm = 0xfff | (fingerprint >> 16) as u16;
+            let members = 2 * number..2 * number + 2;
+            Needle { fingerprint: fingerprint as u16, firm, near, limit, members }
         }).collect();
         let members: Vec<_> = runs.iter().zip(0..).flat_map(|(run, number)| {
-            let print = |run: &Run, query| Member { print: run.fingerprint, query };
-            [print(run, number), print(&runs[0], 1000)]
+            let member = |run: &Run, first| Member { print: run.fingerprint, queries: first..first + 2 };
+            [member(run, number), member(&runs[0], 1)]
         }).collect();
-        let buckets: Vec<_> = runs.iter().map(|&Run { start, len, .. }| {
-            Bucket { start, len, needles: 0..needles.len() as u32 }
+        let queries: Vec<u32> = (1000..1002 + runs.len() as u32).collect();
+        // Every other one is compared with its own needle alone.
+        let buckets: Vec<_> = runs.iter().zip(0..).map(|(&Run { start, len, .. }, number)| {
+            let needles = if number % 2 == 0 { number..number + 1 } else { 0..needles.len() as u32 };
+            Bucket { start, len, needles }
         }).collect();
-        let near_passes = |place: usize, needle: &Needle| {
-            let stored = near.get(place)?;
-            Some((stored ^ needle.fingerprint).count_ones() <= u32::from(needle.near))
-        };
         let (mut filtered, mut sifted) = (Vec::new(), Vec::new());
-        for (bucket, run) in runs.iter().enumerate() {
-            for place in run.start..run.start + run.len as usize {
-                for (number, needle) in needles.iter().enumerate() {
-                    if near_passes(place, needle) == Some(true) {
-                        let candidate = Candidate { place, number: number as u32 };
-                        sifted.push(candidate);
-                        if number == bucket {
-                            filtered.push(candidate);
-                        }
+        for ((run, bucket), number) in runs.iter().zip(&buckets).zip(0..) {
+            for (place, stored) in near.iter().enumerate().skip(run.start).take(run.len as usize) {
+                if (stored ^ run.fingerprint as u16).count_ones() <= u32::from(run.near) {
+                    filtered.push(Candidate { place, number });
+                }
+                for number in bucket.needles.clone() {
+                    let needle = &needles[number as usize];
+                    let apart = (stored ^ needle.fingerprint) & needle.firm;
+                    if apart.count_ones() <= u32::from(needle.near) {
+                        sifted.push(Candidate { place, number });
                     }
                 }
             }
@@ -108,9 +110,13 @@ proptest! {
             let needle = &needles[candidate.number as usize];
             let members = &members[needle.members.start as usize..needle.members.end as usize];
             let passes = |member: &&Member| {
-                (prints[candidate.place] ^ member.print).count_ones() <= u32::from(needle.limit)
+                let apart = prints[candidate.place] ^ member.print;
+                let (near, all) = ((apart as u16).count_ones(), apart.count_ones());
+                near <= u32::from(needle.near) && all <= u32::from(needle.limit)
             };
-            members.iter().filter(passes).map(|member| (candidate.place, member.query))
+            members.iter().filter(passes).flat_map(|member| {
+                member.queries.clone().map(|query| (candidate.place, queries[query as usize]))
+            })
         }).collect();
         let refined: Vec<_> = filtered.iter().copied().filter(|candidate| {
             let run = &runs[candidate.number as usize];
@@ -130,7 +136,8 @@ proptest! {
             found.sort();
             prop_assert_eq!(&found, &sifted, "{:?}", level);
             let mut passed = Vec::new();
-            level.distribute(Prints { near: &near, far: &far }, &found, &needles, &members, &mut passed);
+            let prints = Prints { near: &near, far: &far };
+            level.distribute(prints, &found, &needles, (&members, &queries), &mut passed);
             prop_assert_eq!(&passed, &distributed, "{:?}", level);
         }
     }

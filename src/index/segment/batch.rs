@@ -200,7 +200,13 @@ impl<const W: usize> Segment<W> {
         self.level.sift(prints.near, buckets, needles, candidates);
         for some in candidates.chunks(CHECKED) {
             passed.clear();
-            self.level.distribute(prints, some, needles, &plan.members, passed);
+            self.level.distribute(
+                prints,
+                some,
+                needles,
+                (&plan.sought.members, &plan.sought.queries),
+                passed,
+            );
             pairs.clear();
             for &(place, query) in ahead(passed, |&(place, _)| self.prefetch_posting(postings, place)) {
                 pairs.push((self.posting(postings, place), query));
@@ -224,24 +230,19 @@ impl<const W: usize> Segment<W> {
     }
 }
 
-/// Lists the different fingerprints of a group, for those of its codes that are searched as far as `distance`.
+/// Lists what a group looks for, for those of its codes that are searched as far as `distance`.
 fn list_needles(plan: &Plan, number: usize, band: usize, distance: usize, needles: &mut Vec<Needle>) {
-    let range = plan.groups[number].members.clone();
-    let mut first = range.start;
     let of_all = if plan.alike { plan.limits(0, band, distance) } else { None };
     if plan.alike && of_all.is_none() {
         return;
     }
-    for same in plan.members[range.start as usize..range.end as usize]
-        .chunk_by(|a, b| a.print as u16 == b.print as u16)
-    {
-        let members = first..first + same.len() as u32;
-        first = members.end;
-        let limits = || same.iter().filter_map(|member| plan.limits(member.query as usize, band, distance));
+    for needle in plan.sought.needles(plan.groups[number].needles.clone()) {
+        let limits =
+            plan.sought.queries_of(needle).filter_map(|query| plan.limits(query as usize, band, distance));
         // By the widest of the limits: a code that passes only by that of a neighbour is found out later.
-        let widest = of_all.or_else(|| limits().reduce(|a, b| (a.0.max(b.0), a.1.max(b.1))));
+        let widest = of_all.or_else(|| limits.reduce(|a, b| (a.0.max(b.0), a.1.max(b.1))));
         if let Some((near, limit)) = widest {
-            needles.push(Needle { fingerprint: same[0].print as u16, near, limit, members });
+            needles.push(Needle { near, limit, ..needle.clone() });
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use super::Segment;
 use super::search::cost;
+use super::sought::Sought;
 use crate::index::Code;
 use crate::index::bands::{Bands, Budget, DEEPEST, Masks};
-use crate::index::kernel::Member;
 use std::ops::Range;
 
 /// Shells of a band that are looked up before the plan is made. Deeper ones are many; what they hold is guessed.
@@ -26,8 +26,10 @@ pub(super) enum Way {
 #[derive(Clone, Debug)]
 pub(super) struct Group {
     pub(super) key: u32,
-    /// Which of the members.
-    pub(super) members: Range<u32>,
+    /// How many codes have it.
+    codes: u32,
+    /// Which of the needles.
+    pub(super) needles: Range<usize>,
     /// The first of its buckets that were looked up.
     pub(super) bucket: u32,
     /// The postings of the shells that were looked up.
@@ -40,8 +42,7 @@ pub(super) struct Plan {
     /// The groups of all bands, band by band, and where those of each band end.
     pub(super) groups: Vec<Group>,
     ends: Vec<usize>,
-    /// The codes of each group, those with the same fingerprint beside each other.
-    pub(super) members: Vec<Member>,
+    pub(super) sought: Sought,
     /// Where the postings of the buckets begin and end that were looked up, group by group.
     pub(super) buckets: Vec<(u32, u32)>,
     /// How many shells were looked up.
@@ -93,7 +94,7 @@ impl Plan {
     fn clear(&mut self) {
         self.groups.clear();
         self.ends.clear();
-        self.members.clear();
+        self.sought.clear();
         self.buckets.clear();
         self.group_of.clear();
         self.ways.clear();
@@ -227,7 +228,7 @@ impl<const W: usize> Segment<W> {
 
     /// Makes the groups of a band, and looks up the buckets near their values.
     fn group(&self, bands: Bands, band: usize, queries: &[Code<W>], plan: &mut Plan) {
-        let Plan { groups, ends, members, buckets, known, group_of, sums, keys, .. } = plan;
+        let Plan { groups, ends, sought, buckets, known, group_of, sums, keys, .. } = plan;
         let (offsets, masks) = (self.offsets(band), Masks::of(bands.width(band)).shells(*known));
         let mut next = keys.chunk_by(|a, b| a >> 32 == b >> 32).take_while(|_| *known > 1);
         let mut ask = || {
@@ -238,13 +239,11 @@ impl<const W: usize> Segment<W> {
         for same in keys.chunk_by(|a, b| a >> 32 == b >> 32) {
             ask();
             let key = (same[0] >> 32) as u32;
-            let (member, bucket) = (members.len() as u32, buckets.len());
-            for &key in same {
-                let query = key as usize & 0xffff;
-                group_of[query * bands.count() + band] = groups.len() as u32;
-                let print = bands.fingerprint(&queries[query], band);
-                members.push(Member { print, query: query as u32 });
-            }
+            let bucket = buckets.len();
+            let numbers = || same.iter().map(|key| *key as usize & 0xffff);
+            numbers().for_each(|query| group_of[query * bands.count() + band] = groups.len() as u32);
+            let print = |query: usize| (bands.fingerprint(&queries[query], band), query as u32);
+            let needles = sought.add(numbers().map(print));
             // Nothing else is done in this loop, so that many reads of the table are under way at once.
             buckets.extend(masks.iter().map(|mask| {
                 let value = (key ^ mask) as usize;
@@ -252,11 +251,8 @@ impl<const W: usize> Segment<W> {
             }));
             let len = |&(start, end): &(u32, u32)| u64::from(end.saturating_sub(start));
             let postings = [len(&buckets[bucket]), buckets[bucket + 1..].iter().map(len).sum()];
-            for key in same {
-                sums[*key as usize & 0xffff] += postings[0] + postings[1];
-            }
-            let members = member..members.len() as u32;
-            groups.push(Group { key, members, bucket: bucket as u32, postings });
+            numbers().for_each(|query| sums[query] += postings[0] + postings[1]);
+            groups.push(Group { key, codes: same.len() as u32, needles, bucket: bucket as u32, postings });
         }
         ends.push(groups.len());
     }
@@ -303,7 +299,7 @@ impl<const W: usize> Segment<W> {
             .collect();
         let costs: Vec<[u64; DEEPEST + 1]> = (0..count)
             .map(|band| {
-                let sharing = plan.group(query, band, count).members.len() as u64;
+                let sharing = u64::from(plan.group(query, band, count).codes);
                 std::array::from_fn(|distance| {
                     let probes = shells(bands, band, distance..distance + 1) as u64;
                     postings[band][distance] + probes * cost::PROBE / sharing

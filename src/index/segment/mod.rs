@@ -11,6 +11,7 @@ mod ids;
 mod layout;
 mod postings;
 mod search;
+mod sought;
 
 pub(super) use batch::BatchScratch;
 pub(super) use collide::{CollideScratch, scan_for_collisions, together};
