@@ -2,15 +2,14 @@
 #![allow(unsafe_code)]
 
 use super::ahead::{Ahead, prefetch_run};
-use super::cell::{OF_LINE, OF_WORD};
+use super::cell::{Line, OF_LINE, OF_WORD};
 use super::{Bucket, Candidate, Cell, Found, Needle, Run, Sieve, Stretch, portable};
 use crate::index::Code;
 use crate::plain::ahead;
 use crate::simd::bits_of_bytes;
+use std::arch::asm;
 use std::arch::x86_64::*;
-use std::array;
 use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
 
 pub(super) fn supported() -> bool {
     is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt")
@@ -126,28 +125,24 @@ pub(super) fn filter(near: &[u16], runs: &[Run], out: &mut Vec<Candidate>) {
 #[target_feature(enable = "avx2,popcnt")]
 pub(super) fn pick(words: &[AtomicU64], cells: &[Cell], out: &mut Vec<Candidate>, over: &mut Vec<u32>) {
     for (number, cell) in (0u32..).zip(ahead(cells, |cell| cell.prefetch(words))) {
-        let (lines, end, is_over) = cell.lines(words);
+        let Some(line) = cell.first_line(words) else { continue };
         let query = _mm256_set1_epi16(cell.fingerprint as i16);
         let beyond = _mm256_set1_epi16(i16::from(cell.near) + 1);
-        let mut first = 0;
-        let mut valid = u64::MAX << Cell::SKIPPED;
-        for line in lines {
-            // Others write behind the end: word by word all is read as it was or as it is.
-            let four = |at: usize| {
-                let words: [i64; 4] = array::from_fn(|i| line[at + i].load(Relaxed) as i64);
-                _mm256_set_epi64x(words[3], words[2], words[1], words[0])
-            };
-            valid &= (1 << (end - first).min(OF_LINE)) - 1;
-            let mask = passing([four(0), four(4)], query, beyond) & valid as u32;
-            push_some(mask, OF_WORD * cell.word + first, number, out);
-            first += OF_LINE;
-            valid = u64::MAX;
-            if first >= end {
-                break;
+        let mut look = |line: &Line, first: usize, valid: u64| {
+            let (halves, _) = line.as_chunks();
+            let passing = passing([load_shared(&halves[0]), load_shared(&halves[1])], query, beyond);
+            push_some(passing & valid as u32, OF_WORD * cell.word + first, number, out);
+        };
+        let end = Cell::end(line);
+        let lanes = |count: usize| (1 << count.min(OF_LINE)) - 1;
+        look(line, 0, lanes(end) & u64::MAX << Cell::SKIPPED);
+        if end > OF_LINE {
+            // As in few.
+            let lines = cell.lines(words).iter().zip((0..end).step_by(OF_LINE));
+            lines.skip(1).for_each(|(line, first)| look(line, first, lanes(end - first)));
+            if end > OF_LINE * cell.lines as usize {
+                over.push(number);
             }
-        }
-        if is_over {
-            over.push(number);
         }
     }
 }
@@ -225,6 +220,20 @@ fn for_each_step(near: &[u16], start: usize, len: u32, mut step: impl FnMut(usiz
             return;
         }
     }
+}
+
+/// Words that others may write meanwhile: each as it was or as it is.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load_shared(words: &[AtomicU64; 4]) -> __m256i {
+    let loaded;
+    // SAFETY: the words are 32 bytes, and nothing is written. An aligned word is read at once, so that these are four
+    // relaxed loads; a plain load of all would be a race with whoever writes one of them.
+    unsafe {
+        asm!("vmovdqu {}, [{}]", out(ymm_reg) loaded, in(reg) words.as_ptr(),
+            options(pure, readonly, nostack, preserves_flags));
+    }
+    loaded
 }
 
 /// A register of numbers from a place on, with zeros behind the last.

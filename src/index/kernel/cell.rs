@@ -19,6 +19,9 @@ pub(in crate::index) struct Cell {
     pub(in crate::index) band: u32,
 }
 
+/// A cache line of words.
+pub(super) type Line = [AtomicU64; OF_LINE / OF_WORD];
+
 /// Fingerprints of a word, and of a line.
 pub(super) const OF_WORD: usize = 4;
 pub(super) const OF_LINE: usize = 32;
@@ -36,17 +39,22 @@ impl Cell {
         }
     }
 
-    /// The cell's lines, and where what lies there ends; also whether there is more than has room.
+    /// The cell's first line; nothing if the words end before.
     #[inline(always)]
-    pub(super) fn lines<'a>(
-        &self,
-        words: &'a [AtomicU64],
-    ) -> (&'a [[AtomicU64; OF_LINE / OF_WORD]], usize, bool) {
+    pub(super) fn first_line<'a>(&self, words: &'a [AtomicU64]) -> Option<&'a Line> {
+        words.get(self.word..)?.first_chunk()
+    }
+
+    /// All lines of a cell.
+    pub(super) fn lines<'a>(&self, words: &'a [AtomicU64]) -> &'a [Line] {
         let count = OF_LINE / OF_WORD * self.lines as usize;
-        let lines = words.get(self.word..self.word + count).unwrap_or_default().as_chunks().0;
-        // What was written before the number was is seen.
-        let len = lines.first().map_or(0, |line| line[0].load(Acquire) as u32 as usize);
-        let end = Self::SKIPPED + len;
-        (lines, end.min(OF_LINE * lines.len()), end > OF_LINE * lines.len())
+        words.get(self.word..self.word + count).unwrap_or_default().as_chunks().0
+    }
+
+    /// Where the fingerprints of a cell end, by its first line, if there is room for all. What was written before their
+    /// number was is seen.
+    #[inline(always)]
+    pub(super) fn end(first: &Line) -> usize {
+        Self::SKIPPED + first[0].load(Acquire) as u32 as usize
     }
 }

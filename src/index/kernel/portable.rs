@@ -1,6 +1,6 @@
 //! The kernels in plain Rust.
 
-use super::cell::OF_WORD;
+use super::cell::{OF_LINE, OF_WORD};
 use super::{Bucket, Candidate, Cell, Found, LOWER, Member, Needle, Prints, Run, Sieve, Stretch};
 use crate::index::{Code, distance};
 use crate::plain::{AHEAD, ahead, prefetch};
@@ -40,15 +40,17 @@ fn filter_run(near: &[u16], run: &Run, number: u32, out: &mut Vec<Candidate>) {
 
 pub(super) fn pick(words: &[AtomicU64], cells: &[Cell], out: &mut Vec<Candidate>, over: &mut Vec<u32>) {
     for (number, cell) in (0u32..).zip(ahead(cells, |cell| cell.prefetch(words))) {
-        let (lines, end, is_over) = cell.lines(words);
-        for lane in Cell::SKIPPED..end {
+        let Some(line) = cell.first_line(words) else { continue };
+        let (lines, end) = (cell.lines(words), Cell::end(line));
+        let room = OF_LINE * lines.len();
+        for lane in Cell::SKIPPED..end.min(room) {
             let word = lines.as_flattened()[lane / OF_WORD].load(Relaxed);
             let print = (word >> (16 * (lane % OF_WORD))) as u16;
             if (print ^ cell.fingerprint as u16).count_ones() <= u32::from(cell.near) {
                 out.push(Candidate { place: OF_WORD * cell.word + lane, number });
             }
         }
-        if is_over {
+        if end > room {
             over.push(number);
         }
     }
