@@ -171,7 +171,11 @@ fn recorded_verdicts_are_judged_again() {
     // Of two files of one name the one that it is.
     fs::create_dir(scene.folder.path().join("x")).unwrap();
     film(&scene.folder.path().join("x"), "a.y4m", 4);
-    assert_eq!(scene.run("match bank x/a.y4m --report out.jsonl").0, 0);
+    let line = &scene.lines("match bank x/a.y4m --format jsonl --report out.jsonl")[0];
+    assert_eq!(
+        (&line["match"], &line["query"], &line["path"]),
+        (&false.into(), &"a.y4m".into(), &"x/a.y4m".into())
+    );
     let (status, said, _) = scene.run("replay bank out.jsonl x/a.y4m");
     assert_eq!((status, said.lines().count()), (0, 1), "{said}");
     let judged = scene.run("dry-run bank out.jsonl --action review --json").1;

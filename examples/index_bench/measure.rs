@@ -52,22 +52,22 @@ fn search<const W: usize>(codes: &Path, queries: &[[u64; W]], options: &Options)
     let snapshot = index.snapshot();
     let Options { radius, batch, .. } = *options;
 
-    let wall = Instant::now();
-    let each: Vec<(Vec<f64>, f64, usize)> = std::thread::scope(|scope| {
+    let each: Vec<Times> = std::thread::scope(|scope| {
         let threads = options.threads.max(1);
         let shares = queries.chunks(queries.len().div_ceil(threads).max(1));
         let work: Vec<_> =
             shares.map(|share| scope.spawn(|| time_searches(&snapshot, share, radius, batch))).collect();
         work.into_iter().filter_map(|thread| thread.join().ok()).collect()
     });
-    let wall = wall.elapsed().as_secs_f64();
-    let mut times: Vec<f64> = each.iter().flat_map(|(times, _, _)| times.iter().copied()).collect();
+    let mut times: Vec<f64> = each.iter().flat_map(|times| times.each.iter().copied()).collect();
     times.sort_by(f64::total_cmp);
     let at = |share: f64| {
         times.get((share * (times.len().max(1) - 1) as f64) as usize).copied().unwrap_or(0.0) * 1e6
     };
-    let mean = each.iter().map(|(_, total, _)| total).sum::<f64>() / queries.len().max(1) as f64;
-    let hits: usize = each.iter().map(|(_, _, hits)| hits).sum();
+    let mean = |seconds: f64| seconds / queries.len().max(1) as f64 * 1e6;
+    let total = each.iter().map(|times| times.total).sum();
+    let one_by_one: Option<f64> = each.iter().map(|times| times.one_by_one).sum();
+    let hits: usize = each.iter().map(|times| times.hits).sum();
 
     let scans = &queries[..queries.len().min((400_000_000 / count.max(1)).clamp(5, 1000))];
     // By turns, as others may use the memory too.
@@ -85,19 +85,22 @@ fn search<const W: usize>(codes: &Path, queries: &[[u64; W]], options: &Options)
     if let Some(file) = &options.ids {
         write_ids(file, &snapshot, queries, options)?;
     }
-    let line = serde_json::json!({
+    let mut line = serde_json::json!({
         "codes": count,
         "build_s": build_s,
         "bytes_per_code": bytes_per_code,
-        "us_mean": mean * 1e6,
+        "us_mean": mean(total),
         "us_median": at(0.5),
         "us_p99": at(0.99),
         "us_max": at(1.0),
-        "queries_per_s": (ROUNDS * queries.len()) as f64 / wall,
+        "queries_per_s": each.iter().map(|times| times.per_second).sum::<f64>(),
         "hits": hits,
         "scan_us_mean": scan * 1e6,
         "scan_bandwidth_share": share,
     });
+    if let Some(seconds) = one_by_one {
+        line["one_by_one_us_mean"] = mean(seconds).into();
+    }
     println!("{line}");
     Ok(())
 }
@@ -109,50 +112,74 @@ fn build<const W: usize>(codes: &[[u64; W]], compact: bool) -> Index<W> {
     index
 }
 
-/// The time of each search, of all, and the hits.
+/// What searches took, in seconds.
+#[derive(Default)]
+struct Times {
+    /// Of each.
+    each: Vec<f64>,
+    /// Of all.
+    total: f64,
+    /// Of all one by one, if they were made in batches.
+    one_by_one: Option<f64>,
+    /// Searches in a second, by the clock on the wall.
+    per_second: f64,
+    hits: usize,
+}
+
 fn time_searches<const W: usize>(
     snapshot: &Snapshot<W>,
     queries: &[[u64; W]],
     radius: u32,
     batch: usize,
-) -> (Vec<f64>, f64, usize) {
-    let mut times = Vec::new();
-    let mut hits = 0;
-    if batch > 0 {
-        let mut out = Batch::default();
-        let mut total = 0.0;
-        for _ in 0..ROUNDS {
-            (times, hits) = (Vec::new(), 0);
-            let start = thread_seconds();
-            for chunk in queries.chunks(batch) {
-                let start = thread_seconds();
-                snapshot.within_batch_into(chunk, radius, usize::MAX, &mut out);
-                let each = (thread_seconds() - start) / chunk.len() as f64;
-                times.extend(std::iter::repeat_n(each, chunk.len()));
-                hits += out.iter().map(<[Hit]>::len).sum::<usize>();
-            }
-            total = thread_seconds() - start;
-        }
-        return (times, total, hits);
-    }
+) -> Times {
     let mut out = Vec::new();
-    let mut total = f64::INFINITY;
-    // The first round fills the buffers.
-    for _ in 0..ROUNDS - 1 {
-        hits = 0;
+    let mut one_by_one = |times: &mut Times| {
+        times.hits = 0;
         let start = thread_seconds();
         for query in queries {
             let _complete = snapshot.within_into(query, radius, usize::MAX, &mut out);
-            hits += out.len();
+            times.hits += out.len();
         }
-        total = thread_seconds() - start;
+        thread_seconds() - start
+    };
+    let mut times = Times::default();
+    // The first round fills the buffers.
+    for _ in 0..ROUNDS - 1 {
+        let wall = Instant::now();
+        times.total = one_by_one(&mut times);
+        times.per_second = queries.len() as f64 / wall.elapsed().as_secs_f64();
     }
-    for query in queries {
-        let start = thread_seconds();
-        let _complete = snapshot.within_into(query, radius, usize::MAX, &mut out);
-        times.push(thread_seconds() - start);
+    if batch == 0 {
+        for query in queries {
+            let start = thread_seconds();
+            let _complete = snapshot.within_into(query, radius, usize::MAX, &mut out);
+            times.each.push(thread_seconds() - start);
+        }
+        return times;
     }
-    (times, total, hits)
+    // By turns, as memory is not as fast at all times.
+    let (mut out, mut alone, mut walls) = (Batch::default(), 0.0, 0.0);
+    times.total = 0.0;
+    for round in 0..=ROUNDS {
+        let seconds = one_by_one(&mut times);
+        (times.each, times.hits) = (Vec::new(), 0);
+        let (start, wall) = (thread_seconds(), Instant::now());
+        for chunk in queries.chunks(batch) {
+            let start = thread_seconds();
+            snapshot.within_batch_into(chunk, radius, usize::MAX, &mut out);
+            let each = (thread_seconds() - start) / chunk.len() as f64;
+            times.each.extend(std::iter::repeat_n(each, chunk.len()));
+            times.hits += out.iter().map(<[Hit]>::len).sum::<usize>();
+        }
+        if round > 0 {
+            alone += seconds / ROUNDS as f64;
+            times.total += (thread_seconds() - start) / ROUNDS as f64;
+            walls += wall.elapsed().as_secs_f64();
+        }
+    }
+    times.one_by_one = Some(alone);
+    times.per_second = (ROUNDS * queries.len()) as f64 / walls;
+    times
 }
 
 /// For each query the number of its ids and the ids in ascending order, as 64-bit numbers.
@@ -183,7 +210,7 @@ fn live<const W: usize>(codes: &[[u64; W]], queries: &[[u64; W]], radius: u32, r
     let index = Index::<W>::default();
     index.extend(codes[..half].iter().copied().zip(0..));
     index.merge();
-    let merged = time_searches(&index.snapshot(), queries, radius, 0).1 / queries.len() as f64;
+    let merged = time_searches(&index.snapshot(), queries, radius, 0).total / queries.len() as f64;
     let done = AtomicBool::new(false);
     let before = process_seconds();
     let (seconds, reading, reads) = std::thread::scope(|scope| {
@@ -213,7 +240,7 @@ fn live<const W: usize>(codes: &[[u64; W]], queries: &[[u64; W]], radius: u32, r
     let inserting = process_seconds() - before - reading;
     // Twice as many codes now: what they cost at rest.
     index.merge();
-    let after = time_searches(&index.snapshot(), queries, radius, 0).1 / queries.len() as f64;
+    let after = time_searches(&index.snapshot(), queries, radius, 0).total / queries.len() as f64;
     let line = serde_json::json!({
         "round": round,
         "inserted": codes.len() - half,

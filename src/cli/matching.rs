@@ -4,7 +4,7 @@ use super::banks::{At, at};
 use super::probe::{Asking, Probed, name};
 use super::recorded::{Record, Report};
 use super::report::Format;
-use super::{Failure, Status, caution, complain, jobs, time, warn};
+use super::{Failure, Status, caution, complain, is_unsafe, jobs, time, warn};
 use afterimage::bank::{Bank, Uploads};
 use afterimage::decide::{Breaker, Verdict};
 use clap::Args;
@@ -163,7 +163,7 @@ impl Check<'_> {
                         printed = self.print(path, &verdict, &said, &mut stdout);
                     }
                     if let (Some(report), Ok(())) = (&mut report, &reported) {
-                        reported = report.append(&Record::new(&name(path), &verdict, &said));
+                        reported = report.append(&Record::new(&name(path), path, &verdict, &said));
                     }
                 }
                 Err(e) => {
@@ -187,7 +187,7 @@ impl Check<'_> {
         out: &mut impl Write,
     ) -> Result<(), Failure> {
         let format = self.output.format;
-        let text = format.file(&query_name(path, format), verdict, said, self.output.all)?;
+        let text = format.file(&query_name(path, format), path, verdict, said, self.output.all)?;
         out.write_all(text.as_bytes()).and_then(|()| out.flush())?;
         Ok(())
     }
@@ -196,7 +196,7 @@ impl Check<'_> {
 /// Machine formats name files without folders, people see what they typed.
 fn query_name(path: &Path, format: Format) -> String {
     match format {
-        Format::Text => path.to_string_lossy().chars().filter(|c| !c.is_control()).collect(),
+        Format::Text => path.to_string_lossy().chars().filter(|c| !is_unsafe(*c)).collect(),
         Format::Csv | Format::Jsonl => name(path),
     }
 }

@@ -139,7 +139,14 @@ fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{}", one_line(line));
 }
 
-/// Text from outside, unable to start a line or to move a terminal's cursor.
+/// Text from outside, unable to start a line, to move a terminal's cursor or to turn the order of what is read.
 fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars().map(|c| if is_unsafe(c) { ' ' } else { c }).collect()
+}
+
+/// A control character, or one that says in which direction text is written.
+fn is_unsafe(c: char) -> bool {
+    let turns =
+        matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || turns
 }

@@ -17,7 +17,11 @@ use std::time::SystemTime;
 /// A line of a report: what was found in one file, and all that it was found by.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Record {
+    /// The file's name without folders.
     pub(super) query: String,
+    /// The file as it was given, if it was one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    path: String,
     #[serde(rename = "match")]
     pub(super) is_match: bool,
     pub(super) warnings: Vec<String>,
@@ -26,9 +30,11 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub(super) fn new(query: &str, verdict: &Verdict, warnings: &[String]) -> Self {
+    /// `path` is empty for a fingerprint that was kept.
+    pub(super) fn new(query: &str, path: &Path, verdict: &Verdict, warnings: &[String]) -> Self {
         Self {
             query: query.to_owned(),
+            path: path.to_string_lossy().into_owned(),
             is_match: verdict.is_match(),
             warnings: warnings.to_vec(),
             verdict: verdict.clone(),

@@ -7,6 +7,7 @@ use afterimage::align::{Kind, Span};
 use afterimage::decide::{Action, DEFAULT, Held, Match, Verdict};
 use clap::ValueEnum;
 use std::fmt::Write;
+use std::path::Path;
 
 /// How matches are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -33,6 +34,7 @@ impl Format {
     pub(super) fn file(
         self,
         query: &str,
+        path: &Path,
         verdict: &Verdict,
         warnings: &[String],
         all: bool,
@@ -43,7 +45,7 @@ impl Format {
             Self::Jsonl => {
                 let matches = rows.into_iter().cloned().collect();
                 let verdict = Verdict { matches, ..verdict.clone() };
-                Record::new(query, &verdict, warnings).line()?
+                Record::new(query, path, &verdict, warnings).line()?
             }
             Self::Text if rows.is_empty() => format!("{query}: no match\n"),
             Self::Text => rows.iter().map(|m| text_row(query, m)).collect(),

@@ -8,7 +8,7 @@ use afterimage::bank::{Reference, Uploads};
 use afterimage::decide::Action;
 use clap::Args;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// Find past uploads that are copies of references, by the fingerprints that `match --keep` stored
@@ -56,9 +56,9 @@ impl Sweep {
                     Format::Text => format!("{}, of {}", upload.name, time::show(upload.time)),
                     Format::Csv | Format::Jsonl => upload.name.clone(),
                 };
-                out.write_all(self.format.file(&named, &verdict, &[], false)?.as_bytes())?;
+                out.write_all(self.format.file(&named, Path::new(""), &verdict, &[], false)?.as_bytes())?;
             }
-            let record = Record::new(&upload.name, &verdict, &[]);
+            let record = Record::new(&upload.name, Path::new(""), &verdict, &[]);
             report.as_mut().map_or(Ok(()), |report| report.append(&record))
         };
         let lost = uploads.each(|upload| {

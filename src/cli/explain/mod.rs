@@ -19,6 +19,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+/// What the name of a file with the pictures of a match ends with, behind the match's number.
+const PICTURE: &str = "-picture.png";
+
 /// Moments of a match that are shown.
 const MOMENTS: usize = 4;
 
@@ -61,7 +64,7 @@ impl Explain {
         for (number, found) in shown.iter().enumerate() {
             let mut pictures = Vec::new();
             if found.transform.placement.is_some() {
-                let file = format!("{:02}-picture.png", number + 1);
+                let file = format!("{:02}{PICTURE}", number + 1);
                 self.picture(found, &self.out.join(&file))?;
                 pictures.push(file);
             }
@@ -71,9 +74,24 @@ impl Explain {
             };
             parts.push(Part { found, pictures, strip });
         }
+        self.remove_others(&parts);
         let page = self.out.join("index.html");
         fs::write(&page, page::page(&name(&self.query), &parts)).map_err(|e| Failure::file(&page, e))?;
         Ok(if verdict.is_match() { Status::Match } else { Status::NoMatch })
+    }
+
+    /// Removes the pictures of an earlier page, which this one does not show. One that stays does no harm.
+    fn remove_others(&self, parts: &[Part]) {
+        let is_shown = |name: &str| parts.iter().any(|part| part.pictures.iter().any(|shown| shown == name));
+        for file in fs::read_dir(&self.out).into_iter().flatten().flatten() {
+            let name = file.file_name();
+            let Some(name) = name.to_str() else { continue };
+            let number = name.strip_suffix(PICTURE).unwrap_or_default();
+            let is_number = !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit());
+            if is_number && !is_shown(name) {
+                let _ = fs::remove_file(file.path());
+            }
+        }
     }
 
     /// How much the sound of both differs, where both have any.

@@ -1,5 +1,6 @@
 //! A page for the browser that a reviewer reads.
 
+use crate::cli::is_unsafe;
 use afterimage::align::Transform;
 use afterimage::decide::Match;
 use std::fmt::Write;
@@ -73,7 +74,7 @@ fn escaped(text: &str) -> String {
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),
             '"' => safe.push_str("&quot;"),
-            c if c.is_control() => safe.push(' '),
+            c if is_unsafe(c) => safe.push(' '),
             c => safe.push(c),
         }
     }
@@ -86,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_name_is_no_markup() {
-        let page = page("<script>\"a\"&b\n.mp4", &[]);
-        assert!(page.contains("&lt;script&gt;&quot;a&quot;&amp;b .mp4"));
+        let page = page("<script>\"a\"&b\n\u{202e}.mp4", &[]);
+        assert!(page.contains("&lt;script&gt;&quot;a&quot;&amp;b  .mp4"));
     }
 }
