@@ -1,6 +1,6 @@
 //! The index that grows and shrinks while it is read.
 
-use super::block::Block;
+use super::block::{Block, Source};
 use super::merge::{Tender, Use};
 use super::part::{Body, Part};
 use super::segment::Segment;
@@ -35,28 +35,32 @@ impl<const W: usize> Index<W> {
 
     /// Stores many codes at once. Readers see all of them or none.
     pub fn extend(&self, pairs: impl IntoIterator<Item = (Code<W>, u64)>) {
-        let block: Block<W> = pairs.into_iter().collect();
+        let mut block: Block<W> = pairs.into_iter().collect();
         if block.len() == 0 {
             return;
         }
-        match self.sorted(&block) {
+        match self.sorted(&mut block) {
             Some(mut parts) => self.tender.change(|state| state.parts.append(&mut parts)),
             None => self.tender.insert(&block),
         }
         Tender::tend(&self.tender);
     }
 
-    /// Many codes as segments. `None` if they are few, or if there is no memory for the tables.
-    fn sorted(&self, block: &Block<W>) -> Option<Vec<Part<W>>> {
-        if block.len() < BULK {
-            return None;
-        }
-        let chunks = block.codes.chunks(BULK_MOST).zip(block.ids.chunks(BULK_MOST));
-        let segments = chunks.map(|(codes, ids)| {
-            let segment = self.tender.build(codes, ids).ok()?;
+    /// Many codes as segments. `None` if they are few, or if there is no memory for the tables: then the block is as it
+    /// was.
+    fn sorted(&self, block: &mut Block<W>) -> Option<Vec<Part<W>>> {
+        let build = |source| {
+            let segment = self.tender.build(source).ok()?;
             Some(Part::new(Body::Segment(Arc::new(segment))))
-        });
-        segments.collect()
+        };
+        match block.len() {
+            ..BULK => None,
+            BULK..=BULK_MOST => Some(vec![build(Source::Spent(block))?]),
+            _ => {
+                let chunks = block.codes.chunks(BULK_MOST).zip(block.ids.chunks(BULK_MOST));
+                chunks.map(|(codes, ids)| build(Source::Kept(codes, ids))).collect()
+            }
+        }
     }
 
     /// Takes out all ids of a range.
@@ -91,8 +95,8 @@ impl<const W: usize> Index<W> {
     }
 
     /// Makes a segment as this index keeps them.
-    pub(super) fn build(&self, block: &Block<W>) -> io::Result<Segment<W>> {
-        self.tender.build(&block.codes, &block.ids)
+    pub(super) fn build(&self, mut block: Block<W>) -> io::Result<Segment<W>> {
+        self.tender.build(Source::Spent(&mut block))
     }
 
     pub(super) fn change(&self, change: impl FnOnce(&mut State<W>)) {

@@ -4,8 +4,7 @@
 //! size, so that few lie beside each other. A part that is being merged is still searched; the merged one takes its
 //! place in one step.
 
-use super::Code;
-use super::block::Block;
+use super::block::{Block, Source};
 use super::memtable::Memtable;
 use super::part::{Body, Part};
 use super::segment::Segment;
@@ -116,8 +115,8 @@ impl<const W: usize> Tender<W> {
     }
 
     /// Makes a segment as this index keeps them.
-    pub(super) fn build(&self, codes: &[Code<W>], ids: &[u64]) -> io::Result<Segment<W>> {
-        Segment::build_for(self.purpose, codes, ids, &self.spare)
+    pub(super) fn build(&self, source: Source<W>) -> io::Result<Segment<W>> {
+        Segment::build_for(self.purpose, source, &self.spare)
     }
 
     pub(super) fn state(&self) -> Arc<State<W>> {
@@ -310,8 +309,8 @@ impl<const W: usize> Tender<W> {
         let loose = parts.iter().filter(|part| self.sorted_for(total, part).is_none());
         loose.for_each(|part| part.copy_into(&mut rest));
         match sorted.split_first() {
-            Some((largest, others)) => largest.grown(others, &rest.codes, &rest.ids, &self.spare),
-            None => self.build(&rest.codes, &rest.ids),
+            Some((largest, others)) => largest.grown(others, Source::Spent(&mut rest), &self.spare),
+            None => self.build(Source::Spent(&mut rest)),
         }
     }
 

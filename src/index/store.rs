@@ -97,7 +97,7 @@ impl<const W: usize> Index<W> {
         let mut all = Block::default();
         let tables = snapshot.state.all().filter(|part| matches!(part.body, Body::Memtable(..)));
         tables.for_each(|part| part.copy_into(&mut all));
-        if all.len() == 0 { Ok(None) } else { self.build(&all).map(Some) }
+        if all.len() == 0 { Ok(None) } else { self.build(all).map(Some) }
     }
 
     /// What is stored now, as segments that a caller keeps by his own means.

@@ -5,6 +5,7 @@ use super::ids::{Widths, Writer};
 use super::layout::{Counts, HEADER, Layout, place_bits};
 use super::postings::{Item, Sorted, write_postings};
 use super::{Memory, Segment};
+use crate::index::block::Source;
 use crate::index::{Code, bands::Bands, kernel::Level, merge::Use, spare::Spare};
 use crate::plain::cast_mut;
 use std::io;
@@ -19,7 +20,7 @@ impl<const W: usize> Segment<W> {
     /// # Errors
     /// If there is no memory, or there are 2³² codes or more.
     pub fn build(codes: &[Code<W>], ids: &[u64]) -> io::Result<Self> {
-        Self::build_for(Use::Exact, codes, ids, &Arc::default())
+        Self::build_for(Use::Exact, Source::Kept(codes, ids), &Arc::default())
     }
 
     /// As [`build`](Self::build), without postings: takes the least memory, and is searched by scans.
@@ -27,17 +28,17 @@ impl<const W: usize> Segment<W> {
     /// # Errors
     /// As those of [`build`](Self::build).
     pub fn build_compact(codes: &[Code<W>], ids: &[u64]) -> io::Result<Self> {
-        Self::build_for(Use::Scans, codes, ids, &Arc::default())
+        Self::build_for(Use::Scans, Source::Kept(codes, ids), &Arc::default())
     }
 
     /// As [`build`](Self::build), for some use, in spare memory if there is some.
     pub(in crate::index) fn build_for(
         purpose: Use,
-        codes: &[Code<W>],
-        ids: &[u64],
+        source: Source<W>,
         spare: &Arc<Spare>,
     ) -> io::Result<Self> {
-        Self::make(&[], codes, ids, Self::bands_for(purpose, codes.len()), spare)
+        let bands = Self::bands_for(purpose, source.pairs().0.len());
+        Self::make(&[], source, bands, spare)
     }
 
     /// How so many codes are cut.
@@ -64,27 +65,26 @@ impl<const W: usize> Segment<W> {
     pub(in crate::index) fn grown(
         &self,
         others: &[&Self],
-        codes: &[Code<W>],
-        ids: &[u64],
+        source: Source<W>,
         spare: &Arc<Spare>,
     ) -> io::Result<Self> {
         let sorted: Vec<&Self> = std::iter::once(self).chain(others.iter().copied()).collect();
-        Self::make(&sorted, codes, ids, self.counts.bands, spare)
+        Self::make(&sorted, source, self.counts.bands, spare)
     }
 
     #[cfg(test)]
     pub(super) fn build_with(codes: &[Code<W>], ids: &[u64], bands: Option<Bands>) -> io::Result<Self> {
-        Self::make(&[], codes, ids, bands, &Arc::default())
+        Self::make(&[], Source::Kept(codes, ids), bands, &Arc::default())
     }
 
     /// Makes a segment of the first of some with the same cut and of further codes, which begin with those of the rest.
     fn make(
         sorted: &[&Self],
-        codes: &[Code<W>],
-        ids: &[u64],
+        source: Source<W>,
         bands: Option<Bands>,
         spare: &Arc<Spare>,
     ) -> io::Result<Self> {
+        let (codes, ids) = source.pairs();
         let base = sorted.first().copied();
         let all = codes.len() + base.map_or(0, Self::len);
         if codes.len() != ids.len() || all >= u32::MAX as usize {
@@ -116,10 +116,18 @@ impl<const W: usize> Segment<W> {
             *code = codes[first as usize];
         }
         write_ids(&mut memory, (&layout, &counts), base, &folded, ids);
-        if let Some(bands) = bands {
-            let (sorted, first) = Sorted::of_all(sorted, &folded);
-            drop(folded);
-            let mut items = spare.allocate(size_of::<Item>() * (counts.codes - first))?;
+        let tables = match bands {
+            Some(bands) => {
+                let (sorted, first) = Sorted::of_all(sorted, &folded);
+                let items = spare.allocate(size_of::<Item>() * (counts.codes - first))?;
+                Some((bands, sorted, first, items))
+            }
+            None => None,
+        };
+        // Nothing fails from here on.
+        drop(folded);
+        source.release();
+        if let Some((bands, sorted, first, mut items)) = tables {
             write_postings(&mut memory, (&layout, &counts), bands, (&sorted, first), cast_mut(&mut items));
         }
         Ok(Self { memory: Memory::Own(memory), counts, layout, level: Level::best(), home: Mutex::default() })
@@ -140,27 +148,27 @@ fn write_ids<const W: usize>(
     let packing = (counts.id_widths(), counts.least);
     let mut out =
         Writer::new(cast_mut(&mut packed[..layout.ids.len()]), packing, cast_mut(firsts), cast_mut(samples));
-    // Ids of new codes, and others, of which there are few: they are sorted in.
-    let mut next = base.map_or(0, Segment::distinct);
-    let (mut fresh, mut late) = (Vec::with_capacity(folded.firsts.len()), Vec::new());
-    for (&number, &id) in folded.number_of.iter().zip(ids) {
-        if number as usize == next {
-            fresh.push(id);
-            next += 1;
-        } else {
-            late.push((number as usize, id));
-        }
-    }
+    let next = base.map_or(0, Segment::distinct);
+    // Each with its code's number, and whether that comes here first.
+    let numbered = folded.number_of.iter().zip(ids).scan(next as u32, |next, (&number, &id)| {
+        let is_first = number == *next;
+        *next += u32::from(is_first);
+        Some((is_first, number, id))
+    });
+    let mut late = Vec::with_capacity(ids.len() - folded.firsts.len());
+    late.extend(numbered.clone().filter(|(is_first, ..)| !is_first).map(|(_, number, id)| (number, id)));
     late.sort_by_key(|(number, _)| *number);
+    // Those of new codes come in order already.
+    let fresh = numbered.filter(|(is_first, ..)| *is_first).map(|(.., id)| (id, true));
     let mut late = late.into_iter().peekable();
     let known = base.into_iter().flat_map(|base| base.packed_ids().marked());
     let mut codes = 0;
-    for (id, is_first) in known.chain(fresh.into_iter().map(|id| (id, true))) {
+    for (id, is_first) in known.chain(fresh) {
         while is_first && let Some((_, late)) = late.next_if(|(number, _)| *number < codes) {
             out.push(late, false);
         }
         out.push(id, is_first);
-        codes += usize::from(is_first);
+        codes += u32::from(is_first);
     }
     late.for_each(|(_, late)| out.push(late, false));
     out.finish();
@@ -169,6 +177,7 @@ fn write_ids<const W: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::index::block::Block;
     use proptest::prelude::*;
 
     /// Sorts the codes between each two splits by themselves, then those before the first by the way.
@@ -184,7 +193,9 @@ mod tests {
         ids_further.extend_from_slice(&ids[third..]);
         // In memory that somebody has used.
         let spare = Spare::used((whole.bytes() + whole.bytes() / 2).max(1));
-        let grown = base.grown(&others.each_ref(), &further, &ids_further, &spare).unwrap();
+        let mut further = Block { codes: further, ids: ids_further };
+        let grown = base.grown(&others.each_ref(), Source::Spent(&mut further), &spare).unwrap();
+        assert_eq!(further.len(), 0);
         assert_eq!(grown.counts, whole.counts);
         assert!(grown.memory.bytes() == whole.memory.bytes());
         assert!(base.can_grow_to(codes.len(), Use::Scans) == bands.is_none());
