@@ -34,6 +34,8 @@ pub(super) struct Group {
     pub(super) bucket: u32,
     /// The postings of the shells that were looked up.
     postings: [u64; KNOWN],
+    /// What a posting costs each of the codes, as compared with one that a code reads for itself, in [`WHOLE`]s.
+    effort: u64,
 }
 
 /// What is known of a batch before postings are read. Its buffers are used again from batch to batch.
@@ -54,7 +56,7 @@ pub(super) struct Plan {
     pub(super) alike: bool,
     /// The thresholds that were fitted last, and what they cost.
     fitted: (Vec<i32>, u64),
-    /// For each code the postings of the shells that were looked up.
+    /// For each code what the postings cost it of the shells that were looked up.
     sums: Vec<u64>,
     /// The choices of thresholds that occur, one after another, with their budgets.
     thresholds: Vec<i32>,
@@ -64,6 +66,15 @@ pub(super) struct Plan {
     keys: Vec<u64>,
     next_keys: Vec<u64>,
 }
+
+/// What a posting costs a code that reads it for itself alone.
+const WHOLE: u64 = 64;
+
+/// A bucket of so many postings is looked into before it is read for many.
+const FREQUENT: u32 = 1024;
+
+/// A fingerprint that differs in so many bits mostly passes.
+const ALIKE: u32 = 6;
 
 /// Groups whose offsets are asked for ahead: of more requests at once some are lost.
 const GROUPS_AHEAD: usize = 2;
@@ -187,13 +198,13 @@ impl<const W: usize> Segment<W> {
             let mut sum = 0;
             for band in 0..count {
                 let group = plan.group(query, band, count);
-                sum += (0..each).map(|d| self.postings(bands, band, group, d, plan.known)).sum::<u64>();
+                sum += (0..each).map(|d| self.effort(bands, band, group, d, plan.known)).sum::<u64>();
             }
             thresholds.clear();
             thresholds.resize(count, each as i32 - 1);
             costs.clear();
             costs.extend((0..count).map(|band| {
-                (self.postings(bands, band, plan.group(query, band, count), each, plan.known), band)
+                (self.effort(bands, band, plan.group(query, band, count), each, plan.known), band)
             }));
             if rest < count {
                 costs.select_nth_unstable(rest);
@@ -251,10 +262,34 @@ impl<const W: usize> Segment<W> {
             }));
             let len = |&(start, end): &(u32, u32)| u64::from(end.saturating_sub(start));
             let postings = [len(&buckets[bucket]), buckets[bucket + 1..].iter().map(len).sum()];
-            numbers().for_each(|query| sums[query] += postings[0] + postings[1]);
-            groups.push(Group { key, codes: same.len() as u32, needles, bucket: bucket as u32, postings });
+            let codes = same.len() as u32;
+            // Each needle is compared once for all of them.
+            let mut effort = WHOLE * needles.len() as u64 / u64::from(codes);
+            if codes > 1 {
+                let print = bands.fingerprint(&queries[same[0] as usize & 0xffff], band);
+                effort += self.alike(band, buckets[bucket], print) * cost::CANDIDATE;
+            }
+            numbers().for_each(|query| sums[query] += (postings[0] + postings[1]) * effort / WHOLE);
+            groups.push(Group { key, codes, needles, bucket: bucket as u32, postings, effort });
         }
         ends.push(groups.len());
+    }
+
+    /// Of [`WHOLE`] postings of a long bucket how many are likely to pass by a fingerprint. What hides one band in many
+    /// videos may hide those after it, too.
+    fn alike(&self, band: usize, (start, end): (u32, u32), print: u32) -> u64 {
+        let len = end.min(self.counts.codes as u32).saturating_sub(start);
+        if len < FREQUENT {
+            return 0;
+        }
+        let (prints, first) = (self.prints(), band * self.counts.codes + start as usize);
+        let some = (0..WHOLE as usize).filter_map(|i| prints.get(first + i * len as usize / WHOLE as usize));
+        some.filter(|some| (some ^ print).count_ones() <= ALIKE).count() as u64
+    }
+
+    /// What the postings of a shell cost each code of a group.
+    fn effort(&self, bands: Bands, band: usize, group: &Group, distance: usize, known: usize) -> u64 {
+        self.postings(bands, band, group, distance, known).saturating_mul(group.effort) / WHOLE
     }
 
     /// The postings of a shell: counted, or guessed from the shell before.
@@ -281,7 +316,7 @@ impl<const W: usize> Segment<W> {
         even.max(group.postings[1] * probes / u64::from(bands.width(band)))
     }
 
-    /// Chooses the thresholds of one code so that they cost least. Returns the postings.
+    /// Chooses the thresholds of one code so that they cost least. Returns what the postings cost.
     fn fit(
         &self,
         bands: Bands,
@@ -291,10 +326,10 @@ impl<const W: usize> Segment<W> {
         thresholds: &mut Vec<i32>,
     ) -> u64 {
         let count = bands.count();
-        let postings: Vec<[u64; DEEPEST + 1]> = (0..count)
+        let efforts: Vec<[u64; DEEPEST + 1]> = (0..count)
             .map(|band| {
                 let group = plan.group(query, band, count);
-                std::array::from_fn(|distance| self.postings(bands, band, group, distance, plan.known))
+                std::array::from_fn(|distance| self.effort(bands, band, group, distance, plan.known))
             })
             .collect();
         let costs: Vec<[u64; DEEPEST + 1]> = (0..count)
@@ -302,7 +337,7 @@ impl<const W: usize> Segment<W> {
                 let sharing = u64::from(plan.group(query, band, count).codes);
                 std::array::from_fn(|distance| {
                     let probes = shells(bands, band, distance..distance + 1) as u64;
-                    postings[band][distance] + probes * cost::PROBE / sharing
+                    efforts[band][distance] + probes * cost::PROBE / sharing
                 })
             })
             .collect();
@@ -317,10 +352,8 @@ impl<const W: usize> Segment<W> {
             *least = cost(fitted);
         }
         thresholds.clone_from(fitted);
-        let searched = thresholds.iter().zip(&postings);
-        searched
-            .map(|(&threshold, postings)| postings.iter().take((threshold + 1) as usize).sum::<u64>())
-            .sum()
+        let searched = thresholds.iter().zip(&efforts);
+        searched.map(|(&threshold, efforts)| efforts.iter().take((threshold + 1) as usize).sum::<u64>()).sum()
     }
 
     /// The postings that a code asks for if all values are equally frequent.
