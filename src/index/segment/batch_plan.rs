@@ -1,8 +1,7 @@
 //! Which buckets the codes of a batch ask for, and how each code is searched.
 
-use super::Segment;
-use super::search::cost;
 use super::sought::Sought;
+use super::{Segment, cost};
 use crate::index::Code;
 use crate::index::bands::{Bands, Budget, DEEPEST, Masks};
 use std::ops::Range;

@@ -5,6 +5,7 @@ mod batch_plan;
 mod bits;
 mod build;
 mod collide;
+mod cost;
 mod file;
 mod fold;
 mod ids;

@@ -1,24 +1,12 @@
 //! Search of one code in a segment.
 
-use super::Segment;
+use super::{Segment, cost};
 use crate::index::Code;
 use crate::index::bands::{Bands, Budget, DEEPEST, Masks};
 use crate::index::kernel::{Candidate, Found, Run};
 use crate::index::memtable;
 use crate::plain::{ahead, prefetch};
 use std::ops::Range;
-
-/// What the steps of a search cost, in units of one fingerprint compared in a long run.
-pub(super) mod cost {
-    /// A value looked up, with the latency of its run.
-    pub(in crate::index::segment) const PROBE: u64 = 60;
-    /// The upper half of a fingerprint fetched and compared.
-    pub(in crate::index::segment) const NEAR: u64 = 30;
-    /// A candidate fetched and compared.
-    pub(in crate::index::segment) const CANDIDATE: u64 = 60;
-    /// 32 bytes of codes scanned.
-    pub(in crate::index::segment) const SCAN: u64 = 7;
-}
 
 /// Fewer postings are read before it is found out how to avoid them.
 const WORTH_SHIFTING: u64 = 4096;
@@ -203,8 +191,8 @@ impl<const W: usize> Segment<W> {
 
     /// Takes shells away from a band whose values are frequent and gives as many to the cheapest others.
     fn shift(&self, bands: Bands, code: &Code<W>, scratch: &mut Scratch) {
-        // A query may have several such bands; few moves find most of what can be saved.
-        for _ in 0..4 {
+        // A query may have several such bands.
+        for _ in 0..bands.count() {
             let total: u64 = scratch.shells.iter().map(|shell| shell.postings).sum();
             if total < WORTH_SHIFTING {
                 return;
@@ -217,7 +205,7 @@ impl<const W: usize> Segment<W> {
             });
             let (saved, from, nearest) = saved.max_by_key(|saved| saved.0).unwrap_or((0, 0, 0));
             let count = (scratch.thresholds[from] + 1) as usize - nearest;
-            if 4 * saved < total {
+            if 8 * saved < total {
                 return;
             }
             let mut costs: Vec<(u64, usize)> = (0..bands.count())
@@ -289,6 +277,9 @@ impl<const W: usize> Segment<W> {
     fn probe(&self, bands: Bands, code: &Code<W>, radius: u32, allowed: u64, scratch: &mut Scratch) -> bool {
         let (codes, prints) = (self.codes(), self.prints());
         let postings = &self.memory.bytes()[self.layout.postings.clone()];
+        if cost::of_long_runs(prints, &scratch.runs) > allowed {
+            return false;
+        }
         let mut spent = 0;
         let Scratch { thresholds, budgets, runs, candidates, places, checked, found, .. } = scratch;
         for (round, runs_of_round) in runs.chunks(ROUND).enumerate() {
@@ -349,6 +340,31 @@ mod tests {
                 })
                 .collect()
         })
+    }
+
+    /// A quarter of the codes share the first words. What is looked for has these words, too.
+    #[test]
+    fn frequent_values_are_avoided_as_long_as_there_are_others() {
+        for (shared, avoids) in [(1, true), (3, false)] {
+            let mut state = 7u64;
+            let mut random = || {
+                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                state ^ state >> 29
+            };
+            let mut code = |i: usize| -> Code<4> {
+                std::array::from_fn(|word| if i.is_multiple_of(4) && word < shared { 0 } else { random() })
+            };
+            let codes: Vec<_> = (0..160_000).map(&mut code).collect();
+            let ids: Vec<u64> = (0..codes.len() as u64).collect();
+            let segment = Segment::build_with(&codes, &ids, Bands::new(256, 16)).unwrap();
+            let (bands, mut scratch) = (segment.counts.bands.unwrap(), Scratch::default());
+            let planned = segment.plan(bands, &code(0), 31, &mut scratch);
+            let postings: u32 = scratch.runs.iter().map(|run| run.len).sum();
+            assert_eq!(planned && postings < 40_000, avoids, "{shared} words: {postings}");
+            let cost = cost::of_long_runs(segment.prints(), &scratch.runs);
+            // Where they are not, a scan is found to take less.
+            assert_eq!(cost > segment.scan_cost(), !avoids, "{shared} words: {cost}");
+        }
     }
 
     fn check<const W: usize>(codes: &[Code<W>], count: u32, radius: u32) {
