@@ -171,7 +171,8 @@ fn recorded_verdicts_are_judged_again() {
     // Of two files of one name the one that it is.
     fs::create_dir(scene.folder.path().join("x")).unwrap();
     film(&scene.folder.path().join("x"), "a.y4m", 4);
-    let line = &scene.lines("match bank x/a.y4m --format jsonl --report out.jsonl")[0];
+    assert_eq!(scene.run("match bank x/a.y4m --report out.jsonl").0, 0);
+    let line = &scene.lines("match bank x/a.y4m --format jsonl")[0];
     assert_eq!(
         (&line["match"], &line["query"], &line["path"]),
         (&false.into(), &"a.y4m".into(), &"x/a.y4m".into())

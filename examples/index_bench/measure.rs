@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// How often all is searched: the first time fills the buffers, the last is timed query by query. Also how often a
-/// reader searches beside insertions.
+/// How often all is searched. The first time fills the buffers; without batches the last is timed query by query. Also how
+/// often a reader searches beside insertions.
 const ROUNDS: usize = 3;
 
 /// Packed codes of a file.

@@ -1,6 +1,6 @@
 //! From a file to a probe, with what it cost.
 
-use super::{Failure, cpu, is_unsafe};
+use super::{Failure, cpu};
 use afterimage::fingerprint::{Fingerprinter, Probe};
 use afterimage::media::{self, Frame, MediaError, Options, Samples, Sink, Warning};
 use afterimage::{Bank, Key, KeyId};
@@ -192,5 +192,5 @@ impl Reading {
 /// A file's name without folders, as one line.
 pub(super) fn name(path: &Path) -> String {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-    name.chars().map(|c| if is_unsafe(c) { '\u{fffd}' } else { c }).collect()
+    name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

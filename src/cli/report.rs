@@ -2,7 +2,7 @@
 
 use super::policies::action_name;
 use super::recorded::Record;
-use super::{Failure, csv};
+use super::{Failure, csv, one_line};
 use afterimage::align::{Kind, Span};
 use afterimage::decide::{Action, DEFAULT, Held, Match, Verdict};
 use clap::ValueEnum;
@@ -48,7 +48,7 @@ impl Format {
                 Record::new(query, path, &verdict, warnings).line()?
             }
             Self::Text if rows.is_empty() => format!("{query}: no match\n"),
-            Self::Text => rows.iter().map(|m| text_row(query, m)).collect(),
+            Self::Text => rows.iter().map(|m| one_line(&text_row(query, m)) + "\n").collect(),
         })
     }
 }
@@ -119,7 +119,7 @@ fn text_row(query: &str, m: &Match) -> String {
     if t.negative {
         out.push_str(", as a negative");
     }
-    let _ = writeln!(out, "  (score {:.1}{})", m.score, consequence(m));
+    let _ = write!(out, "  (score {:.1}{})", m.score, consequence(m));
     out
 }
 

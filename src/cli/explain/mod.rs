@@ -74,23 +74,22 @@ impl Explain {
             };
             parts.push(Part { found, pictures, strip });
         }
-        self.remove_others(&parts);
         let page = self.out.join("index.html");
+        let earlier = fs::read_to_string(&page).unwrap_or_default();
         fs::write(&page, page::page(&name(&self.query), &parts)).map_err(|e| Failure::file(&page, e))?;
+        self.remove_others(&earlier, &parts);
         Ok(if verdict.is_match() { Status::Match } else { Status::NoMatch })
     }
 
     /// Removes the pictures of an earlier page, which this one does not show. One that stays does no harm.
-    fn remove_others(&self, parts: &[Part]) {
-        let is_shown = |name: &str| parts.iter().any(|part| part.pictures.iter().any(|shown| shown == name));
-        for file in fs::read_dir(&self.out).into_iter().flatten().flatten() {
-            let name = file.file_name();
-            let Some(name) = name.to_str() else { continue };
+    fn remove_others(&self, earlier: &str, parts: &[Part]) {
+        let is_picture = |name: &&str| {
             let number = name.strip_suffix(PICTURE).unwrap_or_default();
-            let is_number = !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit());
-            if is_number && !is_shown(name) {
-                let _ = fs::remove_file(file.path());
-            }
+            !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit())
+        };
+        let is_shown = |name: &str| parts.iter().any(|part| part.pictures.iter().any(|shown| shown == name));
+        for name in earlier.split('"').filter(is_picture).filter(|name| !is_shown(name)) {
+            let _ = fs::remove_file(self.out.join(name));
         }
     }
 

@@ -62,7 +62,7 @@ impl<'a, T: Span> Ahead<'a, T> {
         /// Cache lines that are asked for ahead: as many as a core has under way at once. Of more some are lost.
         const LINES_AHEAD: usize = 40;
         let even = spans.iter().map(|span| span.span().1 as usize).sum::<usize>() / spans.len().max(1);
-        let count = (LINES_AHEAD * LINE / (even + LINE)).clamp(4, 96);
+        let count = (LINES_AHEAD * LINE / (even + LINE)).max(4);
         let lines = (even > LINE).then_some((even / LINE + 2).min(LINES_MOST));
         let ahead = Self { near, spans, count, lines };
         spans.iter().take(count).for_each(|span| ahead.ask(span));

@@ -227,8 +227,8 @@ fn for_each_step(near: &[u16], start: usize, len: u32, mut step: impl FnMut(usiz
 #[target_feature(enable = "avx2")]
 fn load_shared(words: &[AtomicU64; 4]) -> __m256i {
     let loaded;
-    // SAFETY: the words are 32 bytes, and nothing is written. An aligned word is read at once, so that these are four
-    // relaxed loads; a plain load of all would be a race with whoever writes one of them.
+    // SAFETY: the words are 32 bytes, and nothing is written. Processors with AVX2 read each aligned word of a load at
+    // once, so that these are four relaxed loads; a plain load of all would be a race with whoever writes one of them.
     unsafe {
         asm!("vmovdqu {}, [{}]", out(ymm_reg) loaded, in(reg) words.as_ptr(),
             options(pure, readonly, nostack, preserves_flags));

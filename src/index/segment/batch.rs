@@ -23,7 +23,7 @@ const SCANNED: usize = 1024;
 /// Candidates that are checked together.
 const CHECKED: usize = 1024;
 
-/// Comparisons that are made before the candidates are checked: what bounds their number.
+/// Comparisons that are listed, but for those of the last bucket, before the candidates are checked: what bounds these.
 const COMPARED: u64 = 1 << 20;
 
 /// Buckets that are listed before they are read: enough to ask for memory well ahead.
@@ -35,6 +35,8 @@ pub(in crate::index) struct BatchScratch {
     alone: Scratch,
     plan: Plan,
     buckets: Vec<Bucket>,
+    /// Comparisons that the buckets ask for.
+    listed: u64,
     needles: Vec<Needle>,
     passed: Vec<(usize, u32)>,
     candidates: Vec<Candidate>,
@@ -120,73 +122,62 @@ impl<const W: usize> Segment<W> {
     /// Visits the buckets of one band.
     fn visit(&self, task: Task<W>, band: usize, scratch: &mut BatchScratch) {
         scratch.needles.clear();
-        scratch.buckets.clear();
-        let mut compared = 0;
+        let (masks, offsets) = (Masks::of(task.bands.width(band)), self.offsets(band));
         for number in scratch.plan.groups(band) {
             for distance in 0..=DEEPEST {
                 let BatchScratch { plan, needles, .. } = scratch;
                 let from = needles.len() as u32;
                 list_needles(plan, number, band, distance, needles);
-                let to = needles.len() as u32;
-                if from == to {
+                let needles = from..needles.len() as u32;
+                if needles.is_empty() {
                     // None of the group goes farther.
                     break;
                 }
-                let postings = self.postings(task.bands, band, &plan.groups[number], distance, plan.known);
-                let comparisons = postings * u64::from(to - from);
-                if comparisons <= COMPARED {
-                    self.list_buckets(task.bands, band, number, distance, from..to, scratch);
-                } else {
-                    // A few at a time.
-                    let needles = scratch.needles.split_off(from as usize);
-                    let at_once = (COMPARED / postings.max(1)).max(1) as usize;
-                    for some in needles.chunks(at_once) {
-                        self.compare(task, band, scratch);
-                        scratch.needles.extend_from_slice(some);
-                        let all = 0..some.len() as u32;
-                        self.list_buckets(task.bands, band, number, distance, all, scratch);
-                    }
-                }
-                compared += comparisons;
-                if compared > COMPARED || scratch.buckets.len() > VISITED {
-                    self.compare(task, band, scratch);
-                    compared = 0;
+                let known = plan.groups[number].bucket as usize + masks.shells(distance).len();
+                for (bucket, mask) in (known..).zip(masks.shell(distance)) {
+                    let plan = &scratch.plan;
+                    let ends = if distance < plan.known {
+                        plan.buckets[bucket]
+                    } else {
+                        let value = (plan.groups[number].key ^ mask) as usize;
+                        (offsets[value], offsets[value + 1])
+                    };
+                    self.list_bucket(task, band, ends, needles.clone(), scratch);
                 }
             }
         }
         self.compare(task, band, scratch);
     }
 
-    /// Lists the buckets of a group at one distance, to be compared with `needles`.
-    fn list_buckets(
+    /// Lists a bucket, to be compared with some needles. What is listed is compared as soon as it is much.
+    #[inline]
+    fn list_bucket(
         &self,
-        bands: Bands,
+        task: Task<W>,
         band: usize,
-        number: usize,
-        distance: usize,
+        (start, end): (u32, u32),
         needles: Range<u32>,
         scratch: &mut BatchScratch,
     ) {
-        let BatchScratch { plan, buckets, .. } = scratch;
-        let (group, base) = (&plan.groups[number], band * self.counts.codes);
-        let mut push = |&(start, end): &(u32, u32)| {
-            // In a damaged table an end may lie anywhere.
-            let len = end.min(self.counts.codes as u32).saturating_sub(start);
-            if len > 0 {
-                let start = base + start as usize;
-                buckets.push(Bucket { start, len, needles: needles.clone() });
+        // In a damaged table an end may lie anywhere.
+        let len = end.min(self.counts.codes as u32).saturating_sub(start);
+        let start = band * self.counts.codes + start as usize;
+        let mut list = |start, len, needles: Range<u32>| {
+            scratch.listed += u64::from(len) * needles.len() as u64;
+            scratch.buckets.push(Bucket { start, len, needles });
+            if scratch.listed > COMPARED || scratch.buckets.len() > VISITED {
+                self.compare(task, band, scratch);
             }
         };
-        let masks = Masks::of(bands.width(band));
-        if distance < plan.known {
-            let first = group.bucket as usize + masks.shells(distance).len();
-            plan.buckets[first..][..masks.shell(distance).len()].iter().for_each(push);
+        if u64::from(len) * needles.len() as u64 <= COMPARED {
+            if len > 0 {
+                list(start, len, needles);
+            }
             return;
         }
-        let offsets = self.offsets(band);
-        for mask in masks.shell(distance) {
-            let value = (group.key ^ mask) as usize;
-            push(&(offsets[value], offsets[value + 1]));
+        for piece in (0..len).step_by(COMPARED as usize) {
+            let len = (len - piece).min(COMPARED as u32);
+            needles.clone().for_each(|needle| list(start + piece as usize, len, needle..needle + 1));
         }
     }
 
@@ -195,7 +186,9 @@ impl<const W: usize> Segment<W> {
         let Task { bands, queries, radius, base } = task;
         let (codes, prints) = (self.codes(), self.prints());
         let postings = &self.memory.bytes()[self.layout.postings.clone()];
-        let BatchScratch { plan, buckets, needles, candidates, passed, pairs, checked, found, .. } = scratch;
+        let BatchScratch {
+            plan, buckets, needles, candidates, passed, pairs, checked, found, listed, ..
+        } = scratch;
         candidates.clear();
         self.level.sift(prints.near, buckets, needles, candidates);
         for some in candidates.chunks(CHECKED) {
@@ -226,7 +219,7 @@ impl<const W: usize> Segment<W> {
             });
         }
         buckets.clear();
-        needles.clear();
+        *listed = 0;
     }
 }
 

@@ -263,7 +263,7 @@ impl<const W: usize> Segment<W> {
             let postings = [len(&buckets[bucket]), buckets[bucket + 1..].iter().map(len).sum()];
             let codes = same.len() as u32;
             // Each needle is compared once for all of them.
-            let mut effort = WHOLE * needles.len() as u64 / u64::from(codes);
+            let mut effort = (WHOLE * needles.len() as u64).div_ceil(u64::from(codes));
             if codes > 1 {
                 let print = bands.fingerprint(&queries[same[0] as usize & 0xffff], band);
                 effort += self.alike(band, buckets[bucket], print) * cost::CANDIDATE;

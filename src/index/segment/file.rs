@@ -248,14 +248,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let bytes = written(folder.path());
         let mut runner = proptest::test_runner::TestRunner::deterministic();
-        let damage = (any::<prop::sample::Index>(), 1u8.., any::<bool>());
-        let tested = runner.run(&damage, |(at, flip, in_header)| {
+        let damage = (any::<prop::sample::Index>(), 1u8.., any::<bool>(), prop_oneof![Just(1), 1usize..9000]);
+        let tested = runner.run(&damage, |(at, flip, in_header, length)| {
             let at = at.index(if in_header { HEADER } else { bytes.len() });
             let mut damaged = bytes.clone();
-            damaged[at] ^= flip;
+            let end = bytes.len().min(at + if in_header { 1 } else { length });
+            damaged[at..end].iter_mut().for_each(|byte| *byte ^= flip);
             if let Ok(segment) = open_bytes(folder.path(), &damaged) {
                 prop_assert!(at >= HEADER);
                 let mut scratch = super::super::Scratch::default();
+                let mut batch = super::super::batch::BatchScratch::default();
                 // The zeros between the parts are the only bytes that nothing depends on, but the checksum covers them.
                 prop_assert!(segment.verify().is_err());
                 for code in [[0; 2], [u64::MAX; 2], segment.codes()[17]] {
@@ -265,6 +267,13 @@ mod tests {
                             segment.ids(found.place as usize).for_each(drop);
                         });
                     }
+                }
+                for radius in [16, 31] {
+                    let codes = [segment.codes()[17], segment.codes()[17], [0; 2], segment.codes()[18]];
+                    segment.search_batch(&codes, radius, &mut batch);
+                    batch.found.iter().for_each(|(_, found)| {
+                        segment.ids(found.place as usize).for_each(drop);
+                    });
                 }
             }
             Ok(())
