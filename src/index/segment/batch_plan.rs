@@ -33,7 +33,7 @@ pub(super) struct Group {
     pub(super) bucket: u32,
     /// The postings of the shells that were looked up.
     postings: [u64; KNOWN],
-    /// What a posting costs each of the codes, as compared with one that a code reads for itself, in [`WHOLE`]s.
+    /// What a posting costs each of the codes, as compared with one that a code reads for itself, in parts of [`cost::SAMPLE`].
     effort: u64,
 }
 
@@ -65,9 +65,6 @@ pub(super) struct Plan {
     keys: Vec<u64>,
     next_keys: Vec<u64>,
 }
-
-/// What a posting costs a code that reads it for itself alone.
-const WHOLE: u64 = 64;
 
 /// A bucket of so many postings is looked into before it is read for many.
 const FREQUENT: u32 = 1024;
@@ -263,32 +260,31 @@ impl<const W: usize> Segment<W> {
             let postings = [len(&buckets[bucket]), buckets[bucket + 1..].iter().map(len).sum()];
             let codes = same.len() as u32;
             // Each needle is compared once for all of them.
-            let mut effort = (WHOLE * needles.len() as u64).div_ceil(u64::from(codes));
+            let mut effort = (cost::SAMPLE * needles.len() as u64).div_ceil(u64::from(codes));
             if codes > 1 {
                 let print = bands.fingerprint(&queries[same[0] as usize & 0xffff], band);
-                effort += self.alike(band, buckets[bucket], print) * cost::CANDIDATE;
+                effort += self.likely_to_pass(band, buckets[bucket], print) * cost::CANDIDATE;
             }
-            numbers().for_each(|query| sums[query] += (postings[0] + postings[1]) * effort / WHOLE);
+            numbers().for_each(|query| sums[query] += (postings[0] + postings[1]) * effort / cost::SAMPLE);
             groups.push(Group { key, codes, needles, bucket: bucket as u32, postings, effort });
         }
         ends.push(groups.len());
     }
 
-    /// Of [`WHOLE`] postings of a long bucket how many are likely to pass by a fingerprint. What hides one band in many
-    /// videos may hide those after it, too.
-    fn alike(&self, band: usize, (start, end): (u32, u32), print: u32) -> u64 {
+    /// Of [`cost::SAMPLE`] postings of a long bucket how many are likely to pass by a fingerprint. What hides one band in
+    /// many videos may hide those after it, too.
+    fn likely_to_pass(&self, band: usize, (start, end): (u32, u32), print: u32) -> u64 {
         let len = end.min(self.counts.codes as u32).saturating_sub(start);
         if len < FREQUENT {
             return 0;
         }
-        let (prints, first) = (self.prints(), band * self.counts.codes + start as usize);
-        let some = (0..WHOLE as usize).filter_map(|i| prints.get(first + i * len as usize / WHOLE as usize));
+        let some = cost::sample(self.prints(), band * self.counts.codes + start as usize, len);
         some.filter(|some| (some ^ print).count_ones() <= ALIKE).count() as u64
     }
 
     /// What the postings of a shell cost each code of a group.
     fn effort(&self, bands: Bands, band: usize, group: &Group, distance: usize, known: usize) -> u64 {
-        self.postings(bands, band, group, distance, known).saturating_mul(group.effort) / WHOLE
+        self.postings(bands, band, group, distance, known).saturating_mul(group.effort) / cost::SAMPLE
     }
 
     /// The postings of a shell: counted, or guessed from the shell before.

@@ -18,7 +18,7 @@ impl<const W: usize> Segment<W> {
     /// Makes a segment in memory of codes and their ids, which are as many.
     ///
     /// # Errors
-    /// If there is no memory, or there are 2³² codes or more.
+    /// If there is no memory, or there are 2³² − 1 codes or more.
     pub fn build(codes: &[Code<W>], ids: &[u64]) -> io::Result<Self> {
         Self::build_for(Use::Exact, Source::Kept(codes, ids), &Arc::default())
     }

@@ -15,17 +15,24 @@ pub(super) const SCAN: u64 = 7;
 /// guessed from some of them, as to look at all may take longer than a scan.
 pub(super) fn of_long_runs(prints: Prints, runs: &[Run]) -> u64 {
     const LONG: u32 = 4096;
-    const SOME: usize = 64;
     let mut cost = 0;
     for run in runs.iter().filter(|run| run.len >= LONG) {
-        let step = run.len as usize / SOME;
-        let apart = |number| Some(prints.get(run.start + number * step)? ^ run.fingerprint);
-        for apart in (0..SOME).filter_map(apart) {
+        for print in sample(prints, run.start, run.len) {
+            let apart = print ^ run.fingerprint;
             if (apart & LOWER).count_ones() <= u32::from(run.near) {
                 let passes = apart.count_ones() <= u32::from(run.limit);
-                cost += step as u64 * if passes { NEAR + CANDIDATE } else { NEAR };
+                cost += u64::from(run.len) / SAMPLE * if passes { NEAR + CANDIDATE } else { NEAR };
             }
         }
     }
     cost
+}
+
+/// Postings that are looked at to guess what the others are like.
+pub(super) const SAMPLE: u64 = 64;
+
+/// The fingerprints of [`SAMPLE`] postings, evenly spread over a long run.
+pub(super) fn sample(prints: Prints, start: usize, len: u32) -> impl Iterator<Item = u32> {
+    let place = move |number: u64| start + (number * u64::from(len) / SAMPLE) as usize;
+    (0..SAMPLE).filter_map(move |number| prints.get(place(number)))
 }
