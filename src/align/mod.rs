@@ -17,6 +17,11 @@ pub struct Span {
 }
 
 impl Span {
+    /// From one moment to another, whichever comes first.
+    pub fn between(a: f64, b: f64) -> Self {
+        Self { start: a.min(b), end: a.max(b) }
+    }
+
     /// What of it lies before the `end` of a film; all of it where that is not known, or a still's.
     pub(crate) fn until(self, end: f64) -> Self {
         if end > 0.0 { Self { start: self.start.min(end), end: self.end.min(end) } } else { self }
@@ -41,7 +46,7 @@ pub enum Kind {
 /// What was done to the copy, as far as it was found out.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Transform {
-    /// Reference seconds that pass in a second of the query.
+    /// Reference seconds that pass in a second of the query; less than nought where it plays backwards.
     pub speed: f64,
     /// Semitones that the query's sound lies above the reference's.
     pub pitch: f64,
@@ -51,6 +56,14 @@ pub struct Transform {
     pub negative: bool,
     /// Where the reference's picture lies in the query's; `None` where the picture had no part in it.
     pub placement: Option<Placement>,
+}
+
+impl Transform {
+    /// The seconds of the reference where a copy of a stretch of it begins and where it ends.
+    pub fn ends(&self, matched: Span) -> [f64; 2] {
+        let Span { start, end } = matched;
+        if self.speed < 0.0 { [end, start] } else { [start, end] }
+    }
 }
 
 /// Where the reference's picture lies in the query's.
@@ -80,4 +93,18 @@ pub struct Segment {
     pub surprise: f64,
     /// What was done to it.
     pub transform: Transform,
+}
+
+impl Segment {
+    /// The seconds of the reference where the query's stretch begins and where it ends.
+    pub(crate) fn ends(&self) -> [f64; 2] {
+        self.transform.ends(self.matched)
+    }
+
+    /// The second of the reference beside a second of the query.
+    pub(crate) fn beside(&self, query: f64) -> f64 {
+        let (Span { start, end }, [first, last]) = (self.query, self.ends());
+        let share = if end > start { (query - start) / (end - start) } else { 0.0 };
+        first + share * (last - first)
+    }
 }

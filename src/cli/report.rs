@@ -108,7 +108,8 @@ fn text_row(query: &str, m: &Match) -> String {
     let _ = write!(out, "  {} is {} of it, by {by}", clock(m.query), clock(m.matched));
     let t = m.transform;
     if (t.speed - 1.0).abs() >= 0.005 {
-        let _ = write!(out, ", at speed {:.2}", t.speed);
+        let backwards = if t.speed < 0.0 { " backwards" } else { "" };
+        let _ = write!(out, ",{backwards} at speed {:.2}", t.speed.abs());
     }
     if t.pitch.abs() >= 0.25 {
         let _ = write!(out, ", pitch {:+.1}", t.pitch);

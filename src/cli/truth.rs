@@ -35,7 +35,7 @@ struct Copied {
 }
 
 /// An interval of the query and the interval of the reference beside it.
-type Line = (Span, Span);
+type Line = (Span, [f64; 2]);
 
 /// Counts of one attack.
 #[derive(Clone, Copy, Debug, Default)]
@@ -83,7 +83,7 @@ impl Truth {
             let copied = truth.pairs.entry((query, reference)).or_default();
             copied.attack = attack;
             copied.path = path;
-            copied.lines.push((Span { start: q0, end: q1 }, Span { start: r0, end: r1 }));
+            copied.lines.push((Span { start: q0, end: q1 }, [r0, r1]));
         }
         Ok(truth)
     }
@@ -149,7 +149,10 @@ fn best(rows: &[&Match]) -> f64 {
 impl Copied {
     /// Whether a match lies where something was copied, on both axes.
     fn touches(&self, m: &Match) -> bool {
-        self.lines.iter().any(|(query, matched)| touch(m.query, *query) && touch(m.matched, *matched))
+        let touches = |&(query, [first, last]): &Line| {
+            touch(m.query, query) && touch(m.matched, Span::between(first, last))
+        };
+        self.lines.iter().any(touches)
     }
 
     /// Whether the evidence survives in what was looked at.
@@ -163,7 +166,7 @@ impl Copied {
 
     fn tally(&self, rows: &[&Match], ceiling: f64) -> Tally {
         let shipped = rows.iter().any(|m| m.score >= 0.0 && self.touches(m));
-        let lines: Vec<Line> = rows.iter().filter(|m| m.score >= 0.0).map(|m| (m.query, m.matched)).collect();
+        let lines: Vec<Line> = rows.iter().filter(|m| m.score >= 0.0).map(line).collect();
         Tally {
             pairs: 1,
             shipped: shipped.into(),
@@ -197,21 +200,21 @@ fn line_f1(got: &[Line], truth: &[Line]) -> f64 {
     2.0 * precision * recall / (precision + recall).max(1e-9)
 }
 
-fn points((query, matched): &Line) -> impl Iterator<Item = (f64, f64)> {
-    let (query, matched) = (*query, *matched);
+fn line(found: &&Match) -> Line {
+    (found.query, found.transform.ends(found.matched))
+}
+
+fn points(&(query, [first, last]): &Line) -> impl Iterator<Item = (f64, f64)> {
     let count = ((query.end - query.start) / STEP).round().max(1.0);
     (0..count as u32).map(move |n| {
         let share = (f64::from(n) + 0.5) / count;
-        (
-            query.start + (query.end - query.start) * share,
-            matched.start + (matched.end - matched.start) * share,
-        )
+        (query.start + (query.end - query.start) * share, first + (last - first) * share)
     })
 }
 
-fn lies_on((q, r): (f64, f64), (query, matched): &Line) -> bool {
+fn lies_on((q, r): (f64, f64), &(query, [first, last]): &Line) -> bool {
     let share = (q - query.start) / (query.end - query.start).max(1e-6);
-    let there = matched.start + (matched.end - matched.start) * share;
+    let there = first + (last - first) * share;
     query.start - NEAR <= q && q <= query.end + NEAR && (there - r).abs() <= NEAR
 }
 
@@ -315,11 +318,14 @@ mod tests {
 
     #[test]
     fn seconds_reported_wrong_and_seconds_not_reported_cost() {
-        let line = |a: f64, b: f64, c: f64, d: f64| (Span { start: a, end: b }, Span { start: c, end: d });
+        let line = |a: f64, b: f64, c: f64, d: f64| (Span { start: a, end: b }, [c, d]);
         let truth = [line(0.0, 10.0, 5.0, 15.0)];
         assert!((line_f1(&truth, &truth) - 1.0).abs() < 1e-9);
         assert_eq!(line_f1(&[line(0.0, 10.0, 7.0, 17.0)], &truth), 0.0);
         let half = line_f1(&[line(0.0, 5.0, 5.0, 10.0)], &truth);
         assert!((0.6..0.75).contains(&half), "{half}");
+        let backwards = [line(0.0, 10.0, 15.0, 5.0)];
+        assert!((line_f1(&backwards, &backwards) - 1.0).abs() < 1e-9);
+        assert!(line_f1(&backwards, &truth) < 0.2);
     }
 }

@@ -56,7 +56,7 @@ fn joined(best: &Segment, other: &Segment, agreeing: &[Segment]) -> Segment {
     let ends = |of: fn(&Segment) -> f64| agreeing.iter().map(of);
     let start = ends(|s| s.query.start).fold(best.query.start, f64::min);
     let end = ends(|s| s.query.end).fold(best.query.end, f64::max);
-    let matched = Span { start: at(best, start).max(0.0), end: at(best, end).max(0.0) };
+    let matched = Span::between(best.beside(start).max(0.0), best.beside(end).max(0.0));
     let mut transform = best.transform;
     transform.pitch = sound.transform.pitch;
     transform.mirrored = picture.transform.mirrored;
@@ -86,18 +86,11 @@ fn order(a: &Segment, b: &Segment) -> std::cmp::Ordering {
 fn agree(a: &Segment, b: &Segment) -> bool {
     let start = a.query.start.max(b.query.start);
     let end = a.query.end.min(b.query.end);
-    let apart = |t: f64| (at(a, t) - at(b, t)).abs();
+    let apart = |t: f64| (a.beside(t) - b.beside(t)).abs();
     a.kind != Kind::Both
         && b.kind != Kind::Both
         && a.reference == b.reference
         && start <= end
         && apart(start) <= AGREE
         && apart(end) <= AGREE
-}
-
-/// The second of the reference that a segment puts beside the second `t` of the query.
-fn at(segment: &Segment, t: f64) -> f64 {
-    let Span { start, end } = segment.query;
-    let share = if end > start { (t - start) / (end - start) } else { 0.0 };
-    segment.matched.start + share * (segment.matched.end - segment.matched.start)
 }

@@ -38,11 +38,16 @@ pub(super) struct Seen {
     visible: [u64; 2],
 }
 
-/// The motion codes of a query's rasters, cell by cell of a reference of `size` (in its longer sides) that lies in
-/// each by its map; with the shake of a camera taken out, if asked for.
-pub(super) fn rectify(rasters: &[Raster], size: [f32; 2], maps: &[Option<Map>], steadied: bool) -> Vec<Seen> {
+/// The cells of a reference of `size` (in its longer sides) in a query's rasters, in each of which it lies by its map; with
+/// the shake of a camera taken out, if asked for.
+pub(super) fn rectify(
+    rasters: &[Raster],
+    size: [f32; 2],
+    maps: &[Option<Map>],
+    steadied: bool,
+) -> Vec<Option<Cells>> {
     let placed = || rasters.iter().zip(maps).map(|(raster, map)| map.as_ref().map(|map| (raster, map)));
-    let cells: Vec<Option<Cells>> = if steadied {
+    if steadied {
         let mut around = [const { None }; 5];
         let sloped: Vec<_> =
             placed().map(|p| p.and_then(|(raster, map)| sloped(raster, size, map, &mut around))).collect();
@@ -50,9 +55,14 @@ pub(super) fn rectify(rasters: &[Raster], size: [f32; 2], maps: &[Option<Map>], 
     } else {
         let mut lattice = None;
         placed().map(|p| p.and_then(|(raster, map)| cells(raster, size, map, &mut lattice))).collect()
-    };
+    }
+}
+
+/// The motion codes of a query's cells, each against what was `lag` ticks before.
+pub(super) fn seen(cells: &[Option<Cells>], lag: isize) -> Vec<Seen> {
+    let at = |i: usize| cells.get(i)?.as_ref();
     (0..cells.len())
-        .map(|i| match (i.checked_sub(LAG).and_then(|j| cells[j].as_ref()), &cells[i]) {
+        .map(|i| match (i.checked_add_signed(-lag).and_then(at), at(i)) {
             (Some(before), Some(now)) => {
                 let both = std::array::from_fn(|c| before.visible[c] && now.visible[c]);
                 Seen::new(&changes(&before.means, &now.means, &both), &both)

@@ -1,5 +1,6 @@
 //! Straight lines through a matrix of evidence: a copy plays the reference at an even speed.
 
+use super::pace::Pace;
 use std::ops::Range;
 
 /// Evidence in decades for each pair of a query's moment (row) and a reference's (column), a tick apart.
@@ -7,6 +8,8 @@ use std::ops::Range;
 pub(super) struct Matrix {
     pub(super) columns: usize,
     pub(super) cells: Vec<f32>,
+    /// That of the lines looked for.
+    pub(super) pace: &'static Pace,
 }
 
 /// A stretch of a line: rows `from..=to`, at column `slope × row + start`.
@@ -20,19 +23,12 @@ pub(super) struct Line {
     pub(super) decades: f32,
 }
 
-/// Reference seconds a query second, tried in turn: 1 first, so that it wins ties.
-pub(super) const SLOPES: [f64; 21] = [
-    1.0, 0.98, 1.02, 0.96, 1.04, 0.94, 1.06, 0.92, 1.08, 0.90, 1.10, 0.88, 1.12, 0.86, 1.14, 0.84, 1.17,
-    0.82, 1.20, 0.80, 1.25,
-];
 /// Ticks in the reference from which two moments are not the same.
 const ELSEWHERE: f64 = 5.0;
-/// Decades by which a line at another speed has to be better than one at the same.
-const CHANGED: f32 = 0.5;
 
 impl Matrix {
-    pub(super) fn new(rows: usize, columns: usize) -> Self {
-        Self { columns, cells: vec![0.0; rows * columns] }
+    pub(super) fn new(rows: usize, columns: usize, pace: &'static Pace) -> Self {
+        Self { columns, cells: vec![0.0; rows * columns], pace }
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -66,10 +62,11 @@ impl Matrix {
     fn best_of(&self, rows: Range<usize>, allowed: &dyn Fn(f64, f64) -> bool) -> Option<Line> {
         let mut best: Option<(f32, f64, i64)> = None;
         let (mut sums, mut most) = (Vec::new(), Vec::new());
-        for slope in SLOPES {
-            let handicap = if slope == 1.0 { 0.0 } else { CHANGED };
-            let lowest = -(slope * rows.end as f64).ceil() as i64;
-            let highest = self.columns as i64 - (slope * rows.start as f64) as i64;
+        for &slope in self.pace.slopes {
+            let handicap = self.pace.handicap(slope);
+            let (first, last) = (slope * rows.start as f64, slope * rows.end as f64);
+            let lowest = -(first.max(last).ceil() as i64);
+            let highest = self.columns as i64 - first.min(last).floor() as i64;
             for numbers in [&mut sums, &mut most] {
                 numbers.clear();
                 numbers.resize((highest + 1 - lowest).max(0) as usize, 0.0);
@@ -147,6 +144,7 @@ fn add(sums: &mut [f32], most: &mut [f32], values: &[f32]) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::pace::{OTHERS, USUAL};
     use super::*;
     use proptest::prelude::*;
 
@@ -169,14 +167,16 @@ mod tests {
     proptest! {
         #[test]
         fn no_stretch_of_any_line_says_more_than_the_best(
-            columns in 1..12usize,
+            columns in 1..12usize, pace in 0..=OTHERS.len(),
             values in prop::collection::vec((-8i8..6).prop_map(f32::from), 0..140),
         ) {
             let cells = values[..values.len() / columns * columns].to_vec();
-            let matrix = Matrix { columns, cells };
+            let pace = OTHERS.get(pace).unwrap_or(&USUAL);
+            let matrix = Matrix { columns, cells, pace };
             let rows = matrix.rows() as i64;
-            let plain = |slope: f64| if slope == 1.0 { 0.0 } else { CHANGED };
-            let lines = SLOPES.iter().flat_map(|&slope| (-2 * rows..2 * columns as i64).map(move |start| (slope, start as f64)));
+            let plain = |slope: f64| pace.handicap(slope);
+            let starts = -3 * rows..3 * rows + 2 * columns as i64;
+            let lines = pace.slopes.iter().flat_map(|&slope| starts.clone().map(move |start| (slope, start as f64)));
             let most = lines.map(|(slope, start)| largest(&matrix, slope, start) - plain(slope)).fold(0.0, f32::max);
             match matrix.best() {
                 None => prop_assert_eq!(most, 0.0),

@@ -15,6 +15,7 @@ mod guided;
 mod lattice;
 mod lines;
 mod map;
+mod pace;
 mod pieces;
 mod references;
 mod selection;

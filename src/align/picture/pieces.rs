@@ -63,12 +63,13 @@ pub(super) fn joined(mut segments: Vec<Segment>) -> Vec<Segment> {
 /// Whether `next`, which does not begin before the other, is the same line a little later.
 fn goes_on(before: &Segment, next: &Segment) -> bool {
     let (a, b) = (&before.transform, &next.transform);
-    let there = before.matched.end + (next.query.start - before.query.end) * a.speed;
+    let ([_, last], [first, _]) = (before.ends(), next.ends());
+    let there = last + (next.query.start - before.query.end) * a.speed;
     before.reference == next.reference
         && (a.mirrored, a.negative) == (b.mirrored, b.negative)
         && (a.speed - b.speed).abs() <= SAME_SPEED
         && next.query.start <= before.query.end + JOINED
-        && (there - next.matched.start).abs() <= JOINED
+        && (there - first).abs() <= JOINED
 }
 
 fn join(before: &mut Segment, next: &Segment) {
@@ -77,7 +78,8 @@ fn join(before: &mut Segment, next: &Segment) {
         before.transform = next.transform;
     }
     if next.query.end > before.query.end {
-        (before.query.end, before.matched.end) = (next.query.end, next.matched.end);
+        before.matched = Span::between(before.ends()[0], next.ends()[1]);
+        before.query.end = next.query.end;
     }
 }
 

@@ -1,17 +1,19 @@
 //! A closer look at a query in which a reference may be seen.
 
-use super::agreement::{moments, rectify};
+use super::agreement::{moments, rectify, seen};
 use super::blocks::Block;
 use super::geometry::{self, Cluster};
 use super::guided::{self, STAYS, Tolerance, WANDERS};
+use super::lattice::Cells;
 use super::lines::{Line, Matrix};
 use super::map::Map;
+use super::pace::{OTHERS, Pace, USUAL};
 use super::pieces::together;
 use super::track;
 use super::votes::{Look, Vote};
 use super::{MOST, all};
 use crate::align::{Kind, RefId, Segment, Span, Transform};
-use crate::picture::motion::{LAG, RATE};
+use crate::picture::motion::RATE;
 use crate::picture::{Print, Probe};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -41,6 +43,8 @@ const SHARE: f32 = 0.3;
 const PLAIN: f32 = 15.0;
 /// Places that a map needs to be worth taking the shake out.
 const WORTH_STEADYING: usize = 6;
+/// Places that a map needs to be worth looking at other paces than the usual one.
+const WORTH_ANOTHER_PACE: usize = 8;
 /// Ticks from a line within which a vote lies on it.
 const NEAR_LINE: f64 = 3.0;
 /// What counts against a segment of the evidence for another moment of the same reference: a conveyor belt looks
@@ -91,8 +95,9 @@ struct Evidence {
 }
 
 impl Evidence {
+    /// Of the best line, less the price of its pace.
     fn decades(&self) -> f32 {
-        self.line.map_or(0.0, |line| line.decades)
+        self.line.map_or(0.0, |line| line.decades - self.all.pace.price)
     }
 
     fn or_better(self, other: Self) -> Self {
@@ -183,7 +188,27 @@ impl Sight<'_> {
             let map = sharper.unwrap_or(cluster.map);
             evidence = evidence.or_better(self.evidence(stays(map), votes, window, true));
         }
+        let is_plain =
+            evidence.decades() >= PLAIN && evidence.line.is_some_and(|line| !USUAL.is_outermost(line.slope));
+        if !sure && !is_plain && cluster.places >= WORTH_ANOTHER_PACE {
+            let other = self.at_other_paces(cluster.map, votes, window);
+            evidence = other.into_iter().fold(evidence, Evidence::or_better);
+        }
         evidence
+    }
+
+    /// The best evidence that a map that stays can give if the copy does not run as most do.
+    fn at_other_paces(&self, map: Map, votes: &[Vote], window: &Window) -> Option<Evidence> {
+        let look = |map: Map, paces: &'static [Pace]| {
+            let maps = vec![Some(map); window.rows.len()];
+            let cells = self.cells(&maps, window, false);
+            let each = paces.iter().map(|pace| self.at_pace(pace, &cells, &maps, votes, window));
+            each.reduce(Evidence::or_better)
+        };
+        let evidence = look(map, &OTHERS)?;
+        let sharper = evidence.line.and_then(|line| self.map_along(&line, votes, window));
+        let again = sharper.and_then(|map| look(map, std::slice::from_ref(evidence.all.pace)));
+        Some(again.into_iter().fold(evidence, Evidence::or_better))
     }
 
     /// The evidence that a map for each moment can give: by all votes, and by those on the line that was found with them.
@@ -202,16 +227,17 @@ impl Sight<'_> {
     /// The lines through the evidence, as segments.
     fn pieces(&self, evidence: Evidence, window: &Window) -> Vec<Segment> {
         let Evidence { motion, mut all, line: mut next, maps } = evidence;
+        let pace = all.pace;
         let mut found = Vec::new();
         while let Some(mut line) = next.filter(|line| line.decades >= LEAST && found.len() < MOST_LINES) {
             let moved = motion.along(&line);
             let elsewhere = all.runner_up(&line).max(motion.runner_up(&line)).max(0.0);
             let features = (line.decades - moved).min(ALL_FEATURES);
-            line.decades = moved + features - ELSEWHERE * elsewhere;
+            line.decades = moved + features - ELSEWHERE * elsewhere - pace.price;
             all.strike(&line);
             next = all.best();
             if line.decades >= LEAST {
-                let (query, matched) = spans(&line, window);
+                let (query, matched) = spans(&line, window, pace.lag);
                 let map = maps[(line.from + line.to) / 2];
                 let segment = self.segment(query, matched, line.slope, f64::from(line.decades), map);
                 found.push((segment, f64::from(features.max(0.0))));
@@ -222,18 +248,35 @@ impl Sight<'_> {
 
     /// What speaks for each pair of moments of a window, the reference lying in the query by a map for each.
     fn evidence(&self, maps: Vec<Option<Map>>, votes: &[Vote], window: &Window, steadied: bool) -> Evidence {
-        let mut motion = Matrix::new(window.rows.len(), window.columns.len());
-        let seen = rectify(&self.probe.rasters[window.rows.clone()], self.print.size, &maps, steadied);
+        let cells = self.cells(&maps, window, steadied);
+        self.at_pace(&USUAL, &cells, &maps, votes, window)
+    }
+
+    /// The cells of the reference in the query, at the moments of a window.
+    fn cells(&self, maps: &[Option<Map>], window: &Window, steadied: bool) -> Vec<Option<Cells>> {
+        rectify(&self.probe.rasters[window.rows.clone()], self.print.size, maps, steadied)
+    }
+
+    /// As [`evidence`](Self::evidence), at any pace, by the cells that the maps lead to.
+    fn at_pace(
+        &self,
+        pace: &'static Pace,
+        cells: &[Option<Cells>],
+        maps: &[Option<Map>],
+        votes: &[Vote],
+        window: &Window,
+    ) -> Evidence {
+        let mut motion = Matrix::new(window.rows.len(), window.columns.len(), pace);
         let moments = moments(&self.print.motion[window.columns.clone()]);
-        for (row, seen) in seen.iter().enumerate() {
+        for (row, seen) in seen(cells, pace.lag).iter().enumerate() {
             for (cell, moment) in motion.cells[row * window.columns.len()..].iter_mut().zip(&moments) {
-                *cell = seen.against(moment, self.look.negative);
+                *cell = pace.weight() * seen.against(moment, self.look.negative);
             }
         }
         let mut all = motion.clone();
         self.add_features(&mut all, votes, window);
         let line = all.best();
-        Evidence { motion, all, line, maps }
+        Evidence { motion, all, line, maps: maps.to_vec() }
     }
 
     /// The map that the votes at the moments of a line agree on.
@@ -345,11 +388,12 @@ impl Sight<'_> {
     }
 }
 
-/// Seconds of a line: motion at a tick has been going on for the lag before it.
-fn spans(line: &Line, window: &Window) -> (Span, Span) {
-    let start = line.from.saturating_sub(LAG) as f64;
-    let (end, row) = (line.to as f64 + 1.0, window.rows.start as f64);
+/// Seconds of a line: motion at a tick has been going on since the lag before it, or goes on to the lag behind it.
+fn spans(line: &Line, window: &Window, lag: isize) -> (Span, Span) {
+    let start = line.from.saturating_sub(lag.max(0) as usize) as f64;
+    let end = (line.to as f64 + 1.0 + (-lag).max(0) as f64).min(window.rows.len() as f64);
+    let row = window.rows.start as f64;
     let column = |row: f64| ((line.slope * row + line.start + window.columns.start as f64) / RATE).max(0.0);
     let query = Span { start: (start + row) / RATE, end: (end + row) / RATE };
-    (query, Span { start: column(start), end: column(end) })
+    (query, Span::between(column(start), column(end)))
 }

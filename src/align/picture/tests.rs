@@ -177,11 +177,35 @@ fn a_faster_copy_is_found_with_its_speed() {
 }
 
 #[test]
+fn slow_motion_and_time_lapse_are_found_with_their_speed() {
+    for speed in [0.45, 0.5, 0.7, 1.4, 2.0] {
+        let whole = room(1, 1);
+        let seen = search(move |x, y, t| whole(x, y, speed * t), 0.0, 12.0 / speed);
+        let best = seen.first().expect("something found");
+        assert!((best.transform.speed / f64::from(speed) - 1.0).abs() < 0.03, "{best:?}");
+        assert!(best.matched.end - best.matched.start > 10.0 && best.matched.start < 1.0, "{best:?}");
+        assert!(best.query.end - best.query.start > 10.0 / f64::from(speed), "{best:?}");
+    }
+}
+
+#[test]
+fn what_plays_backwards_is_found_and_called_so() {
+    let whole = room(1, 1);
+    let seen = search(move |x, y, t| whole(x, y, 10.0 - t), 0.0, 8.0);
+    let best = seen.first().expect("something found");
+    assert!((best.transform.speed + 1.0).abs() < 0.03, "{best:?}");
+    assert!((best.matched.start - 2.0).abs() < 0.6 && (best.matched.end - 10.0).abs() < 0.6, "{best:?}");
+    assert!((best.beside(3.0) - 7.0).abs() < 0.3, "{best:?}");
+}
+
+#[test]
 fn the_same_room_at_another_time_is_not_a_copy() {
     let space = bank();
     for other in [room(1, 50), room(1, 60), room(1, 70), room(1, 80)] {
-        let found = space.search(&film(other, 0.0, 12.0));
-        assert!(found.iter().all(|s| s.surprise < SURE), "{found:?}");
+        for speed in [1.0, 0.5, 2.0, -1.0] {
+            let found = space.search(&film(|x, y, t| other(x, y, speed * t), 0.0, 12.0));
+            assert!(found.iter().all(|s| s.surprise < SURE), "{found:?}");
+        }
     }
 }
 

@@ -104,19 +104,20 @@ impl Explain {
     /// Paired frames of a match.
     fn picture(&self, found: &Match, to: &Path) -> Result<(), Failure> {
         let share = |k: usize| (k as f64 + 0.5) / MOMENTS as f64;
-        let moments = |span: &afterimage::align::Span| -> Vec<f64> {
-            (0..MOMENTS).map(|k| span.start + share(k) * (span.end - span.start)).collect()
+        let moments = |[first, last]: [f64; 2]| -> Vec<f64> {
+            (0..MOMENTS).map(|k| first + share(k) * (last - first)).collect()
         };
-        let query = frames::at(&self.query, &moments(&found.query), &self.reading)?;
+        let Match { query, matched, transform, .. } = found;
+        let query = frames::at(&self.query, &moments([query.start, query.end]), &self.reading)?;
         let reference = match self.reference(&found.reference) {
-            Some(path) => frames::at(&path, &moments(&found.matched), &self.reading)?,
+            Some(path) => frames::at(&path, &moments(transform.ends(*matched)), &self.reading)?,
             None => vec![None; MOMENTS],
         };
         let rows: Vec<_> = query
             .into_iter()
             .zip(reference)
             .filter_map(|(query, reference)| Some(Moment { query: query?, reference }))
-            .map(|moment| draw::row(&moment, &found.transform))
+            .map(|moment| draw::row(&moment, transform))
             .collect();
         draw::stack(&rows).save(to).map_err(|e| Failure::file(to, e))
     }
