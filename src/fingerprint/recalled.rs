@@ -27,6 +27,7 @@ impl Fingerprint {
             is_glance: false,
             picture: picture::Probe {
                 keys: print.keys.iter().map(Into::into).collect(),
+                unsqueezed: Vec::new(),
                 rasters: rasters(&print),
                 print,
             },

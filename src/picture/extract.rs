@@ -35,6 +35,13 @@ const SMALL_FEATURES: usize = 60;
 const STRETCH_EVERY: u64 = 16;
 /// Ratios of width to height, over the true one: as it is, and as wide and narrow screens show it.
 const STRETCHES: [f32; 3] = [1.0, 4.0 / 3.0, 3.0 / 4.0];
+/// Width over height of most films. A picture of quite another shape may be such a one that was squeezed, and is looked at
+/// in that shape as well, in some of the key frames.
+pub(super) const USUAL_SHAPE: f32 = 16.0 / 9.0;
+/// The pixels of that shape.
+const USUAL_PIXELS: [usize; 2] = [640, 360];
+/// How much wider or narrower quite another shape is: stretched copies of less are found without.
+const SQUEEZED: std::ops::RangeInclusive<f32> = 1.45..=4.0;
 /// Longer side of a raster in pixels.
 const RASTER_SIDE: usize = 128;
 /// A film goes on for a day at the most; what comes later is not looked at.
@@ -135,6 +142,18 @@ impl Extractor {
             self.still.truncate(MOST_FEATURES);
         }
         self.probe.print.keys.push(KeyFrame { time, features: kept });
+        if is_squeezed(luma) {
+            let features =
+                if tick.is_multiple_of(STRETCH_EVERY) { self.unsqueezed(luma) } else { Vec::new() };
+            self.probe.unsqueezed.push(ObservedFrame { time, features });
+        }
+    }
+
+    /// The features that a frame would have in the usual shape.
+    fn unsqueezed(&mut self, luma: &Luma<'_>) -> Vec<Observed> {
+        let [width, height] = USUAL_PIXELS;
+        self.features.take(&Plane::shaped(luma, width, height));
+        self.features.strongest(PROBE_FEATURES, .., MOST_DIRECTIONS, &STRETCHES[..1], self.turns.as_ref())
     }
 
     /// Ends the tick under way.
@@ -192,6 +211,12 @@ impl Tick {
         self.sum.pixels.iter_mut().for_each(|pixel| *pixel /= self.frames);
         self.sum
     }
+}
+
+/// Whether a picture may be one of the usual shape that was squeezed.
+fn is_squeezed(luma: &Luma<'_>) -> bool {
+    let stretch = USUAL_SHAPE * luma.height() as f32 / luma.width() as f32;
+    SQUEEZED.contains(&stretch.max(1.0 / stretch))
 }
 
 /// The mean of each cell of a whole raster.

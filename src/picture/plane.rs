@@ -27,13 +27,29 @@ impl Plane {
         }
         let whole = Self::reduced(luma, longer);
         let (scale, step) = (|n: usize| (n * side + longer / 2) / longer, longer as f32 / side as f32);
-        let mut fitted = Self::default();
-        fitted.resize(scale(luma.width()), scale(luma.height()));
-        let at = |k: usize| (k as f32 + 0.5) * step - 0.5;
-        for (y, row) in fitted.pixels.chunks_exact_mut(fitted.width).enumerate() {
-            row.iter_mut().enumerate().for_each(|(x, pixel)| *pixel = whole.sample(at(x), at(y)));
+        whole.enlarged(scale(luma.width()), scale(luma.height()), [step; 2])
+    }
+
+    /// `luma` at any size and shape: reduced by area averaging, or enlarged, on each axis for itself.
+    pub(crate) fn shaped(luma: &Luma<'_>, width: usize, height: usize) -> Self {
+        let reduced = Self::resized(luma, width.min(luma.width()), height.min(luma.height()));
+        if (reduced.width, reduced.height) == (width, height) {
+            return reduced;
         }
-        fitted
+        let steps = [reduced.width as f32 / width as f32, reduced.height as f32 / height as f32];
+        reduced.enlarged(width, height, steps)
+    }
+
+    /// Sampled every so many pixels across and down.
+    fn enlarged(&self, width: usize, height: usize, [across, down]: [f32; 2]) -> Self {
+        let mut enlarged = Self::default();
+        enlarged.resize(width, height);
+        let at = |k: usize, step: f32| (k as f32 + 0.5) * step - 0.5;
+        for (y, row) in enlarged.pixels.chunks_exact_mut(width).enumerate() {
+            let pixels = row.iter_mut().enumerate();
+            pixels.for_each(|(x, pixel)| *pixel = self.sample(at(x, across), at(y, down)));
+        }
+        enlarged
     }
 
     /// `luma` area-averaged to `width` × `height`, neither larger than it is.
@@ -134,6 +150,12 @@ mod tests {
         for (x, y) in [(1, 1), (200, 77), (398, 198)] {
             let at = |k: usize| (k as f32 + 0.5) / 2.0 - 0.5;
             assert!((twice.row(y)[x] - at(x) / 2.0 - at(y)).abs() < 0.51, "{x}, {y}");
+        }
+        // Nor does it move when it is made wider and lower at once.
+        let wide = Plane::shaped(&luma, 400, 50);
+        for (x, y) in [(1, 1), (200, 37), (398, 48)] {
+            let (across, down) = ((x as f32 + 0.5) / 2.0 - 0.5, (y as f32 + 0.5) * 2.0 - 0.5);
+            assert!((wide.row(y)[x] - across / 2.0 - down).abs() < 0.51, "{x}, {y}");
         }
     }
 }

@@ -201,6 +201,8 @@ pub struct Probe {
     pub(crate) print: Print,
     /// More features than the print has, about one frame a second.
     pub(crate) keys: Vec<ObservedFrame>,
+    /// As many, if the picture has an unusual shape: what some of them would be in the usual one.
+    pub(crate) unsqueezed: Vec<ObservedFrame>,
     /// Four a second.
     pub(crate) rasters: Vec<Raster>,
 }
@@ -209,6 +211,17 @@ impl Probe {
     /// The part that a bank keeps.
     pub fn print(&self) -> &Print {
         &self.print
+    }
+
+    /// The key frames, as they are or in the usual shape.
+    pub(crate) fn seen(&self, unsqueezed: bool) -> &[ObservedFrame] {
+        if unsqueezed { &self.unsqueezed } else { &self.keys }
+    }
+
+    /// What takes a place in a picture of the usual shape to that in this one, across and down, each in longer sides.
+    pub(crate) fn squeeze(&self) -> [f32; 2] {
+        let [width, height] = self.print.size;
+        [width, height * super::extract::USUAL_SHAPE]
     }
 
     /// The first seconds, with no more features than the print has, of every second key frame: a tenth or so of what a
@@ -225,6 +238,7 @@ impl Probe {
                 .step_by(GLANCE_EVERY)
                 .map(|(key, all)| all.only(key))
                 .collect(),
+            unsqueezed: Vec::new(),
             print: Print { size: self.print.size, keys: early, motion },
             rasters: self.rasters.iter().take(ticks).cloned().collect(),
         }

@@ -29,8 +29,8 @@ pub(super) struct Tolerance {
 
 /// The map stays.
 pub(super) const STAYS: Tolerance = Tolerance { near: NEAR, zoom: ZOOM, turn: TURN };
-/// The frame zooms and pans: the map is that of some moment.
-pub(super) const WANDERS: Tolerance = Tolerance { near: 0.25, zoom: 1.0, turn: TURN };
+/// The frame zooms, pans and turns: the map is that of some moment.
+pub(super) const WANDERS: Tolerance = Tolerance { near: 0.4, zoom: 1.0, turn: 3.1 };
 
 /// All pairs of a feature of the probe and one of the reference, of the key frames of a block, that lies there by
 /// `map`.
@@ -45,7 +45,7 @@ pub(super) fn votes(
     let grid = Grid::new(print, &block.reference, map, look, tolerance.near);
     let expected = Expected::new(map, tolerance);
     let mut found = Vec::new();
-    for (k, key) in (0u32..).zip(&probe.keys).take(block.query.end).skip(block.query.start) {
+    for (k, key) in (0u32..).zip(probe.seen(look.unsqueezed)).take(block.query.end).skip(block.query.start) {
         for (f, Observed { feature, doubts }) in (0u32..).zip(&key.features) {
             let Some(fits) = expected.of(feature, look) else { continue };
             // Most features have none near that fits.

@@ -49,6 +49,12 @@ impl Map {
         Self { rows: [shift(self.rows[0], dx), shift(self.rows[1], dy)], tilt: self.tilt }
     }
 
+    /// This map, and then the query's picture made narrower or lower.
+    pub(super) fn squeezed(&self, [across, down]: [f32; 2]) -> Self {
+        let [x, y] = self.rows;
+        Self { rows: [x.map(|v| v * across), y.map(|v| v * down)], tilt: self.tilt }
+    }
+
     /// The similarity that takes one feature to the other.
     pub(super) fn of_pair(pair: &Pair, mirrored: bool) -> Self {
         let (sin, cos) = pair.turn.sin_cos();

@@ -28,10 +28,11 @@ const SLOPES: [f64; 21] = [
 ];
 
 /// Much slower, much faster, and backwards.
-pub(super) const OTHERS: [Pace; 4] = [
+pub(super) const OTHERS: [Pace; 5] = [
     Pace { lag: 3, slopes: &steps::<13>(0.78, -0.015), price: PRICE },
     Pace { lag: 4, slopes: &steps::<13>(0.59, -0.015), price: PRICE },
-    Pace { lag: 1, slopes: &steps::<25>(1.26, 0.04), price: PRICE },
+    Pace { lag: 6, slopes: &steps::<15>(0.405, -0.01), price: PRICE },
+    Pace { lag: 1, slopes: &steps::<47>(1.26, 0.04), price: PRICE },
     Pace { lag: -(LAG as isize), slopes: &backwards(), price: PRICE },
 ];
 

@@ -129,7 +129,7 @@ impl Sight<'_> {
             plain = plain.max(evidence.decades());
             found.extend(self.pieces(evidence, &window));
         }
-        // A frame that zooms and pans over the reference has a map for each moment.
+        // A frame that zooms, pans and turns over the reference has a map for each moment.
         if let Some((cluster, _)) = clusters.first().filter(|_| plain < PLAIN && !self.is_still()) {
             let votes = &self.votes_along(&cluster.map, WANDERS);
             let window = self.window(votes);
@@ -143,8 +143,9 @@ impl Sight<'_> {
 
     /// Whether both are one film, bit for bit. For a second of film there is no other evidence as sure.
     fn is_the_same(&self) -> bool {
+        let Look { mirrored, negative, unsqueezed } = self.look;
         let is_whole =
-            self.block.query.len() == self.probe.keys.len() && !self.look.mirrored && !self.look.negative;
+            self.block.query.len() == self.probe.keys.len() && !mirrored && !negative && !unsqueezed;
         is_whole && self.print.is_kept_of(&self.probe.print)
     }
 
@@ -254,7 +255,13 @@ impl Sight<'_> {
 
     /// The cells of the reference in the query, at the moments of a window.
     fn cells(&self, maps: &[Option<Map>], window: &Window, steadied: bool) -> Vec<Option<Cells>> {
-        rectify(&self.probe.rasters[window.rows.clone()], self.print.size, maps, steadied)
+        let maps: Vec<_> = maps.iter().map(|map| map.map(|map| self.as_it_is(map))).collect();
+        rectify(&self.probe.rasters[window.rows.clone()], self.print.size, &maps, steadied)
+    }
+
+    /// A map that was found in this look, to the query's picture as it is.
+    fn as_it_is(&self, map: Map) -> Map {
+        if self.look.unsqueezed { map.squeezed(self.probe.squeeze()) } else { map }
     }
 
     /// As [`evidence`](Self::evidence), at any pace, by the cells that the maps lead to.
@@ -297,7 +304,7 @@ impl Sight<'_> {
     }
 
     fn segment(&self, query: Span, matched: Span, speed: f64, decades: f64, map: Option<Map>) -> Segment {
-        let placement = map.map(|map| map.placement(self.print.size));
+        let placement = map.map(|map| self.as_it_is(map).placement(self.print.size));
         Segment {
             reference: self.id,
             query,

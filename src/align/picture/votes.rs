@@ -41,15 +41,25 @@ pub(super) struct Vote {
 pub(super) struct Look {
     pub(super) mirrored: bool,
     pub(super) negative: bool,
+    /// The query, which has an unusual shape, in the usual one. Places of its features are then those there.
+    pub(super) unsqueezed: bool,
+}
+
+impl Look {
+    const fn new(mirrored: bool, negative: bool, unsqueezed: bool) -> Self {
+        Self { mirrored, negative, unsqueezed }
+    }
 }
 
 /// All looks, each with the key frames from one of the query that is asked for so to the next. What lies between is
 /// looked at along the maps that are found.
-const LOOKS: [(Look, usize); 4] = [
-    (Look { mirrored: false, negative: false }, 1),
-    (Look { mirrored: true, negative: false }, 1),
-    (Look { mirrored: false, negative: true }, 4),
-    (Look { mirrored: true, negative: true }, 4),
+const LOOKS: [(Look, usize); 6] = [
+    (Look::new(false, false, false), 1),
+    (Look::new(true, false, false), 1),
+    (Look::new(false, true, false), 4),
+    (Look::new(true, true, false), 4),
+    (Look::new(false, false, true), 1),
+    (Look::new(true, false, true), 1),
 ];
 
 /// Asks the index for the features of the probe, in every look.
@@ -59,7 +69,7 @@ pub(super) fn collect(references: &References, probe: &Probe) -> BTreeMap<(RefId
     let mut batch = Batch::default();
     for (look, every) in LOOKS {
         let asked: Vec<(u32, u32, &Observed)> = (0u32..)
-            .zip(&probe.keys)
+            .zip(probe.seen(look.unsqueezed))
             .step_by(every)
             .flat_map(|(k, key)| (0u32..).zip(&key.features).map(move |(f, feature)| (k, f, feature)))
             .collect();
