@@ -1,4 +1,4 @@
-//! The way of a reference through a query whose frame zooms and pans over it.
+//! The way of a reference through a query whose frame zooms, pans and turns over it.
 
 use super::geometry;
 use super::map::Map;
