@@ -29,10 +29,10 @@ const SLOPES: [f64; 21] = [
 
 /// Much slower, much faster, and backwards.
 pub(super) const OTHERS: [Pace; 5] = [
-    Pace { lag: 3, slopes: &steps::<13>(0.78, -0.015), price: PRICE },
-    Pace { lag: 4, slopes: &steps::<13>(0.59, -0.015), price: PRICE },
-    Pace { lag: 6, slopes: &steps::<15>(0.405, -0.01), price: PRICE },
-    Pace { lag: 1, slopes: &steps::<47>(1.26, 0.04), price: PRICE },
+    Pace { lag: 3, slopes: &steps::<14>(0.78, 0.98), price: PRICE },
+    Pace { lag: 4, slopes: &steps::<15>(0.59, 0.975), price: PRICE },
+    Pace { lag: 6, slopes: &steps::<16>(0.405, 0.973), price: PRICE },
+    Pace { lag: 1, slopes: &steps::<28>(1.26, 1.034), price: PRICE },
     Pace { lag: -(LAG as isize), slopes: &backwards(), price: PRICE },
 ];
 
@@ -73,7 +73,7 @@ const fn steps<const N: usize>(first: f64, step: f64) -> [f64; N] {
     let mut all = [first; N];
     let mut n = 1;
     while n < N {
-        all[n] = all[n - 1] + step;
+        all[n] = all[n - 1] * step;
         n += 1;
     }
     all

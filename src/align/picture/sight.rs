@@ -15,7 +15,7 @@ use super::{MOST, all};
 use crate::align::{Kind, RefId, Segment, Span, Transform};
 use crate::picture::motion::RATE;
 use crate::picture::{Print, Probe};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -200,10 +200,11 @@ impl Sight<'_> {
 
     /// The best evidence that a map that stays can give if the copy does not run as most do.
     fn at_other_paces(&self, map: Map, votes: &[Vote], window: &Window) -> Option<Evidence> {
+        let features = self.features(votes, window);
         let look = |map: Map, paces: &'static [Pace]| {
             let maps = vec![Some(map); window.rows.len()];
             let cells = self.cells(&maps, window, false);
-            let each = paces.iter().map(|pace| self.at_pace(pace, &cells, &maps, votes, window));
+            let each = paces.iter().map(|pace| self.at_pace(pace, &cells, &maps, &features, window));
             each.reduce(Evidence::or_better)
         };
         let evidence = look(map, &OTHERS)?;
@@ -250,7 +251,7 @@ impl Sight<'_> {
     /// What speaks for each pair of moments of a window, the reference lying in the query by a map for each.
     fn evidence(&self, maps: Vec<Option<Map>>, votes: &[Vote], window: &Window, steadied: bool) -> Evidence {
         let cells = self.cells(&maps, window, steadied);
-        self.at_pace(&USUAL, &cells, &maps, votes, window)
+        self.at_pace(&USUAL, &cells, &maps, &self.features(votes, window), window)
     }
 
     /// The cells of the reference in the query, at the moments of a window.
@@ -264,13 +265,13 @@ impl Sight<'_> {
         if self.look.unsqueezed { map.squeezed(self.probe.squeeze()) } else { map }
     }
 
-    /// As [`evidence`](Self::evidence), at any pace, by the cells that the maps lead to.
+    /// As [`evidence`](Self::evidence), at any pace, by the cells that the maps lead to and what features tell.
     fn at_pace(
         &self,
         pace: &'static Pace,
         cells: &[Option<Cells>],
         maps: &[Option<Map>],
-        votes: &[Vote],
+        features: &Matrix,
         window: &Window,
     ) -> Evidence {
         let mut motion = Matrix::new(window.rows.len(), window.columns.len(), pace);
@@ -281,7 +282,7 @@ impl Sight<'_> {
             }
         }
         let mut all = motion.clone();
-        self.add_features(&mut all, votes, window);
+        all.cells.iter_mut().zip(&features.cells).for_each(|(all, features)| *all += features);
         let line = all.best();
         Evidence { motion, all, line, maps: maps.to_vec() }
     }
@@ -355,8 +356,9 @@ impl Sight<'_> {
 
     /// A feature that fits the reference at few of its moments tells where in time the query is; one that fits
     /// at all of them tells nothing.
-    fn add_features(&self, matrix: &mut Matrix, votes: &[Vote], window: &Window) {
-        let mut moments: HashMap<(u32, u32), Vec<u32>> = HashMap::new();
+    fn features(&self, votes: &[Vote], window: &Window) -> Matrix {
+        let mut matrix = Matrix::new(window.rows.len(), window.columns.len(), &USUAL);
+        let mut moments: BTreeMap<(u32, u32), Vec<u32>> = BTreeMap::new();
         for vote in votes {
             let keys = moments.entry(vote.query).or_default();
             if !keys.contains(&vote.key) {
@@ -392,6 +394,7 @@ impl Sight<'_> {
                 }
             }
         }
+        matrix
     }
 }
 
