@@ -29,7 +29,10 @@ pub(super) fn row(moment: &Moment, transform: &Transform) -> RgbImage {
         let longer = moment.query.width().max(moment.query.height()) as f32 * zoom;
         outline(&mut query, placement, longer);
         panes.push(query);
-        panes.push(colour(&pane(&rectified(&moment.query, placement, transform.negative)).0));
+        // Where there is no picture of the reference, it is taken not to have been squeezed.
+        let own = |picture: &GrayImage| [picture.width() as f32, picture.height() as f32];
+        let shape = moment.reference.as_ref().map_or_else(|| shape(placement), own);
+        panes.push(colour(&pane(&rectified(&moment.query, placement, shape, transform.negative)).0));
     } else {
         panes.push(query);
     }
@@ -103,15 +106,20 @@ fn line(picture: &mut RgbImage, from: [f32; 2], to: [f32; 2], thick: i32) {
     }
 }
 
-/// The region of the query that the reference covers, laid out as the reference is; black outside the query.
-fn rectified(query: &GrayImage, placement: &Placement, negative: bool) -> GrayImage {
+/// The lengths of the top and of the left side of the region that the reference covers, in longer sides of the query.
+fn shape(placement: &Placement) -> [f32; 2] {
+    let [origin, right, _, down] = placement.corners;
+    [right, down].map(|corner| (corner[0] - origin[0]).hypot(corner[1] - origin[1]))
+}
+
+/// The region of the query that the reference, which has this shape, covers, laid out as the reference is; black outside
+/// the query.
+fn rectified(query: &GrayImage, placement: &Placement, shape: [f32; 2], negative: bool) -> GrayImage {
     let longer = query.width().max(query.height()) as f32;
     let [origin, right, _, down] = placement.corners.map(|corner| corner.map(|v| v * longer));
     let [across, along] = [right, down].map(|corner| [corner[0] - origin[0], corner[1] - origin[1]]);
-    let length = |[x, y]: [f32; 2]| x.hypot(y).max(1.0);
-    let zoom = PANE as f32 / length(across).max(length(along));
-    let side = |of: [f32; 2]| ((length(of) * zoom) as u32).clamp(1, PANE);
-    let (width, height) = (side(across), side(along));
+    let zoom = PANE as f32 / shape[0].max(shape[1]).max(f32::MIN_POSITIVE);
+    let [width, height] = shape.map(|side| ((side * zoom) as u32).clamp(1, PANE));
     GrayImage::from_fn(width, height, |x, y| {
         let (u, v) = ((x as f32 + 0.5) / width as f32, (y as f32 + 0.5) / height as f32);
         let at = |k: usize| (origin[k] + u * across[k] + v * along[k]).floor();
@@ -149,15 +157,22 @@ mod tests {
 
     #[test]
     fn a_window_is_cut_out() {
-        let cut = rectified(&query(), &upright(WINDOW), false);
+        let cut = rectified(&query(), &upright(WINDOW), shape(&upright(WINDOW)), false);
         assert_eq!(cut.dimensions(), (480, 240));
         assert_eq!((cut.get_pixel(10, 10).0, cut.get_pixel(470, 230).0), ([80], [200]));
     }
 
     #[test]
+    fn a_squeezed_window_gets_the_shape_of_its_reference() {
+        let cut = rectified(&query(), &upright(WINDOW), [9.0, 18.0], false);
+        assert_eq!(cut.dimensions(), (240, 480));
+        assert_eq!((cut.get_pixel(10, 10).0, cut.get_pixel(230, 470).0), ([80], [200]));
+    }
+
+    #[test]
     fn a_mirrored_negative_is_turned_back() {
         let [a, b, c, d] = WINDOW;
-        let cut = rectified(&query(), &upright([b, a, d, c]), true);
+        let cut = rectified(&query(), &upright([b, a, d, c]), [2.0, 1.0], true);
         assert_eq!((cut.get_pixel(10, 10).0, cut.get_pixel(470, 230).0), ([55], [175]));
     }
 
