@@ -34,7 +34,7 @@ struct Copied {
     lines: Vec<Line>,
 }
 
-/// An interval of the query and the interval of the reference beside it.
+/// An interval of the query, and the seconds of the reference where it begins and where it ends.
 type Line = (Span, [f64; 2]);
 
 /// Counts of one attack.

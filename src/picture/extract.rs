@@ -4,7 +4,7 @@ use super::description::secret_turns;
 use super::feature::{Feature, Features, MOST_DIRECTIONS, Observed};
 use super::motion::{CELLS, COLUMNS, LAG, Motion, RATE, ROWS, changes};
 use super::plane::Plane;
-use super::print::{KeyFrame, MOST_FEATURES, ObservedFrame, Probe, Raster};
+use super::print::{KeyFrame, MOST_FEATURES, ObservedFrame, Probe, Raster, USUAL_SHAPE};
 use crate::key::{Key, Turns};
 use crate::media::{Frame, Luma};
 use std::collections::VecDeque;
@@ -35,10 +35,8 @@ const SMALL_FEATURES: usize = 60;
 const STRETCH_EVERY: u64 = 16;
 /// Ratios of width to height, over the true one: as it is, and as wide and narrow screens show it.
 const STRETCHES: [f32; 3] = [1.0, 4.0 / 3.0, 3.0 / 4.0];
-/// Width over height of most films. A picture of quite another shape may be such a one that was squeezed, and is looked at
-/// in that shape as well, in some of the key frames.
-pub(super) const USUAL_SHAPE: f32 = 16.0 / 9.0;
-/// The pixels of that shape.
+/// Pixels of the [`USUAL_SHAPE`]. A picture of quite another shape may be such a one that was squeezed, and is looked at in
+/// that as well, in some of the key frames.
 const USUAL_PIXELS: [usize; 2] = [640, 360];
 /// How much wider or narrower quite another shape is: stretched copies of less are found without.
 const SQUEEZED: std::ops::RangeInclusive<f32> = 1.45..=4.0;
@@ -142,7 +140,8 @@ impl Extractor {
             self.still.truncate(MOST_FEATURES);
         }
         self.probe.print.keys.push(KeyFrame { time, features: kept });
-        if is_squeezed(luma) {
+        // By the first frame: a film whose frames change their shape has one list or none.
+        if is_squeezed(self.probe.print.size) {
             let features =
                 if tick.is_multiple_of(STRETCH_EVERY) { self.unsqueezed(luma) } else { Vec::new() };
             self.probe.unsqueezed.push(ObservedFrame { time, features });
@@ -214,8 +213,8 @@ impl Tick {
 }
 
 /// Whether a picture may be one of the usual shape that was squeezed.
-fn is_squeezed(luma: &Luma<'_>) -> bool {
-    let stretch = USUAL_SHAPE * luma.height() as f32 / luma.width() as f32;
+fn is_squeezed([width, height]: [f32; 2]) -> bool {
+    let stretch = USUAL_SHAPE * height / width;
     SQUEEZED.contains(&stretch.max(1.0 / stretch))
 }
 

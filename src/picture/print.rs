@@ -24,6 +24,9 @@ const SMALL_FEATURES: usize = 16;
 /// Key frames from one that a glance looks at to the next: the finer half of them.
 const GLANCE_EVERY: usize = 2;
 
+/// Width over height of most films.
+pub(super) const USUAL_SHAPE: f32 = 16.0 / 9.0;
+
 /// Why bytes are not a picture print.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -221,7 +224,7 @@ impl Probe {
     /// What takes a place in a picture of the usual shape to that in this one, across and down, each in longer sides.
     pub(crate) fn squeeze(&self) -> [f32; 2] {
         let [width, height] = self.print.size;
-        [width, height * super::extract::USUAL_SHAPE]
+        [width, height * USUAL_SHAPE]
     }
 
     /// The first seconds, with no more features than the print has, of every second key frame: a tenth or so of what a

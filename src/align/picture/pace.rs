@@ -7,7 +7,7 @@
 use crate::picture::motion::LAG;
 
 /// Speeds that are near enough to each other for one lag.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub(super) struct Pace {
     /// Ticks of the query from the moment that shows the earlier one of the reference to the one that shows the later.
     pub(super) lag: isize,
@@ -49,8 +49,8 @@ impl Pace {
 
     /// Whether a slope is the least or the greatest: then the next pace may have a better one.
     pub(super) fn is_outermost(&self, slope: f64) -> bool {
-        let beyond = |further: fn(f64, f64) -> bool| !self.slopes.iter().any(|&other| further(other, slope));
-        beyond(|a, b| a > b) || beyond(|a, b| a < b)
+        let others = self.slopes;
+        others.iter().all(|&other| other <= slope) || others.iter().all(|&other| other >= slope)
     }
 
     /// Decades by which a line of a slope has to be better than one at the same speed.

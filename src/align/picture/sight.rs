@@ -179,32 +179,38 @@ impl Sight<'_> {
     /// The best evidence that a map that stays can give; `sure` that the reference is there by another one.
     fn along_map(&self, cluster: &Cluster, votes: &[Vote], window: &Window, sure: bool) -> Evidence {
         let stays = |map: Map| vec![Some(map); window.rows.len()];
-        let mut evidence = self.evidence(stays(cluster.map), votes, window, false);
+        let features = &self.features(votes, window);
+        let mut evidence = self.evidence(stays(cluster.map), features, window, false);
         // Votes from other moments blur the map: those at the moments that it found make a sharper one.
         let sharper = evidence.line.and_then(|line| self.map_along(&line, votes, window));
         if let Some(map) = sharper {
-            evidence = evidence.or_better(self.evidence(stays(map), votes, window, false));
+            evidence = evidence.or_better(self.evidence(stays(map), features, window, false));
         }
         if !sure && evidence.decades() < PLAIN && cluster.places >= WORTH_STEADYING {
             let map = sharper.unwrap_or(cluster.map);
-            evidence = evidence.or_better(self.evidence(stays(map), votes, window, true));
+            evidence = evidence.or_better(self.evidence(stays(map), features, window, true));
         }
         let is_plain =
             evidence.decades() >= PLAIN && evidence.line.is_some_and(|line| !USUAL.is_outermost(line.slope));
         if !sure && !is_plain && cluster.places >= WORTH_ANOTHER_PACE {
-            let other = self.at_other_paces(cluster.map, votes, window);
+            let other = self.at_other_paces(cluster.map, votes, features, window);
             evidence = other.into_iter().fold(evidence, Evidence::or_better);
         }
         evidence
     }
 
     /// The best evidence that a map that stays can give if the copy does not run as most do.
-    fn at_other_paces(&self, map: Map, votes: &[Vote], window: &Window) -> Option<Evidence> {
-        let features = self.features(votes, window);
+    fn at_other_paces(
+        &self,
+        map: Map,
+        votes: &[Vote],
+        features: &Matrix,
+        window: &Window,
+    ) -> Option<Evidence> {
         let look = |map: Map, paces: &'static [Pace]| {
             let maps = vec![Some(map); window.rows.len()];
             let cells = self.cells(&maps, window, false);
-            let each = paces.iter().map(|pace| self.at_pace(pace, &cells, &maps, &features, window));
+            let each = paces.iter().map(|pace| self.at_pace(pace, &cells, &maps, features, window));
             each.reduce(Evidence::or_better)
         };
         let evidence = look(map, &OTHERS)?;
@@ -215,10 +221,11 @@ impl Sight<'_> {
 
     /// The evidence that a map for each moment can give: by all votes, and by those on the line that was found with them.
     fn along_ways(&self, votes: &[Vote], window: &Window) -> Vec<Evidence> {
+        let features = &self.features(votes, window);
         let tick = |vote: &Vote| self.query_tick(vote).saturating_sub(window.rows.start);
         let along = |on: &[Vote]| {
             let way = track::track(on, window.rows.len(), self.look.mirrored, tick)?;
-            Some(self.evidence(way, votes, window, false))
+            Some(self.evidence(way, features, window, false))
         };
         let first = along(votes);
         let line = first.as_ref().and_then(|evidence| evidence.line);
@@ -248,10 +255,17 @@ impl Sight<'_> {
         together(found, f64::from(ALL_FEATURES))
     }
 
-    /// What speaks for each pair of moments of a window, the reference lying in the query by a map for each.
-    fn evidence(&self, maps: Vec<Option<Map>>, votes: &[Vote], window: &Window, steadied: bool) -> Evidence {
+    /// What speaks for each pair of moments of a window, the reference lying in the query by a map for each, beside what
+    /// features tell.
+    fn evidence(
+        &self,
+        maps: Vec<Option<Map>>,
+        features: &Matrix,
+        window: &Window,
+        steadied: bool,
+    ) -> Evidence {
         let cells = self.cells(&maps, window, steadied);
-        self.at_pace(&USUAL, &cells, &maps, &self.features(votes, window), window)
+        self.at_pace(&USUAL, &cells, &maps, features, window)
     }
 
     /// The cells of the reference in the query, at the moments of a window.
@@ -265,7 +279,7 @@ impl Sight<'_> {
         if self.look.unsqueezed { map.squeezed(self.probe.squeeze()) } else { map }
     }
 
-    /// As [`evidence`](Self::evidence), at any pace, by the cells that the maps lead to and what features tell.
+    /// As [`evidence`](Self::evidence), at any pace, by the cells that the maps lead to.
     fn at_pace(
         &self,
         pace: &'static Pace,

@@ -187,6 +187,21 @@ fn a_copy_squeezed_into_another_shape_is_found_in_its_place() {
 }
 
 #[test]
+fn frames_that_change_their_shape_keep_their_key_frames_in_step() {
+    for sizes in [[[100, 180], [320, 180]], [[320, 180], [100, 180]]] {
+        let mut extractor = Extractor::default();
+        for (second, [width, height]) in (0u8..).zip(sizes) {
+            let pixels = vec![second; width * height];
+            let luma = Luma::new(width, height, width, &pixels).expect("a whole plane");
+            extractor.push(Frame { luma, time: second.into() });
+        }
+        let probe = extractor.finish();
+        let unsqueezed = probe.seen(true);
+        assert!(unsqueezed.is_empty() || unsqueezed.len() == probe.seen(false).len(), "{sizes:?}");
+    }
+}
+
+#[test]
 fn a_tilted_copy_in_a_still_frame_is_found() {
     let whole = room(1, 1);
     let seen = search(

@@ -55,8 +55,11 @@ pub(super) fn page(query: &str, parts: &[Part<'_>]) -> String {
 }
 
 fn done(transform: &Transform) -> String {
-    let mut said =
-        vec![format!("speed {:.2}", transform.speed), format!("pitch {:+.1} semitones", transform.pitch)];
+    let mut said = vec![
+        format!("speed {:.2}", transform.speed.abs()),
+        format!("pitch {:+.1} semitones", transform.pitch),
+    ];
+    said.extend((transform.speed < 0.0).then(|| "backwards".to_owned()));
     said.extend(transform.mirrored.then(|| "mirrored".to_owned()));
     said.extend(transform.negative.then(|| "negative".to_owned()));
     said.extend(
