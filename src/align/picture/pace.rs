@@ -29,10 +29,10 @@ const SLOPES: [f64; 21] = [
 
 /// Much slower, much faster, and backwards.
 pub(super) const OTHERS: [Pace; 5] = [
-    Pace { lag: 3, slopes: &steps::<14>(0.78, 0.98), price: PRICE },
-    Pace { lag: 4, slopes: &steps::<15>(0.59, 0.975), price: PRICE },
-    Pace { lag: 6, slopes: &steps::<16>(0.405, 0.973), price: PRICE },
-    Pace { lag: 1, slopes: &steps::<28>(1.26, 1.034), price: PRICE },
+    Pace { lag: 3, slopes: &steps::<19>(0.78, 0.985), price: PRICE },
+    Pace { lag: 4, slopes: &steps::<25>(0.59, 0.985), price: PRICE },
+    Pace { lag: 6, slopes: &steps::<28>(0.405, 0.985), price: PRICE },
+    Pace { lag: 1, slopes: &steps::<46>(1.26, 1.02), price: PRICE },
     Pace { lag: -(LAG as isize), slopes: &backwards(), price: PRICE },
 ];
 
