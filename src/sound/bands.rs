@@ -4,11 +4,11 @@ use super::resample::{RATE, dot};
 use realfft::{RealFftPlanner, RealToComplex, num_complex::Complex};
 use std::sync::Arc;
 
-/// Samples in a frame: 256 ms, long enough that a small shift in time changes little.
+/// Samples in a frame at the usual pace: 256 ms, long enough that a small shift in time changes little.
 const FRAME: usize = 2_048;
 
 /// Samples from one frame to the next: 32 ms.
-pub(super) const HOP: usize = 256;
+const HOP: usize = 256;
 
 /// Sub-bands to a semitone.
 pub(super) const PER_SEMITONE: usize = 4;
@@ -40,9 +40,11 @@ struct Triangle {
 
 /// Hann-windowed power spectra summed into overlapping triangular bands on a scale of semitones, compressed.
 pub(super) struct Analyser {
+    hop: usize,
     fft: Arc<dyn RealToComplex<f32>>,
     window: Vec<f32>,
-    triangles: Vec<Triangle>,
+    /// With the numbers of their sub-bands.
+    triangles: Vec<(usize, Triangle)>,
     /// Samples not yet used up.
     pending: Vec<f32>,
     frame: Vec<f32>,
@@ -57,33 +59,38 @@ impl std::fmt::Debug for Analyser {
     }
 }
 
-impl Default for Analyser {
-    fn default() -> Self {
-        let fft = RealFftPlanner::<f32>::new().plan_fft_forward(FRAME);
-        let window = (0..FRAME)
-            .map(|n| (0.5 - 0.5 * (std::f64::consts::TAU * n as f64 / FRAME as f64).cos()) as f32)
-            .collect();
+impl Analyser {
+    /// Of frames that are shorter and follow each other faster where the `pace` is above 1. At another pace than that,
+    /// only the bands of an unshifted word are summed up, and the others nought.
+    pub(super) fn new(pace: f64) -> Self {
+        let [frame, hop] = [FRAME, HOP].map(|samples| (samples as f64 / pace).round() as usize);
+        let fft = RealFftPlanner::<f32>::new().plan_fft_forward(frame);
+        // As loud in a short frame as in a long one.
+        let loudness = FRAME as f64 / frame as f64;
+        let window = (0..frame).map(|n| {
+            let hann = 0.5 - 0.5 * (std::f64::consts::TAU * n as f64 / frame as f64).cos();
+            (loudness * hann) as f32
+        });
+        let is_summed = |band: &usize| pace == 1.0 || unshifted().any(|own| own == *band);
         Self {
-            window,
-            triangles: (0..SUB_BANDS).map(triangle).collect(),
+            hop,
+            window: window.collect(),
+            triangles: (0..SUB_BANDS).filter(is_summed).map(|band| (band, triangle(band, frame))).collect(),
             pending: Vec::new(),
             frame: fft.make_input_vec(),
             spectrum: fft.make_output_vec(),
             scratch: fft.make_scratch_vec(),
-            power: vec![0.0; FRAME / 2 + 1],
+            power: vec![0.0; frame / 2 + 1],
             fft,
         }
     }
-}
 
-impl Analyser {
     /// Takes the next samples and hands each finished frame to `each`.
     pub(super) fn push(&mut self, samples: &[f32], mut each: impl FnMut(&[f32; SUB_BANDS])) {
         self.pending.extend_from_slice(samples);
         let mut start = 0;
         let mut bands = [0.0; SUB_BANDS];
-        while start + FRAME <= self.pending.len() {
-            let samples = &self.pending[start..start + FRAME];
+        while let Some(samples) = self.pending.get(start..start + self.window.len()) {
             for ((x, &sample), &weight) in self.frame.iter_mut().zip(samples).zip(&self.window) {
                 *x = sample * weight;
             }
@@ -93,12 +100,12 @@ impl Analyser {
                     *power = bin.re * bin.re + bin.im * bin.im;
                 }
             }
-            for (band, triangle) in bands.iter_mut().zip(&self.triangles) {
+            for (band, triangle) in &self.triangles {
                 let bins = &self.power[triangle.first..triangle.first + triangle.weights.len()];
-                *band = dot(bins, &triangle.weights).sqrt().sqrt();
+                bands[*band] = dot(bins, &triangle.weights).sqrt().sqrt();
             }
             each(&bands);
-            start += HOP;
+            start += self.hop;
         }
         self.pending.drain(..start);
     }
@@ -110,11 +117,16 @@ fn frequency(sub_band: f64) -> f64 {
     LOWEST * (semitones / 12.0).exp2()
 }
 
-fn triangle(sub_band: usize) -> Triangle {
+/// The sub-bands of an unshifted word.
+pub(super) fn unshifted() -> impl Iterator<Item = usize> {
+    (0..BANDS).map(|band| REACH * PER_SEMITONE + band * STEP)
+}
+
+fn triangle(sub_band: usize, frame: usize) -> Triangle {
     let middle = sub_band as f64;
-    let bin = f64::from(RATE) / FRAME as f64;
+    let bin = f64::from(RATE) / frame as f64;
     let first = (frequency(middle - HALF_WIDTH) / bin).ceil() as usize;
-    let last = ((frequency(middle + HALF_WIDTH) / bin).floor() as usize).min(FRAME / 2);
+    let last = ((frequency(middle + HALF_WIDTH) / bin).floor() as usize).min(frame / 2);
     let weights: Vec<f32> = (first..=last)
         .map(|n| {
             let semitones = 12.0 * (n as f64 * bin / LOWEST).log2() + REACH as f64;

@@ -2,9 +2,11 @@
 //!
 //! Samples of any rate become 8 kHz (`resample`), overlapping frames of them the loudness of bands a semitone and
 //! a quarter apart (`bands`), and each pair of frames 128 ms apart one word (`words`). A bank keeps every second
-//! word ([`Print`]); a query keeps them all, read at every pitch that a copy may have been moved to ([`Probe`]).
+//! word ([`Print`]); a query keeps them all, read at every pitch that a copy may have been moved to and at other paces
+//! ([`Probe`], `heard`).
 
 mod bands;
+mod heard;
 mod print;
 mod recalled;
 mod resample;
@@ -15,28 +17,31 @@ pub use words::{PITCHES, Reading, SIDE, UNSHIFTED, WEAKEST, Word, semitones};
 
 use crate::key::{Key, Turns};
 use crate::media::Samples;
-use bands::{Analyser, SUB_BANDS};
+pub(crate) use heard::Heard;
+use heard::{Listener, PACES};
 use resample::Resampler;
-use std::collections::VecDeque;
 
-/// What a search needs of a soundtrack: a word each 32 ms at each of [`PITCHES`] pitches.
-#[derive(Clone, Debug, Default)]
+/// What a search needs of a soundtrack: a word each 32 ms at each of [`PITCHES`] pitches, and words as those of
+/// references that run much slower or faster.
+#[derive(Clone, Debug)]
 pub struct Probe {
     print: Print,
-    eventful: Vec<bool>,
-    readings: [Vec<Reading>; PITCHES],
-    is_glance: bool,
+    /// At each of [`PACES`].
+    heard: [Heard; PACES.len()],
 }
 
-/// Words from one that is looked up for a glance to the next: odd, so that half of them lie between those that are kept.
-const GLANCE_STEP: usize = 9;
+impl Default for Probe {
+    fn default() -> Self {
+        Self { print: Print::default(), heard: PACES.map(Heard::new) }
+    }
+}
 
 impl Probe {
     /// Seconds from one word to the next.
-    pub const HOP: f64 = bands::HOP_SECONDS;
+    pub const HOP: f64 = Heard::HOP;
 
     /// Seconds from the start of the stream to the middle of its first word; the same in a [`Print`].
-    pub const FIRST: f64 = bands::FIRST_MIDDLE + words::LAG as f64 / 2.0 * bands::HOP_SECONDS;
+    pub const FIRST: f64 = Heard::FIRST;
 
     /// The part that a bank keeps.
     pub fn print(&self) -> &Print {
@@ -45,45 +50,61 @@ impl Probe {
 
     /// The first seconds, of which a large bank is asked less often.
     pub(crate) fn glance(&self, seconds: f64) -> Self {
-        let count = (seconds / Self::HOP) as usize;
-        let kept = count.div_ceil(2);
-        Self {
-            print: Print { words: self.print.words.iter().take(kept).copied().collect() },
-            eventful: self.eventful.iter().take(count).copied().collect(),
-            readings: self.readings.each_ref().map(|all| all.iter().take(count).copied().collect()),
-            is_glance: true,
-        }
+        let usual = self.usual().glance(seconds);
+        let kept = usual.eventful().len().div_ceil(2);
+        let print = Print { words: self.print.words.iter().take(kept).copied().collect() };
+        Self::new(print, usual)
     }
 
-    /// Words from one that is to be looked up in a large bank to the next.
-    pub(crate) fn step(&self) -> usize {
-        if self.is_glance { GLANCE_STEP } else { 1 }
+    /// Of what was heard at the usual pace alone.
+    fn new(print: Print, usual: Heard) -> Self {
+        let mut probe = Self { print, ..Self::default() };
+        probe.heard[0] = usual;
+        probe
+    }
+
+    /// The words at each pace, those at the usual one first.
+    pub(crate) fn heard(&self) -> &[Heard] {
+        &self.heard
+    }
+
+    pub(crate) fn usual(&self) -> &Heard {
+        &self.heard[0]
     }
 
     /// Whether there is something to recognise, by word.
     pub fn eventful(&self) -> &[bool] {
-        &self.eventful
+        self.usual().eventful()
     }
 
     /// All words as read at a pitch below [`PITCHES`]; those that are not eventful mean nothing.
     pub fn readings(&self, pitch: usize) -> &[Reading] {
-        &self.readings[pitch]
+        self.usual().readings(pitch)
     }
 }
 
 /// Makes a [`Probe`] of blocks of samples pushed in order of time.
 ///
 /// The size of the blocks changes nothing. A block of another rate than the first one's is left out.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Extractor {
     rate: Option<u32>,
     resampler: Option<Resampler>,
     samples: Vec<f32>,
-    analyser: Analyser,
-    /// The latest frames, as many as a word spans.
-    recent: VecDeque<[f32; SUB_BANDS]>,
-    probe: Probe,
+    listeners: [Listener; PACES.len()],
     turns: Option<Turns>,
+}
+
+impl Default for Extractor {
+    fn default() -> Self {
+        Self {
+            rate: None,
+            resampler: None,
+            samples: Vec::new(),
+            listeners: PACES.map(Listener::new),
+            turns: None,
+        }
+    }
 }
 
 impl Extractor {
@@ -105,36 +126,16 @@ impl Extractor {
         for part in samples.mono.chunks(1 << 16) {
             self.samples.clear();
             resampler.push(part, &mut self.samples);
-            let (recent, probe, turns) = (&mut self.recent, &mut self.probe, self.turns.as_ref());
-            self.analyser.push(&self.samples, |frame| {
-                if recent.len() > words::LAG {
-                    recent.pop_front();
-                }
-                recent.push_back(*frame);
-                if recent.len() > words::LAG {
-                    probe.extend(&recent[0], frame, turns);
-                }
-            });
+            for listener in &mut self.listeners {
+                listener.push(&self.samples, self.turns.as_ref());
+            }
         }
     }
 
     /// Ends the soundtrack.
     pub fn finish(self) -> Probe {
-        self.probe
-    }
-}
-
-impl Probe {
-    fn extend(&mut self, early: &[f32; SUB_BANDS], late: &[f32; SUB_BANDS], turns: Option<&Turns>) {
-        let eventful = words::is_eventful(early, late);
-        for (pitch, readings) in self.readings.iter_mut().enumerate() {
-            readings.push(words::read(early, late, pitch, turns));
-        }
-        if self.eventful.len().is_multiple_of(2) {
-            let unshifted = self.readings[UNSHIFTED].last();
-            self.print.words.push(unshifted.filter(|_| eventful).and_then(|reading| words::kept(*reading)));
-        }
-        self.eventful.push(eventful);
+        let heard = self.listeners.map(Listener::finish);
+        Probe { print: Print { words: heard[0].kept() }, heard }
     }
 }
 
@@ -170,7 +171,7 @@ mod tests {
         for block in [1, 61, 1_000, 44_100] {
             let parts = extract(&sound, 44_100, block);
             assert_eq!(parts.print(), whole.print());
-            assert_eq!(parts.readings, whole.readings);
+            assert_eq!(parts.heard, whole.heard);
         }
     }
 

@@ -1,24 +1,23 @@
 //! A probe from a print: what can still be heard of a soundtrack that was thrown away.
 
 use super::words::{SIDE, UNSHIFTED, Word};
-use super::{Print, Probe, Reading, semitones};
+use super::{Heard, PACES, Print, Probe, Reading, semitones};
 
 /// Semitones from one bit of a word to the next.
 const BAND: f64 = 1.25;
 
 impl Probe {
     /// What a print alone can be searched for: every second word in the place of two, and at other pitches what the
-    /// bits of neighbouring bands tell.
+    /// bits of neighbouring bands tell. At other paces it cannot be heard.
     pub fn from_print(print: &Print) -> Self {
-        let mut probe = Self { print: print.clone(), ..Self::default() };
+        let mut heard = Heard::new(PACES[0]);
         for word in print.words() {
             // Words overlap by three quarters, so that the lost one between two is not far from either.
-            probe.eventful.extend([word.is_some(); 2]);
-            for (pitch, readings) in probe.readings.iter_mut().enumerate() {
-                readings.extend([shifted(*word, pitch); 2]);
+            for _ in 0..2 {
+                heard.push(word.is_some(), |pitch| shifted(*word, pitch));
             }
         }
-        probe
+        Self::new(print.clone(), heard)
     }
 }
 

@@ -3,7 +3,7 @@
 //! Bit `b` says whether the difference between bands `b + 1` and `b` grew from one frame to a later one (Haitsma
 //! and Kalker, "A Highly Robust Audio Fingerprinting System", 2002, here with longer frames and a wider lag).
 
-use super::bands::{BANDS, PER_SEMITONE, REACH, STEP, SUB_BANDS};
+use super::bands::{BANDS, PER_SEMITONE, REACH, STEP, SUB_BANDS, unshifted};
 use crate::key::{Key, Turns};
 use std::num::NonZeroU32;
 
@@ -52,12 +52,11 @@ pub struct Reading {
 
 /// Whether the step between two frames holds something to recognise.
 pub(super) fn is_eventful(early: &[f32; SUB_BANDS], late: &[f32; SUB_BANDS]) -> bool {
-    let at = |b: usize| REACH * PER_SEMITONE + b * STEP;
     let mut loudness = 0.0;
     let mut change = 0.0;
-    for b in 0..BANDS {
-        loudness += early[at(b)] + late[at(b)];
-        change += (late[at(b)] - early[at(b)]).abs();
+    for band in unshifted() {
+        loudness += early[band] + late[band];
+        change += (late[band] - early[band]).abs();
     }
     loudness > 2.0 * SILENT * BANDS as f32 && change > STILL * loudness
 }

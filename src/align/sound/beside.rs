@@ -8,7 +8,7 @@
 
 use super::line::{Agreed, Fit, Line, agree, pairs};
 use super::null;
-use crate::sound::{Print, Probe, UNSHIFTED};
+use crate::sound::{Heard, Print, UNSHIFTED};
 
 /// Words that a line must be moved by to be another one, well beyond what a word spans.
 const NEAR: isize = 12;
@@ -38,20 +38,31 @@ const FAR_PITCH: f64 = 2.5;
 /// How many times rarer copies are that are farther off than that, though most lines are.
 const FARTHER: f64 = 10.0;
 
+/// The same for those at another pace than the usual one.
+const FARTHEST: f64 = 1_000.0;
+
 /// How surprising a fit is: by what any two sounds may reach, or by what these two reach beside it, whichever says more.
-pub(super) fn surprise(probe: &Probe, track: &[u32], fit: &Fit, trials: f64) -> f64 {
+pub(super) fn surprise(heard: &Heard, track: &[u32], fit: &Fit, trials: f64) -> f64 {
     let Fit { line, evidence, .. } = fit;
-    let is_far = (line.speed - 1.0).abs() > FAR_SPEED || fit.pitch.abs() > FAR_PITCH;
+    let speed = line.speed * heard.pace();
+    let is_far = (speed - 1.0).abs() > FAR_SPEED || fit.pitch.abs() > FAR_PITCH;
     // Trials that are weighed by what is expected (Genovese, Roeder and Wasserman, "False discovery control with p-value
     // weighting", 2006).
-    let trials = if is_far { FARTHER * trials } else { trials };
+    let rarer = if !heard.is_usual() {
+        FARTHEST
+    } else if is_far {
+        FARTHER
+    } else {
+        1.0
+    };
+    let trials = rarer * trials;
     let general = null::surprise(evidence, trials);
-    let is_plain = line.pitch == UNSHIFTED && (line.speed - 1.0).abs() <= PLAIN_SPEED;
+    let is_plain = line.pitch == UNSHIFTED && (speed - 1.0).abs() <= PLAIN_SPEED;
     let measured = |spread| null::surprise_beside(evidence, spread, is_plain, trials);
     if general >= SURE || measured(0.0) < general.max(WORTH) {
         return general;
     }
-    spread(probe, track, fit).map_or(general, |spread| general.max(measured(spread)))
+    spread(heard, track, fit).map_or(general, |spread| general.max(measured(spread)))
 }
 
 /// Mean square of the agreement along lines beside a fit's, as a share of what independent bits would have. Where few of
@@ -59,12 +70,12 @@ pub(super) fn surprise(probe: &Probe, track: &[u32], fit: &Fit, trials: f64) -> 
 /// a Gaussian variable would be whose largest value is as large.
 ///
 /// `None` where there is no room for enough lines.
-pub(super) fn spread(probe: &Probe, track: &[u32], fit: &Fit) -> Option<f64> {
-    let (_, own) = sums(probe, track, &fit.line, &fit.words);
-    let query = (probe.eventful().len() as f64 * Probe::HOP / Print::HOP) as usize;
+pub(super) fn spread(heard: &Heard, track: &[u32], fit: &Fit) -> Option<f64> {
+    let (_, own) = sums(heard, track, &fit.line, &fit.words);
+    let query = (heard.eventful().len() as f64 * Heard::HOP / Print::HOP) as usize;
     let mut found = (0, 0.0, 0.0, 0.0f64);
     let mut add = |line: &Line, words: &std::ops::Range<usize>| {
-        let (agreement, squares) = sums(probe, track, line, words);
+        let (agreement, squares) = sums(heard, track, line, words);
         // A line along which little meets is left out.
         if 2 * squares >= own {
             let (count, all, most, largest) = found;
@@ -92,9 +103,9 @@ fn steps(room: usize) -> impl Iterator<Item = isize> {
 }
 
 /// The agreement along a line, and what its square would be in the mean if all bits were independent.
-fn sums(probe: &Probe, track: &[u32], line: &Line, words: &std::ops::Range<usize>) -> (i64, i64) {
+fn sums(heard: &Heard, track: &[u32], line: &Line, words: &std::ops::Range<usize>) -> (i64, i64) {
     let of = |agreed: Agreed| (i64::from(agreed.agreement), i64::from(agreed.squares));
-    pairs(probe, track, line, words.clone())
+    pairs(heard, track, line, words.clone())
         .map(|(_, reading, own)| of(agree(reading, own)))
         .fold((0, 0), |(agreement, squares), (a, s)| (agreement + a, squares + s))
 }

@@ -25,7 +25,7 @@ const MOST: usize = 64;
 const LEFT: f64 = 0.0;
 
 /// Takes the evidence in passages that many unrelated references share off what was found.
-pub(super) fn discount(found: &mut [Found], probe: &Probe, tracks: &Parts, trials: f64) {
+pub(super) fn discount(found: &mut [Found], probe: &Probe, tracks: &Parts) {
     let mut sure: Vec<&Found> = found.iter().filter(|found| found.surprise >= LEADING).collect();
     if sure.iter().map(|found| found.reference).collect::<HashSet<_>>().len() < MANY {
         return;
@@ -40,10 +40,13 @@ pub(super) fn discount(found: &mut [Found], probe: &Probe, tracks: &Parts, trial
     }
     let own = |time: f64| common.get((time.max(0.0) / SLOT) as usize) != Some(&true);
     for found in found {
-        let evidence = line::weigh_where(probe, tracks.of(found.reference), &found.fit, own);
+        let heard = found.heard;
+        let own = |time: f64| own(time / heard.pace());
+        let evidence = line::weigh_where(heard, tracks.of(found.reference), &found.fit, own);
         if evidence.is_some_and(|evidence| evidence.weight >= found.fit.evidence.weight) {
             continue;
         }
+        let trials = null::trials(heard.eventful().len(), tracks.alive());
         let left = evidence.map_or(LEFT, |evidence| null::surprise(&evidence, trials).max(LEFT));
         found.surprise = found.surprise.min(left);
     }
@@ -53,7 +56,7 @@ pub(super) fn discount(found: &mut [Found], probe: &Probe, tracks: &Parts, trial
 fn is_common(time: f64, sure: &[&Found], tracks: &Parts, known: &mut HashMap<(RefId, RefId), bool>) -> bool {
     let mut seen = HashSet::new();
     let there = sure.iter().filter(|found| {
-        let (start, end) = found.fit.query();
+        let (start, end) = found.query();
         (start..end).contains(&time)
     });
     let mut unrelated: Vec<&Found> = Vec::new();
@@ -83,12 +86,12 @@ fn are_related(a: &Found, b: &Found, time: f64, tracks: &Parts) -> bool {
     const WINDOW: usize = 16;
     /// Share of bits that may differ in a window that is alike.
     const ALIKE: f64 = 0.36;
-    if (a.fit.line.speed / b.fit.line.speed - 1.0).abs() > SPEED {
+    if (a.speed() / b.speed() - 1.0).abs() > SPEED {
         // Not to be told; so they do not count as two.
         return true;
     }
     let (of_a, of_b) = (tracks.of(a.reference), tracks.of(b.reference));
-    let place = |found: &Found| (found.fit.line.reference_time(time) / Print::HOP).round() as isize;
+    let place = |found: &Found| (found.reference_time(time) / Print::HOP).round() as isize;
     let compared = |at: usize, offset: isize| {
         let other = at.checked_add_signed(offset).and_then(|at| of_b.get(at)).copied().unwrap_or(GAP);
         let own = of_a.get(at).copied().unwrap_or(GAP);

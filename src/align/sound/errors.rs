@@ -2,7 +2,7 @@
 
 use super::line::{self, Line};
 use crate::align::{Span, Transform};
-use crate::sound::{PITCHES, Print, Probe, UNSHIFTED};
+use crate::sound::{Heard, Print, Probe, UNSHIFTED};
 
 /// How much of a sub-fingerprint differs at one moment of a match.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,24 +35,28 @@ pub fn bit_errors(
     let at = |time: f64| (((time - Probe::FIRST) / Print::HOP).max(0.0) as usize).min(track.len());
     let words = at(matched.start)..at(matched.end).max(at(matched.start));
     let half_semitones = (transform.pitch * 2.0).round().clamp(-99.0, 99.0) as isize;
+    let reaches = |heard: &&Heard| line::SPEEDS.contains(&(transform.speed / heard.pace()));
+    let Some(heard) = probe.heard().iter().find(reaches) else { return Vec::new() };
     let line = Line {
-        query: query.end - Probe::FIRST,
+        query: query.end * heard.pace() - Heard::FIRST,
         reference: matched.end - Probe::FIRST,
-        speed: transform.speed,
-        pitch: UNSHIFTED.saturating_add_signed(half_semitones).min(PITCHES - 1),
+        speed: transform.speed / heard.pace(),
+        pitch: UNSHIFTED
+            .saturating_add_signed(half_semitones)
+            .clamp(heard.pitches().start, heard.pitches().end - 1),
     };
-    if !(line.query.is_finite() && line.reference.is_finite() && line::SPEEDS.contains(&line.speed)) {
+    if !(line.query.is_finite() && line.reference.is_finite()) {
         return Vec::new();
     }
-    let moved = |shift: i32| Line { query: line.query + f64::from(shift) * Probe::HOP, ..line };
-    let agreement = |shift: &i32| (line::agreement(probe, &track, &moved(*shift), &words), -shift.abs());
+    let moved = |shift: i32| Line { query: line.query + f64::from(shift) * Heard::HOP, ..line };
+    let agreement = |shift: &i32| (line::agreement(heard, &track, &moved(*shift), &words), -shift.abs());
     let shift = (-REACH..=REACH).max_by_key(agreement).unwrap_or(0);
-    let line = line::improve(probe, &track, &moved(shift), &words, 1);
-    line::pairs(probe, &track, &line, words)
+    let line = line::improve(heard, &track, &moved(shift), &words, 1);
+    line::pairs(heard, &track, &line, words)
         .map(|(word, reading, own)| {
             let time = word as f64 * Print::HOP;
             BitErrors {
-                query: line.query_time(time) + Probe::FIRST,
+                query: (line.query_time(time) + Heard::FIRST) / heard.pace(),
                 matched: time + Probe::FIRST,
                 rate: f64::from((reading.word ^ own).count_ones()) / 32.0,
             }

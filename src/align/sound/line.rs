@@ -2,7 +2,7 @@
 
 use super::null::{self, Evidence};
 use super::tracks::GAP;
-use crate::sound::{PITCHES, Print, Probe, Reading, semitones};
+use crate::sound::{Heard, PITCHES, Print, Reading, semitones};
 use std::ops::{Range, RangeInclusive};
 
 /// Times are those of words: seconds since the first word of either side.
@@ -64,25 +64,25 @@ const LEAST: usize = 32;
 pub(super) const SPEEDS: RangeInclusive<f64> = 0.77..=1.30;
 
 /// Fits the line near `rough` that agrees best; `None` where too little does.
-pub(super) fn fit(probe: &Probe, track: &[u32], rough: Line) -> Option<Fit> {
+pub(super) fn fit(heard: &Heard, track: &[u32], rough: Line) -> Option<Fit> {
     let mut line = rough;
-    let mut words = trim(probe, track, &line, met(probe, track, &line))?;
+    let mut words = trim(heard, track, &line, met(heard, track, &line))?;
     for round in 0..ROUNDS {
-        line = improve(probe, track, &line, &words, round);
-        words = trim(probe, track, &line, met(probe, track, &line))?;
+        line = improve(heard, track, &line, &words, round);
+        words = trim(heard, track, &line, met(heard, track, &line))?;
     }
     if words.len() < LEAST {
         return None;
     }
-    let evidence = weigh(probe, track, &line, &words);
-    Some(Fit { pitch: exact_pitch(probe, track, &line, &words), line, words, evidence })
+    let evidence = weigh(heard, track, &line, &words);
+    Some(Fit { pitch: exact_pitch(heard, track, &line, &words), line, words, evidence })
 }
 
 /// The words of a reference that a line meets while the query lasts.
-fn met(probe: &Probe, track: &[u32], line: &Line) -> Range<usize> {
+fn met(heard: &Heard, track: &[u32], line: &Line) -> Range<usize> {
     let at = |time: f64| ((line.reference_time(time) / Print::HOP).max(0.0) as usize).min(track.len());
-    let end = probe.eventful().len() as f64 * Probe::HOP;
-    at(-Probe::HOP)..(at(end) + 2).min(track.len())
+    let end = heard.eventful().len() as f64 * Heard::HOP;
+    at(-Heard::HOP)..(at(end) + 2).min(track.len())
 }
 
 /// Agreement, less the drift, that must be lost in a row for a stretch to be no part of a copy: by chance alone it
@@ -90,11 +90,11 @@ fn met(probe: &Probe, track: &[u32], line: &Line) -> Range<usize> {
 const LOST: f64 = 200.0;
 
 /// The parts of a fit between stretches that do not agree.
-pub(super) fn parts(probe: &Probe, track: &[u32], fit: &Fit) -> Vec<Fit> {
+pub(super) fn parts(heard: &Heard, track: &[u32], fit: &Fit) -> Vec<Fit> {
     let mut parts = Vec::new();
     let (mut running, mut best) = (0.0, 0.0);
     let mut words = fit.words.start..fit.words.start;
-    for (word, reading, own) in pairs(probe, track, &fit.line, fit.words.clone()) {
+    for (word, reading, own) in pairs(heard, track, &fit.line, fit.words.clone()) {
         if running <= 0.0 {
             (running, best) = (0.0, 0.0);
             words = word..word;
@@ -120,11 +120,11 @@ pub(super) fn parts(probe: &Probe, track: &[u32], fit: &Fit) -> Vec<Fit> {
 }
 
 /// Fits that go on where one ends, on either side, after a cut or a pause in the query.
-pub(super) fn follow(probe: &Probe, track: &[u32], fit: &Fit) -> Vec<Fit> {
+pub(super) fn follow(heard: &Heard, track: &[u32], fit: &Fit) -> Vec<Fit> {
     let mut found = Vec::new();
     for forward in [true, false] {
         let mut last = fit.clone();
-        while let Some(next) = follow_on(probe, track, &last, forward) {
+        while let Some(next) = follow_on(heard, track, &last, forward) {
             found.push(next.clone());
             last = next;
         }
@@ -144,10 +144,10 @@ const AGREE: f64 = 0.3;
 /// Fewest words of a fit that goes on: 1 s.
 const LEAST_ON: usize = 16;
 
-fn follow_on(probe: &Probe, track: &[u32], last: &Fit, forward: bool) -> Option<Fit> {
+fn follow_on(heard: &Heard, track: &[u32], last: &Fit, forward: bool) -> Option<Fit> {
     let side = if forward { last.words.end..track.len() } else { 0..last.words.start };
     let look = |jump: i32| {
-        let skipped = (f64::from(jump.abs()) * Probe::HOP / Print::HOP) as usize;
+        let skipped = (f64::from(jump.abs()) * Heard::HOP / Print::HOP) as usize;
         let cut = (jump > 0) == forward;
         let first = if cut { skipped } else { 0 };
         if forward {
@@ -157,37 +157,37 @@ fn follow_on(probe: &Probe, track: &[u32], last: &Fit, forward: bool) -> Option<
         }
     };
     let jumped =
-        |jump: i32| Line { reference: last.line.reference + f64::from(jump) * Probe::HOP, ..last.line };
+        |jump: i32| Line { reference: last.line.reference + f64::from(jump) * Heard::HOP, ..last.line };
     let jump = (-JUMP..=JUMP)
         .filter(|jump| jump.abs() > 2)
-        .max_by_key(|&jump| agreement(probe, track, &jumped(jump), &look(jump)))?;
+        .max_by_key(|&jump| agreement(heard, track, &jumped(jump), &look(jump)))?;
     let (line, words) = (jumped(jump), look(jump));
-    let evidence = weigh(probe, track, &line, &words);
+    let evidence = weigh(heard, track, &line, &words);
     if words.len() < LEAST_ON || evidence.agreement < AGREE * evidence.weight {
         return None;
     }
-    let line = improve(probe, track, &line, &words, ROUNDS);
-    let words = trim(probe, track, &line, side)?;
+    let line = improve(heard, track, &line, &words, ROUNDS);
+    let words = trim(heard, track, &line, side)?;
     if words.len() < LEAST_ON {
         return None;
     }
-    let evidence = weigh(probe, track, &line, &words);
+    let evidence = weigh(heard, track, &line, &words);
     Some(Fit { pitch: last.pitch, line, words, evidence })
 }
 
 /// Words of the reference with their numbers, each with what the query has in its place; those where either side has
 /// nothing to compare are left out.
 pub(super) fn pairs<'a>(
-    probe: &'a Probe,
+    heard: &'a Heard,
     track: &'a [u32],
     line: &Line,
     words: Range<usize>,
 ) -> impl Iterator<Item = (usize, Reading, u32)> + 'a {
     /// Positions in the query are counted in parts of a word.
     const PART: f64 = (1u64 << 32) as f64;
-    let mut query = ((line.query_time(words.start as f64 * Print::HOP) / Probe::HOP + 0.5) * PART) as i64;
-    let step = (Print::HOP / line.speed / Probe::HOP * PART) as i64;
-    let (readings, eventful) = (probe.readings(line.pitch), probe.eventful());
+    let mut query = ((line.query_time(words.start as f64 * Print::HOP) / Heard::HOP + 0.5) * PART) as i64;
+    let step = (Print::HOP / line.speed / Heard::HOP * PART) as i64;
+    let (readings, eventful) = (heard.readings(line.pitch), heard.eventful());
     let own = track.get(words.clone()).unwrap_or_default();
     words.zip(own).filter_map(move |(word, &own)| {
         // A place before the query's start becomes one far beyond its end.
@@ -214,10 +214,10 @@ pub(super) fn agree(reading: Reading, own: u32) -> Agreed {
 }
 
 /// The stretch within some words whose agreement, less the drift, sums up highest.
-fn trim(probe: &Probe, track: &[u32], line: &Line, within: Range<usize>) -> Option<Range<usize>> {
+fn trim(heard: &Heard, track: &[u32], line: &Line, within: Range<usize>) -> Option<Range<usize>> {
     let (mut best, mut running) = (0.0, 0.0);
     let (mut start, mut words) = (0, None);
-    for (word, reading, own) in pairs(probe, track, line, within) {
+    for (word, reading, own) in pairs(heard, track, line, within) {
         if running <= 0.0 {
             running = 0.0;
             start = word;
@@ -236,16 +236,16 @@ fn trim(probe: &Probe, track: &[u32], line: &Line, within: Range<usize>) -> Opti
 pub(super) const REACH: f64 = 4.0;
 
 /// The line through the same moment at the speed at which the seconds around it agree best.
-pub(super) fn turned(probe: &Probe, track: &[u32], rough: &Line) -> Line {
+pub(super) fn turned(heard: &Heard, track: &[u32], rough: &Line) -> Line {
     /// Moves a line by a word of the query over the reach.
-    const STEP: f64 = 1.0 + Probe::HOP / REACH;
+    const STEP: f64 = 1.0 + Heard::HOP / REACH;
     const STEPS: i32 = 30;
     const COARSE: i32 = 3;
     let at = |time: f64| ((time / Print::HOP).max(0.0) as usize).min(track.len());
     let words = at(rough.reference - REACH)..at(rough.reference + REACH);
     let turned = |step: i32| Line { speed: STEP.powi(step), ..*rough };
     let best = |steps: &mut dyn Iterator<Item = i32>| {
-        steps.max_by_key(|&step| agreement(probe, track, &turned(step), &words)).unwrap_or(0)
+        steps.max_by_key(|&step| agreement(heard, track, &turned(step), &words)).unwrap_or(0)
     };
     // A line that is one step off agrees nearly as well.
     let near = best(&mut (-STEPS..=STEPS).step_by(COARSE as usize));
@@ -253,19 +253,19 @@ pub(super) fn turned(probe: &Probe, track: &[u32], rough: &Line) -> Line {
 }
 
 /// What the fit rests on.
-fn weigh(probe: &Probe, track: &[u32], line: &Line, words: &Range<usize>) -> Evidence {
-    weighed(pairs(probe, track, line, words.clone()))
+fn weigh(heard: &Heard, track: &[u32], line: &Line, words: &Range<usize>) -> Evidence {
+    weighed(pairs(heard, track, line, words.clone()))
 }
 
 /// What a fit rests on apart from the moments of the query that are not `own`; `None` where nothing is left.
 pub(super) fn weigh_where(
-    probe: &Probe,
+    heard: &Heard,
     track: &[u32],
     fit: &Fit,
     own: impl Fn(f64) -> bool,
 ) -> Option<Evidence> {
     let own = |word: usize| own(fit.line.query_time(word as f64 * Print::HOP));
-    let pairs = pairs(probe, track, &fit.line, fit.words.clone()).filter(|(word, ..)| own(*word));
+    let pairs = pairs(heard, track, &fit.line, fit.words.clone()).filter(|(word, ..)| own(*word));
     let evidence = weighed(pairs);
     (evidence.weight > 0.0).then_some(evidence)
 }
@@ -286,23 +286,23 @@ fn weighed(pairs: impl Iterator<Item = (usize, Reading, u32)>) -> Evidence {
     Evidence { agreement: agreement as f64 - explained * weight, weight, variance: widening * squares as f64 }
 }
 
-pub(super) fn agreement(probe: &Probe, track: &[u32], line: &Line, words: &Range<usize>) -> i64 {
-    pairs(probe, track, line, words.clone())
+pub(super) fn agreement(heard: &Heard, track: &[u32], line: &Line, words: &Range<usize>) -> i64 {
+    pairs(heard, track, line, words.clone())
         .map(|(_, reading, own)| i64::from(agree(reading, own).agreement))
         .sum()
 }
 
 /// The best of the lines around: offset, speed and pitch, turned about the middle of the stretch.
-pub(super) fn improve(probe: &Probe, track: &[u32], line: &Line, words: &Range<usize>, round: usize) -> Line {
+pub(super) fn improve(heard: &Heard, track: &[u32], line: &Line, words: &Range<usize>, round: usize) -> Line {
     let middle = (words.start + words.end) as f64 / 2.0 * Print::HOP;
     let line = line.seen_from(middle);
     let half = words.len() as f64 / 2.0 * Print::HOP;
     // A step of speed that moves the ends by one word of the query.
-    let turn = Probe::HOP / half.max(1.0);
+    let turn = Heard::HOP / half.max(1.0);
     let (shifts, turns) = if round == 0 { (4, 3) } else { (2, 2) };
-    let mut best = (agreement(probe, track, &line, words), line);
+    let mut best = (agreement(heard, track, &line, words), line);
     let consider = |line: Line, best: &mut (i64, Line)| {
-        let sum = agreement(probe, track, &line, words);
+        let sum = agreement(heard, track, &line, words);
         if sum > best.0 {
             *best = (sum, line);
         }
@@ -312,7 +312,7 @@ pub(super) fn improve(probe: &Probe, track: &[u32], line: &Line, words: &Range<u
             let speed = line.speed * (1.0 + f64::from(step) * turn);
             if SPEEDS.contains(&speed) {
                 consider(
-                    Line { query: line.query + f64::from(shift) * Probe::HOP, speed, ..line },
+                    Line { query: line.query + f64::from(shift) * Heard::HOP, speed, ..line },
                     &mut best,
                 );
             }
@@ -326,8 +326,8 @@ pub(super) fn improve(probe: &Probe, track: &[u32], line: &Line, words: &Range<u
 }
 
 /// The pitch between those read, where a parabola through the agreements has its top.
-fn exact_pitch(probe: &Probe, track: &[u32], line: &Line, words: &Range<usize>) -> f64 {
-    let at = |pitch: usize| agreement(probe, track, &Line { pitch, ..*line }, words) as f64;
+fn exact_pitch(heard: &Heard, track: &[u32], line: &Line, words: &Range<usize>) -> f64 {
+    let at = |pitch: usize| agreement(heard, track, &Line { pitch, ..*line }, words) as f64;
     let middle = semitones(line.pitch);
     if line.pitch == 0 || line.pitch + 1 == PITCHES {
         return middle;

@@ -13,7 +13,7 @@ use super::parts::{Part, Parts};
 use super::table::{ASIDE, BITS, Lists, bit_of_key, key, sketch};
 use crate::plain::prefetch;
 use crate::rough;
-use crate::sound::{PITCHES, Print, Probe, Reading, UNSHIFTED};
+use crate::sound::{Heard, PITCHES, Print, Reading, UNSHIFTED};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -74,9 +74,9 @@ pub(super) struct Candidate<'a> {
 }
 
 /// Lines through the places found, each turned to the speed at which it agrees best.
-pub(super) fn candidates<'a>(probe: &Probe, parts: &'a Parts) -> Vec<Candidate<'a>> {
+pub(super) fn candidates<'a>(heard: &Heard, parts: &'a Parts) -> Vec<Candidate<'a>> {
     let parts = parts.parts();
-    let mut hits = hits(probe, parts);
+    let mut hits = hits(heard, parts);
     hits.sort_unstable_by_key(|(part, hit)| (hit.distance, *part, hit.place, hit.query, hit.pitch));
     let mut found: Vec<(Candidate<'_>, Range<f64>)> = Vec::new();
     let mut taken: HashMap<u32, usize> = HashMap::new();
@@ -88,7 +88,7 @@ pub(super) fn candidates<'a>(probe: &Probe, parts: &'a Parts) -> Vec<Candidate<'
         }
         let Some((reference, span)) = part.owner(hit.place as usize) else { continue };
         let (query, time) =
-            (f64::from(hit.query) * Probe::HOP, (hit.place as usize - span.start) as f64 * Print::HOP);
+            (f64::from(hit.query) * Heard::HOP, (hit.place as usize - span.start) as f64 * Print::HOP);
         let known = found.iter().any(|(other, reach)| {
             other.reference == reference
                 && reach.contains(&query)
@@ -98,7 +98,7 @@ pub(super) fn candidates<'a>(probe: &Probe, parts: &'a Parts) -> Vec<Candidate<'
             *taken += 1;
             let track = &part.tracks().words()[span];
             let rough = Line { query, reference: time, speed: 1.0, pitch: hit.pitch as usize };
-            let line = line::turned(probe, track, &rough);
+            let line = line::turned(heard, track, &rough);
             found.push((Candidate { reference, track, line }, query - line::REACH..query + line::REACH));
         }
     }
@@ -106,10 +106,10 @@ pub(super) fn candidates<'a>(probe: &Probe, parts: &'a Parts) -> Vec<Candidate<'
 }
 
 /// All places that sound like a moment of the query and like the second around it, with the part each is in.
-fn hits(probe: &Probe, parts: &[Part]) -> Vec<(usize, Hit)> {
+fn hits(heard: &Heard, parts: &[Part]) -> Vec<(usize, Hit)> {
     let listed: usize = parts.iter().map(|part| part.tracks().table().places.len()).sum();
-    let query = Query::new(probe);
-    let moments = probe.eventful().len();
+    let query = Query::new(heard);
+    let moments = heard.eventful().len();
     let stretches = (0..moments).step_by(PART).map(|start| start..moments.min(start + PART));
     stretches
         .flat_map(|stretch| {
@@ -117,7 +117,7 @@ fn hits(probe: &Probe, parts: &[Part]) -> Vec<(usize, Hit)> {
             let mut asked: BTreeMap<u32, Asked> = BTreeMap::new();
             let of = |(at, part): (usize, &Part)| {
                 let lists = part.tracks().table().lists();
-                let new = || Asked::new(probe, &query, stretch.clone(), lists.bits, listed);
+                let new = || Asked::new(heard, &query, stretch.clone(), lists.bits, listed);
                 let hits =
                     asked.entry(lists.bits).or_insert_with(new).of(&query, lists, part.tracks().words());
                 hits.into_iter().map(move |hit| (at, hit))
@@ -135,9 +135,9 @@ struct Query {
 }
 
 impl Query {
-    fn new(probe: &Probe) -> Self {
+    fn new(heard: &Heard) -> Self {
         let all = |of: fn(&Reading) -> u32| {
-            let phase = |pitch, phase| probe.readings(pitch).iter().skip(phase).step_by(2).map(of).collect();
+            let phase = |pitch, phase| heard.readings(pitch).iter().skip(phase).step_by(2).map(of).collect();
             (0..PITCHES).map(|pitch| [phase(pitch, 0), phase(pitch, 1)]).collect()
         };
         Self { words: all(|reading| reading.word), firm: all(|reading| reading.firm) }
@@ -170,22 +170,36 @@ struct Moment {
     pitch: usize,
 }
 
-impl Moment {
-    /// A number that fits 15 bits, counted from a part's first word.
-    fn pack(self, part: &Range<usize>) -> u16 {
-        ((self.word - part.start) << 5 | self.pitch) as u16
+/// The moments of a part of a query, by numbers that fit 16 bits.
+#[derive(Clone, Debug)]
+struct Moments {
+    words: Range<usize>,
+    pitches: Range<usize>,
+}
+
+const _: () = assert!(PITCHES * PART <= 1 << 16);
+
+impl Moments {
+    fn number(&self, moment: Moment) -> u16 {
+        ((moment.word - self.words.start) * self.pitches.len() + moment.pitch - self.pitches.start) as u16
     }
 
-    fn unpack(number: u16, part: &Range<usize>) -> Self {
-        Self { word: part.start + usize::from(number >> 5), pitch: usize::from(number & 31) }
+    fn of(&self, number: u16) -> Moment {
+        let (word, pitch) =
+            (usize::from(number) / self.pitches.len(), usize::from(number) % self.pitches.len());
+        Moment { word: self.words.start + word, pitch: self.pitches.start + pitch }
+    }
+
+    /// All, in the order of their numbers.
+    fn all(&self) -> impl Iterator<Item = Moment> {
+        let of = |word| self.pitches.clone().map(move |pitch| Moment { word, pitch });
+        self.words.clone().flat_map(of)
     }
 }
 
-const _: () = assert!(PITCHES <= 32 && PART << 5 <= 1 << 15);
-
 /// What a part of a query is looked up by in tables with keys of so many bits.
 struct Asked {
-    part: Range<usize>,
+    moments: Moments,
     /// By side, and by the number of the moment.
     sketches: [Vec<Sketch>; 2],
     /// Keys, and the moments that ask for them. Those that are near in memory follow each other.
@@ -195,33 +209,34 @@ struct Asked {
 
 impl Asked {
     /// What to ask of tables that list so many words in all.
-    fn new(probe: &Probe, query: &Query, part: Range<usize>, bits: u32, listed: usize) -> Self {
+    fn new(heard: &Heard, query: &Query, part: Range<usize>, bits: u32, listed: usize) -> Self {
         let (shifted, unshifted) = (flips(COMPARED, listed, bits), flips(COMPARED_UNSHIFTED, listed, bits));
         let mut keys: Vec<(u32, u16)> = Vec::new();
-        for pitch in 0..PITCHES {
-            let (flips, step) = if pitch == UNSHIFTED {
-                (unshifted, probe.step())
+        let moments = Moments { words: part.clone(), pitches: heard.pitches() };
+        for pitch in heard.pitches() {
+            let (flips, step) = if pitch == UNSHIFTED && heard.is_usual() {
+                (unshifted, heard.step())
             } else {
-                (shifted, probe.step().max(SHIFTED_STEP))
+                (shifted, heard.step().max(SHIFTED_STEP))
             };
             // Too near to the ends there is nothing around to compare.
             let inner =
-                part.start.max(2 * ASIDE)..part.end.min(probe.eventful().len().saturating_sub(2 * ASIDE));
-            for word in inner.step_by(step).filter(|&word| probe.eventful()[word]) {
-                let moment = Moment { word, pitch }.pack(&part);
+                part.start.max(2 * ASIDE)..part.end.min(heard.eventful().len().saturating_sub(2 * ASIDE));
+            for word in inner.step_by(step).filter(|&word| heard.eventful()[word]) {
+                let moment = moments.number(Moment { word, pitch });
                 for side in 0..2 {
-                    let likely = likely_keys(&probe.readings(pitch)[word], side, bits, flips);
+                    let likely = likely_keys(&heard.readings(pitch)[word], side, bits, flips);
                     keys.extend(likely.map(|key| (key, moment)));
                 }
             }
         }
         let sketches = std::array::from_fn(|side| {
-            let sketch = |number| query.sketch(Moment::unpack(number, &part), side, bits).unwrap_or_default();
-            (0..(part.len() << 5) as u16).map(sketch).collect()
+            let sketch = |moment| query.sketch(moment, side, bits).unwrap_or_default();
+            moments.all().map(sketch).collect()
         });
         let mut sorted = vec![(0, 0); keys.len()];
         rough::sort(&keys, 1 << SORTED, |(key, _)| (key >> (bits + 1 - SORTED)) as usize, &mut sorted);
-        Self { part, sketches, keys: sorted, bits }
+        Self { moments, sketches, keys: sorted, bits }
     }
 
     /// The places of a table that were asked for and sound alike.
@@ -258,7 +273,7 @@ impl Asked {
     /// Those places of `close` where the second around agrees.
     fn check(&self, query: &Query, close: &[(u32, u16)], words: &[u32]) -> Vec<Hit> {
         let pairs = close.iter().filter_map(|&(place, number)| {
-            let moment = Moment::unpack(number, &self.part);
+            let moment = self.moments.of(number);
             let (block, before) = query.block(moment)?;
             Some((Pair { block, start: place.checked_sub(before as u32)? }, (place, moment)))
         });
@@ -319,6 +334,21 @@ mod tests {
             prop_assert_eq!(likely.len(), 1 << weak.len());
             let flipped = likely.iter().fold(0, |all, key| all | key ^ own);
             prop_assert_eq!(flipped, weak.iter().sum::<u32>());
+        }
+    }
+
+    #[test]
+    fn moments_have_numbers_in_order() {
+        for pitches in [0..PITCHES, UNSHIFTED..UNSHIFTED + 1] {
+            let moments = Moments { words: 5 * PART..6 * PART, pitches };
+            let number = |moment: Moment| usize::from(moments.number(moment));
+            assert!(moments.all().map(number).eq(0..PART * moments.pitches.len()));
+            let again = |moment: Moment| moments.of(moments.number(moment));
+            assert!(
+                moments
+                    .all()
+                    .all(|moment| (again(moment).word, again(moment).pitch) == (moment.word, moment.pitch))
+            );
         }
     }
 

@@ -22,8 +22,8 @@ mod tracks;
 pub use errors::{BitErrors, bit_errors};
 
 use super::{Kind, RefId, Segment, Span, Transform};
-use crate::sound::{Print, Probe};
-use line::{Fit, Line};
+use crate::sound::{Heard, Print, Probe};
+use line::Fit;
 use parts::Parts;
 pub(crate) use parts::Stored;
 use rayon::prelude::*;
@@ -52,10 +52,47 @@ pub struct SoundSpace {
 
 /// A fit to a reference, weighed.
 #[derive(Clone, Debug)]
-struct Found {
+struct Found<'a> {
+    heard: &'a Heard,
     reference: RefId,
     surprise: f64,
     fit: Fit,
+}
+
+impl Found<'_> {
+    /// Where it begins and ends in the query, in seconds since the query's first word.
+    fn query(&self) -> (f64, f64) {
+        let (start, end) = self.fit.query();
+        (start / self.heard.pace(), end / self.heard.pace())
+    }
+
+    /// The moment of the reference beside one of the query, both in seconds since the first words.
+    fn reference_time(&self, query: f64) -> f64 {
+        self.fit.line.reference_time(query * self.heard.pace())
+    }
+
+    /// Seconds of the reference that pass in a second of the query.
+    fn speed(&self) -> f64 {
+        self.fit.line.speed * self.heard.pace()
+    }
+
+    fn segment(&self) -> Segment {
+        let Self { heard, reference, surprise, ref fit } = *self;
+        let half = Print::HOP / 2.0;
+        let first = fit.words.start as f64 * Print::HOP;
+        let last = (fit.words.end - 1) as f64 * Print::HOP;
+        let in_query = |time: f64| (fit.line.query_time(time) + Heard::FIRST) / heard.pace();
+        let matched = Span { start: first - half + Probe::FIRST, end: last + half + Probe::FIRST };
+        let query = Span { start: in_query(first - half).max(0.0), end: in_query(last + half) };
+        let transform = Transform {
+            speed: self.speed(),
+            pitch: fit.pitch,
+            mirrored: false,
+            negative: false,
+            placement: None,
+        };
+        Segment { reference, query, matched, kind: Kind::Sound, surprise, transform }
+    }
 }
 
 /// How to find candidates.
@@ -103,10 +140,35 @@ impl SoundSpace {
 
     /// [`search`](Self::search) in a given way.
     pub fn search_by(&self, probe: &Probe, plan: SoundPlan) -> Vec<Segment> {
+        let mut found: Vec<Found> =
+            probe.heard().iter().flat_map(|heard| self.at_pace(heard, plan)).collect();
+        surest_first(&mut found);
+        // What is a copy at one pace may be like one at another.
+        let mut kept: Vec<Found> = Vec::new();
+        for one in found {
+            let is_told = |other: &Found| {
+                other.heard.pace() != one.heard.pace()
+                    && other.reference == one.reference
+                    && is_covered(one.query(), other.query())
+            };
+            if !kept.iter().any(is_told) {
+                kept.push(one);
+            }
+        }
+        common::discount(&mut kept, probe, &self.tracks);
+        surest_first(&mut kept);
+        kept.iter().map(Found::segment).collect()
+    }
+
+    /// What is shared by what was heard at one pace.
+    fn at_pace<'a>(&self, heard: &'a Heard, plan: SoundPlan) -> Vec<Found<'a>> {
+        if !heard.eventful().contains(&true) {
+            return Vec::new();
+        }
         let mut fits: BTreeMap<RefId, Vec<Fit>> = BTreeMap::new();
         let found: Vec<(RefId, Fit)> = match plan {
             SoundPlan::Exhaustive => {
-                let query = scan::Query::new(probe);
+                let query = scan::Query::new(heard);
                 let tracks: Vec<_> = self.tracks.iter().collect();
                 tracks
                     .into_par_iter()
@@ -114,45 +176,34 @@ impl SoundSpace {
                         let lines = scan::candidates(&query, track);
                         lines
                             .into_iter()
-                            .filter_map(move |line| Some((reference, line::fit(probe, track, line)?)))
+                            .filter_map(move |line| Some((reference, line::fit(heard, track, line)?)))
                     })
                     .collect()
             }
-            SoundPlan::Lookup => lookup::candidates(probe, &self.tracks)
+            SoundPlan::Lookup => lookup::candidates(heard, &self.tracks)
                 .into_par_iter()
-                .filter_map(|found| Some((found.reference, line::fit(probe, found.track, found.line)?)))
+                .filter_map(|found| Some((found.reference, line::fit(heard, found.track, found.line)?)))
                 .collect(),
         };
         for (reference, fit) in found {
             fits.entry(reference).or_default().push(fit);
         }
-        let trials = null::trials(probe.eventful().len(), self.tracks.alive());
-        let mut found: Vec<Found> = fits
-            .into_iter()
-            .flat_map(|(reference, fits)| self.apart(reference, probe, fits, trials))
-            .collect();
-        common::discount(&mut found, probe, &self.tracks, trials);
-        let mut segments: Vec<Segment> = found.iter().map(segment).collect();
-        segments.sort_by(|a, b| b.surprise.total_cmp(&a.surprise).then(a.reference.cmp(&b.reference)));
-        segments
+        fits.into_iter().flat_map(|(reference, fits)| self.apart(reference, heard, fits)).collect()
     }
 
     /// The surest of the fits to one reference, and the others as far as they tell of other stretches.
-    fn apart(&self, reference: RefId, probe: &Probe, fits: Vec<Fit>, trials: f64) -> Vec<Found> {
+    fn apart<'a>(&self, reference: RefId, heard: &'a Heard, fits: Vec<Fit>) -> Vec<Found<'a>> {
+        let trials = null::trials(heard.eventful().len(), self.tracks.alive());
         let track = self.tracks.of(reference);
-        let weighed = |fit: Fit| (beside::surprise(probe, track, &fit, trials), fit);
+        let weighed = |fit: Fit| (beside::surprise(heard, track, &fit, trials), fit);
         let mut fits: Vec<(f64, Fit)> = fits.into_iter().map(weighed).collect();
         fits.retain(|(surprise, _)| *surprise >= LEAST_SURPRISE);
         fits.sort_by(|a, b| b.0.total_cmp(&a.0));
         let mut kept: Vec<Found> = Vec::new();
         let mut keep = |surprise: f64, fit: &Fit| {
-            let (start, end) = fit.query();
-            let fresh = kept.iter().all(|other| {
-                let (other_start, other_end) = other.fit.query();
-                end.min(other_end) - start.max(other_start) <= MOST_OVERLAP * (end - start)
-            });
+            let fresh = kept.iter().all(|other| !is_covered(fit.query(), other.fit.query()));
             if fresh {
-                kept.push(Found { reference, surprise, fit: fit.clone() });
+                kept.push(Found { heard, reference, surprise, fit: fit.clone() });
             }
             fresh
         };
@@ -161,9 +212,9 @@ impl SoundSpace {
                 keep(surprise, &fit);
                 continue;
             }
-            let mut parts = line::parts(probe, track, &fit);
+            let mut parts = line::parts(heard, track, &fit);
             parts.retain(|part| keep(surprise, part));
-            for next in parts.iter().flat_map(|part| line::follow(probe, track, part)) {
+            for next in parts.iter().flat_map(|part| line::follow(heard, track, part)) {
                 keep(surprise.min(null::surprise(&next.evidence, null::AFTER_A_JUMP)), &next);
             }
         }
@@ -171,17 +222,13 @@ impl SoundSpace {
     }
 }
 
-fn segment(found: &Found) -> Segment {
-    let Found { reference, surprise, ref fit } = *found;
-    let half = Print::HOP / 2.0;
-    let first = fit.words.start as f64 * Print::HOP;
-    let last = (fit.words.end - 1) as f64 * Print::HOP;
-    let Line { speed, .. } = fit.line;
-    let in_query = |time: f64| fit.line.query_time(time) + Probe::FIRST;
-    let matched = Span { start: first - half + Probe::FIRST, end: last + half + Probe::FIRST };
-    let query = Span { start: (in_query(first - half)).max(0.0), end: in_query(last + half) };
-    let transform = Transform { speed, pitch: fit.pitch, mirrored: false, negative: false, placement: None };
-    Segment { reference, query, matched, kind: Kind::Sound, surprise, transform }
+/// Whether too much of a stretch of the query is covered by one that is surer.
+fn is_covered((start, end): (f64, f64), (surer_start, surer_end): (f64, f64)) -> bool {
+    end.min(surer_end) - start.max(surer_start) > MOST_OVERLAP * (end - start)
+}
+
+fn surest_first(found: &mut [Found]) {
+    found.sort_by(|a, b| b.surprise.total_cmp(&a.surprise).then(a.reference.cmp(&b.reference)));
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 use super::agreement::{BLOCK, accumulate, distances};
 use super::line::Line;
 use super::null;
-use crate::sound::{PITCHES, Print, Probe};
+use crate::sound::{Heard, Print};
 
 /// Blocks of a query that are summed up together; a longer query is searched in overlapping parts.
 const PART: usize = 32;
@@ -59,8 +59,8 @@ struct Block {
 }
 
 impl Query {
-    pub(super) fn new(probe: &Probe) -> Self {
-        let seconds = probe.eventful().len() as f64 * Probe::HOP;
+    pub(super) fn new(heard: &Heard) -> Self {
+        let seconds = heard.eventful().len() as f64 * Heard::HOP;
         let block = BLOCK as f64 * Print::HOP;
         let blocks = (seconds / block).ceil() as usize;
         let mut parts = Vec::new();
@@ -68,8 +68,9 @@ impl Query {
         while first < blocks {
             let start = first as f64 * block;
             let count = PART.min(blocks - first);
-            let readings = (0..PITCHES)
-                .flat_map(|pitch| COARSE.map(|speed| read(probe, pitch, speed, start, count as f64 * block)))
+            let readings = heard
+                .pitches()
+                .flat_map(|pitch| COARSE.map(|speed| read(heard, pitch, speed, start, count as f64 * block)))
                 .collect();
             parts.push(Part { start, readings });
             if first + count == blocks {
@@ -82,8 +83,8 @@ impl Query {
 }
 
 /// The blocks of `length` seconds of a query from `start` on, of words where a reference would have them.
-fn read(probe: &Probe, pitch: usize, speed: f64, start: f64, length: f64) -> Reading {
-    let readings = probe.readings(pitch);
+fn read(heard: &Heard, pitch: usize, speed: f64, start: f64, length: f64) -> Reading {
+    let readings = heard.readings(pitch);
     let span = BLOCK as f64 * Print::HOP / speed;
     let count = (length / span).ceil() as usize;
     let blocks = (0..count).filter_map(|block| {
@@ -91,9 +92,9 @@ fn read(probe: &Probe, pitch: usize, speed: f64, start: f64, length: f64) -> Rea
         let mut eventful = 0;
         let words = std::array::from_fn(|word| {
             let time = start + block + word as f64 * Print::HOP / speed;
-            let at = (time / Probe::HOP).round() as usize;
+            let at = (time / Heard::HOP).round() as usize;
             match readings.get(at) {
-                Some(reading) if probe.eventful()[at] => {
+                Some(reading) if heard.eventful()[at] => {
                     eventful += 1;
                     reading.word
                 }

@@ -8,6 +8,11 @@ const RATE: u32 = 8_000;
 
 /// A made-up melody of notes with harmonics, different for each seed, played so much faster.
 fn melody(seed: u64, seconds: f64, speed: f64) -> Vec<f32> {
+    melody_in(seed, seconds, speed, speed)
+}
+
+/// The same with its pitch so many times as high.
+fn melody_in(seed: u64, seconds: f64, speed: f64, pitch: f64) -> Vec<f32> {
     let count = (seconds / speed * f64::from(RATE)) as usize;
     (0..count)
         .map(|n| {
@@ -17,7 +22,7 @@ fn melody(seed: u64, seconds: f64, speed: f64) -> Vec<f32> {
                 let note = null::scrambled(seed << 32 | voice << 24 | (t / length) as u64);
                 let f = 200.0 * f64::from(note % 31).mul_add(1.0 / 12.0, 0.0).exp2();
                 let fade = (-3.0 * (t / length).fract()).exp();
-                let tau = std::f64::consts::TAU * f * t;
+                let tau = std::f64::consts::TAU * f * t / speed * pitch;
                 fade * ((tau).sin() + 0.5 * (2.0 * tau).sin() + 0.3 * (3.0 * tau).sin())
             };
             (0.15 * (voice(0, 0.31) + voice(1, 0.47) + voice(2, 0.83))) as f32
@@ -67,6 +72,32 @@ fn speed_and_pitch_are_found() {
         assert!(best.reference == 2 && best.surprise > 10.0, "{best:?}");
         assert!((best.transform.speed - speed).abs() < 0.01, "{best:?}");
         assert!((best.transform.pitch - 12.0 * speed.log2()).abs() < 0.25, "{best:?}");
+    }
+}
+
+#[test]
+fn tempo_is_found_from_half_to_twice_by_either_plan() {
+    let space = space(1..5);
+    for tempo in [0.5, 0.6, 0.75, 1.3, 1.5, 2.0] {
+        let query = extract(&melody_in(2, 20.0, tempo, 1.0));
+        for plan in [SoundPlan::Exhaustive, SoundPlan::Lookup] {
+            let found = space.search_by(&query, plan);
+            let best = &found[0];
+            assert!(best.reference == 2 && best.surprise > 10.0, "{tempo}: {best:?}");
+            assert!((best.transform.speed / tempo - 1.0).abs() < 0.01, "{best:?}");
+            assert!(best.query.start < 0.5 && (best.query.end * tempo - 20.0).abs() < 1.5, "{best:?}");
+            assert!(best.matched.start < 1.0 && best.matched.end > 19.0, "{best:?}");
+            assert!(found[1..].iter().all(|other| other.surprise < 5.0), "{found:?}");
+            let strip = bit_errors(
+                &query,
+                extract(&melody(2, 20.0, 1.0)).print(),
+                best.query,
+                best.matched,
+                &best.transform,
+            );
+            let mean = strip.iter().map(|moment| moment.rate).sum::<f64>() / strip.len() as f64;
+            assert!(strip.len() > 200 && mean < 0.35, "{tempo}: {mean} of {}", strip.len());
+        }
     }
 }
 
@@ -197,7 +228,7 @@ fn of_lines_far_off_speed_or_pitch_more_is_asked() {
     let surprise = |speed, pitch| {
         let line = Line { query: 0.0, reference: 0.0, speed, pitch: UNSHIFTED + 1 };
         let evidence = Evidence { agreement: 9_000.0, weight: 12_000.0, variance: 20_000.0 };
-        beside::surprise(&probe, &[], &Fit { line, words: 0..50, pitch, evidence }, 1e7)
+        beside::surprise(probe.usual(), &[], &Fit { line, words: 0..50, pitch, evidence }, 1e7)
     };
     let near = surprise(1.0, 0.0);
     assert!([(0.85, 2.0), (1.15, -2.0), (1.08, 1.33)].iter().all(|&(s, p)| surprise(s, p) == near));
@@ -213,7 +244,11 @@ fn what_is_beside_a_fit_tells_of_loops() {
         let track: Vec<u32> =
             probe.print().words().iter().map(|word| word.map_or(GAP, NonZeroU32::get)).collect();
         let line = Line { query: 0.0, reference: 0.0, speed: 1.0, pitch: crate::sound::UNSHIFTED };
-        beside::spread(&probe, &track, &line::fit(&probe, &track, line).expect("the sound itself"))
+        beside::spread(
+            probe.usual(),
+            &track,
+            &line::fit(probe.usual(), &track, line).expect("the sound itself"),
+        )
     };
     let melody_once = spread(&melody(3, 20.0, 1.0)).expect("room beside");
     let looped = spread(&melody(3, 2.0, 1.0).repeat(10)).expect("room beside");
