@@ -64,6 +64,36 @@ pub(super) fn best(pairs: &[Pair], live: &[usize], mirrored: bool, fewest: usize
     (cluster.places >= fewest).then_some(cluster)
 }
 
+/// A map shifted to where most places of `pairs` follow it, and those that do; `None` under `fewest` places.
+pub(super) fn best_shift(pairs: &[Pair], map: &Map, fewest: usize) -> Option<Cluster> {
+    let live: Vec<usize> = (0..pairs.len()).collect();
+    let away = |pair: &Pair| {
+        let [x, y] = map.apply(pair.reference);
+        [pair.query[0] - x, pair.query[1] - y]
+    };
+    let shifted = |[dx, dy]: [f32; 2], near: f32| {
+        let map = map.shifted(dx, dy);
+        let chosen = followers(pairs, &live, &map, near);
+        Cluster { map, places: places(pairs, &chosen), pairs: chosen }
+    };
+    let stride = live.len().div_ceil(TRIALS).max(1);
+    let trials = pairs.iter().step_by(stride).map(|pair| shifted(away(pair), NEAR));
+    let mut best = trials.max_by_key(|cluster| cluster.places).filter(|cluster| cluster.places >= fewest)?;
+    for near in [NEAR, NARROWING[2], NARROWING[4]] {
+        let count = best.pairs.len() as f32;
+        let sum = best.pairs.iter().fold([0.0; 2], |sum, &i| {
+            let [dx, dy] = away(&pairs[i]);
+            [sum[0] + dx, sum[1] + dy]
+        });
+        let next = shifted(sum.map(|sum| sum / count), near);
+        if next.places < fewest {
+            break;
+        }
+        best = next;
+    }
+    Some(best)
+}
+
 /// The map fitted to those of `live` places of `pairs` that follow a first one.
 pub(super) fn follow(pairs: &[Pair], live: &[usize], map: Map, mirrored: bool) -> Cluster {
     let chosen = followers(pairs, live, &map, NEAR);

@@ -30,7 +30,7 @@ pub(super) struct Tolerance {
 /// The map stays.
 pub(super) const STAYS: Tolerance = Tolerance { near: NEAR, zoom: ZOOM, turn: TURN };
 /// The frame zooms, pans and turns: the map is that of some moment.
-pub(super) const WANDERS: Tolerance = Tolerance { near: 0.4, zoom: 1.0, turn: 3.1 };
+pub(super) const WANDERS: Tolerance = Tolerance { near: 1.0, zoom: 1.0, turn: 3.1 };
 
 /// All pairs of a feature of the probe and one of the reference, of the key frames of a block, that lies there by
 /// `map`.

@@ -49,6 +49,12 @@ impl Map {
         Self { rows: [shift(self.rows[0], dx), shift(self.rows[1], dy)], tilt: self.tilt }
     }
 
+    /// The shift that made this map of another, in the middle of the reference.
+    pub(super) fn shift_from(&self, other: &Self) -> [f32; 2] {
+        let (here, there) = (self.apply(MIDDLE), other.apply(MIDDLE));
+        [here[0] - there[0], here[1] - there[1]]
+    }
+
     /// This map, and then the query's picture made narrower or lower.
     pub(super) fn squeezed(&self, [across, down]: [f32; 2]) -> Self {
         let [x, y] = self.rows;

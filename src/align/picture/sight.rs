@@ -133,7 +133,7 @@ impl Sight<'_> {
         if let Some((cluster, _)) = clusters.first().filter(|_| plain < PLAIN && !self.is_still()) {
             let votes = &self.votes_along(&cluster.map, WANDERS);
             let window = self.window(votes);
-            for evidence in self.along_ways(votes, &window) {
+            for evidence in self.along_ways(cluster.map, votes, &window) {
                 *trials += evidence.all.trials();
                 found.extend(self.pieces(evidence, &window));
             }
@@ -219,18 +219,28 @@ impl Sight<'_> {
         Some(again.into_iter().fold(evidence, Evidence::or_better))
     }
 
-    /// The evidence that a map for each moment can give: by all votes, and by those on the line that was found with them.
-    fn along_ways(&self, votes: &[Vote], window: &Window) -> Vec<Evidence> {
+    /// The evidence that a map for each moment can give: where the frame zooms and turns, and where it floats, by all votes,
+    /// and by those on the line that was found with them.
+    fn along_ways(&self, map: Map, votes: &[Vote], window: &Window) -> Vec<Evidence> {
         let features = &self.features(votes, window);
         let tick = |vote: &Vote| self.query_tick(vote).saturating_sub(window.rows.start);
-        let along = |on: &[Vote]| {
-            let way = track::track(on, window.rows.len(), self.look.mirrored, tick)?;
-            Some(self.evidence(way, features, window, false))
-        };
-        let first = along(votes);
-        let line = first.as_ref().and_then(|evidence| evidence.line);
-        let sharper = line.and_then(|line| along(&self.on_line(&line, votes, window)));
-        first.into_iter().chain(sharper).collect()
+        let (ticks, mirrored) = (window.rows.len(), self.look.mirrored);
+        let mut found = Vec::new();
+        for floats in [false, true] {
+            let along = |on: &[Vote]| {
+                let way = if floats {
+                    track::float(on, ticks, map, mirrored, tick)
+                } else {
+                    track::track(on, ticks, mirrored, tick)
+                };
+                Some(self.evidence(way?, features, window, false))
+            };
+            let first = along(votes);
+            let line = first.as_ref().and_then(|evidence| evidence.line);
+            let sharper = line.and_then(|line| along(&self.on_line(&line, votes, window)));
+            found.extend(first.into_iter().chain(sharper));
+        }
+        found
     }
 
     /// The lines through the evidence, as segments.

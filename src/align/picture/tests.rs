@@ -172,6 +172,22 @@ fn a_copy_that_turns_is_found() {
 }
 
 #[test]
+fn a_small_copy_that_floats_over_another_film_is_found() {
+    let (whole, other) = (room(1, 1), room(77, 3));
+    let seen = search(
+        move |x, y, t| {
+            let (left, top) = (107.0 + 90.0 * t.sin(), 60.0 + 45.0 * (0.7 * t).cos());
+            let (u, v) = (3.0 * (x - left), 3.0 * (y - top));
+            let inside = (0.0..WIDTH as f32).contains(&u) && (0.0..HEIGHT as f32).contains(&v);
+            if inside { whole(u, v, t) } else { other(x, y, t) }
+        },
+        0.0,
+        12.0,
+    );
+    is_found(&seen, 0.0, 12.0);
+}
+
+#[test]
 fn a_copy_squeezed_into_another_shape_is_found_in_its_place() {
     let (bank, whole) = (bank(), room(1, 1));
     for size in [[100, 180], [180, 180], [320, 80]] {
