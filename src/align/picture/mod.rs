@@ -10,6 +10,7 @@
 
 mod agreement;
 mod blocks;
+mod features;
 mod geometry;
 mod guided;
 mod lattice;

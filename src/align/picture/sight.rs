@@ -15,7 +15,6 @@ use super::{MOST, all};
 use crate::align::{Kind, RefId, Segment, Span, Transform};
 use crate::picture::motion::RATE;
 use crate::picture::{Print, Probe};
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -33,12 +32,8 @@ const AROUND: usize = 40;
 const MOST_PAIRS: usize = 4_000_000;
 /// Decades of a line below which it is not reported.
 pub(super) const LEAST: f32 = 2.0;
-/// Decades that the features of one moment count for at most.
-const FEATURES: f32 = 0.7;
 /// Decades that the features of a segment count for at most: a scene may be seen again at another time.
 const ALL_FEATURES: f32 = 6.0;
-/// Share of what a feature seen at one moment of a reference, and no other, tells: features depend on each other.
-const SHARE: f32 = 0.3;
 /// Decades that need no second look.
 const PLAIN: f32 = 15.0;
 /// Places that a map needs to be worth taking the shake out.
@@ -79,9 +74,9 @@ pub(super) struct Sight<'a> {
 }
 
 /// The moments of either side that are compared.
-struct Window {
-    rows: Range<usize>,
-    columns: Range<usize>,
+pub(super) struct Window {
+    pub(super) rows: Range<usize>,
+    pub(super) columns: Range<usize>,
 }
 
 struct Evidence {
@@ -376,49 +371,6 @@ impl Sight<'_> {
         let most = MOST_PAIRS / rows.len().max(1);
         let end = columns.end.min(columns.start + most);
         Window { rows, columns: columns.start..end }
-    }
-
-    /// A feature that fits the reference at few of its moments tells where in time the query is; one that fits
-    /// at all of them tells nothing.
-    fn features(&self, votes: &[Vote], window: &Window) -> Matrix {
-        let mut matrix = Matrix::new(window.rows.len(), window.columns.len(), &USUAL);
-        let mut moments: BTreeMap<(u32, u32), Vec<u32>> = BTreeMap::new();
-        for vote in votes {
-            let keys = moments.entry(vote.query).or_default();
-            if !keys.contains(&vote.key) {
-                keys.push(vote.key);
-            }
-        }
-        let all = self.block.reference.len() as f32;
-        let mut evidence: BTreeMap<(u32, u32), f32> = BTreeMap::new();
-        for ((key, _), keys) in &moments {
-            for &at in keys {
-                *evidence.entry((*key, at)).or_default() += SHARE * (all / keys.len() as f32).log10();
-            }
-        }
-        let tick = |time: u32| (f64::from(time) * RATE / 1000.0) as usize;
-        let row = |key: u32| tick(self.probe.keys[key as usize].time).wrapping_sub(window.rows.start);
-        // What a moment has in common with all of the reference tells nothing either.
-        let mut common: BTreeMap<u32, f32> = BTreeMap::new();
-        for (&(key, at), decades) in &mut evidence {
-            *decades = decades.min(FEATURES);
-            *common.entry(key).or_default() += *decades / all;
-            let at = tick(self.print.keys[at as usize].time).wrapping_sub(window.columns.start);
-            // Key frames of the reference are four ticks apart: the nearest one counts.
-            for column in at.saturating_sub(2)..at.saturating_add(2) {
-                if let Some(cell) = matrix.at(row(key), column) {
-                    *cell += *decades;
-                }
-            }
-        }
-        for (key, decades) in common {
-            for column in 0..window.columns.len() {
-                if let Some(cell) = matrix.at(row(key), column) {
-                    *cell -= decades;
-                }
-            }
-        }
-        matrix
     }
 }
 
