@@ -214,17 +214,20 @@ impl Sight<'_> {
         Some(again.into_iter().fold(evidence, Evidence::or_better))
     }
 
-    /// The evidence that a map for each moment can give: where the frame zooms and turns, and where it floats, by all votes,
-    /// and by those on the line that was found with them.
+    /// The evidence that a map for each moment can give: where the frame zooms and turns, and where that is not
+    /// plain, as of one that floats; by all votes, and by those on the line that was found with them.
     fn along_ways(&self, map: Map, votes: &[Vote], window: &Window) -> Vec<Evidence> {
         let features = &self.features(votes, window);
         let tick = |vote: &Vote| self.query_tick(vote).saturating_sub(window.rows.start);
         let (ticks, mirrored) = (window.rows.len(), self.look.mirrored);
         let mut found = Vec::new();
         for floats in [false, true] {
+            if found.iter().any(|evidence: &Evidence| evidence.decades() >= PLAIN) {
+                break;
+            }
             let along = |on: &[Vote]| {
                 let way = if floats {
-                    track::float(on, ticks, map, mirrored, tick)
+                    track::floating(on, ticks, map, mirrored, tick)
                 } else {
                     track::track(on, ticks, mirrored, tick)
                 };

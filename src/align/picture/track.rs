@@ -1,4 +1,5 @@
-//! The way of a reference through a query whose frame zooms, pans and turns over it.
+//! The way of a reference through a query whose frame zooms, pans and turns over it, or that shows it in a small frame
+//! which floats.
 
 use super::geometry::{self, Pair};
 use super::map::Map;
@@ -37,9 +38,9 @@ pub(super) fn track(
     bridged(keys.iter().filter_map(|(tick, pairs)| Some((*tick, map(pairs)?))).collect(), ticks)
 }
 
-/// The same of a frame that floats over the picture, and keeps its size and its angle: those are taken from all key frames
-/// together, and fewer places tell where it is. `map` is that of some moment.
-pub(super) fn float(
+/// The same of a reference that floats through the query and keeps its size and its angle: those are taken from all key
+/// frames together, and fewer places tell where it is. `map` is that of some moment.
+pub(super) fn floating(
     votes: &[Vote],
     ticks: usize,
     mut map: Map,
@@ -128,7 +129,7 @@ mod tests {
         let tick = |vote: &Vote| 4 * vote.query.0 as usize;
         assert_eq!(track(&votes(), 48, false, tick), None);
         let rough = Map::of_pair(&votes()[0].pair, false);
-        let way = float(&votes(), 48, rough, false, tick).expect("a way");
+        let way = floating(&votes(), 48, rough, false, tick).expect("a way");
         for (tick, map) in way.iter().enumerate().take(44) {
             let map = map.expect("a map");
             for [x, y] in [[0.0, 0.0], [1.0, 0.0], [0.5, 0.5]] {
@@ -137,6 +138,6 @@ mod tests {
                 assert!((got[0] - want[0]).hypot(got[1] - want[1]) < 0.01, "{tick}: {got:?} {want:?}");
             }
         }
-        assert_eq!(float(&votes()[..6], 48, rough, false, tick), None);
+        assert_eq!(floating(&votes()[..6], 48, rough, false, tick), None);
     }
 }

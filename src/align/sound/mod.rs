@@ -144,20 +144,19 @@ impl SoundSpace {
             probe.heard().iter().flat_map(|heard| self.at_pace(heard, plan)).collect();
         surest_first(&mut found);
         // What is a copy at one pace may be like one at another.
-        let mut kept: Vec<Found> = Vec::new();
-        for one in found {
-            let is_told = |other: &Found| {
-                other.heard.pace() != one.heard.pace()
-                    && other.reference == one.reference
-                    && is_covered(one.query(), other.query())
-            };
-            if !kept.iter().any(is_told) {
-                kept.push(one);
+        let mut told: BTreeMap<RefId, Vec<(f64, (f64, f64))>> = BTreeMap::new();
+        found.retain(|found| {
+            let (pace, query) = (found.heard.pace(), found.query());
+            let told = told.entry(found.reference).or_default();
+            let is_new = told.iter().all(|(other, surer)| *other == pace || !is_covered(query, *surer));
+            if is_new {
+                told.push((pace, query));
             }
-        }
-        common::discount(&mut kept, probe, &self.tracks);
-        surest_first(&mut kept);
-        kept.iter().map(Found::segment).collect()
+            is_new
+        });
+        common::discount(&mut found, probe, &self.tracks);
+        surest_first(&mut found);
+        found.iter().map(Found::segment).collect()
     }
 
     /// What is shared by what was heard at one pace.
