@@ -144,7 +144,7 @@ impl SoundSpace {
             probe.heard().iter().flat_map(|heard| self.at_pace(heard, plan)).collect();
         surest_first(&mut found);
         // What is a copy at one pace may be like one at another.
-        let mut told: BTreeMap<RefId, Vec<(f64, (f64, f64))>> = BTreeMap::new();
+        let mut told = BTreeMap::<RefId, Vec<_>>::new();
         found.retain(|found| {
             let (pace, query) = (found.heard.pace(), found.query());
             let told = told.entry(found.reference).or_default();
