@@ -4,10 +4,9 @@
 //! The measure is a log-likelihood ratio of "a copy" against "something else in the same place", in decades. Cells
 //! and moments depend on each other, so its scale is measured, not derived.
 
-use super::lattice::{Cells, Lattice};
+use super::lattice::{self, Cells};
 use super::map::Map;
-use super::steady::{Sloped, steady};
-use crate::picture::motion::{CELLS, COLUMNS, LAG, changes};
+use crate::picture::motion::{CELLS, LAG, changes};
 use crate::picture::{Motion, Raster};
 
 /// Change of a cell of the query, in luma levels, that has a sign worth reading.
@@ -38,24 +37,11 @@ pub(super) struct Seen {
     visible: [u64; 2],
 }
 
-/// The cells of a reference of `size` (in its longer sides) in a query's rasters, in each of which it lies by its map; with
-/// the shake of a camera taken out, if asked for.
-pub(super) fn rectify(
-    rasters: &[Raster],
-    size: [f32; 2],
-    maps: &[Option<Map>],
-    steadied: bool,
-) -> Vec<Option<Cells>> {
-    let placed = || rasters.iter().zip(maps).map(|(raster, map)| map.as_ref().map(|map| (raster, map)));
-    if steadied {
-        let mut around = [const { None }; 5];
-        let sloped: Vec<_> =
-            placed().map(|p| p.and_then(|(raster, map)| sloped(raster, size, map, &mut around))).collect();
-        steady(&sloped)
-    } else {
-        let mut lattice = None;
-        placed().map(|p| p.and_then(|(raster, map)| cells(raster, size, map, &mut lattice))).collect()
-    }
+/// The cells of a reference of `size` (in its longer sides) in a query's rasters, in each of which it lies by its map.
+pub(super) fn rectify(rasters: &[Raster], size: [f32; 2], maps: &[Option<Map>]) -> Vec<Option<Cells>> {
+    let mut lattice = None;
+    let placed = rasters.iter().zip(maps);
+    placed.map(|(raster, map)| lattice::cells(raster, size, map.as_ref()?, &mut lattice)).collect()
 }
 
 /// The motion codes of a query's cells, each against what was `lag` ticks before.
@@ -70,32 +56,6 @@ pub(super) fn seen(cells: &[Option<Cells>], lag: isize) -> Vec<Seen> {
             _ => Seen::default(),
         })
         .collect()
-}
-
-/// The cells of a raster and their slopes, by central differences over a twentieth of a cell's width to each side.
-fn sloped(raster: &Raster, size: [f32; 2], map: &Map, lattices: &mut [Option<Lattice>; 5]) -> Option<Sloped> {
-    let step = 0.05 * map.scale() / COLUMNS as f32;
-    let [here, right, left, below, above] = lattices;
-    let moved = |dx: f32, dy: f32, lattice| cells(raster, size, &map.shifted(dx, dy), lattice);
-    let slope = |right: Cells, left: Cells| std::array::from_fn(|c| right.means[c] - left.means[c]);
-    Some(Sloped {
-        cells: moved(0.0, 0.0, here)?,
-        slopes: [
-            slope(moved(step, 0.0, right)?, moved(-step, 0.0, left)?),
-            slope(moved(0.0, step, below)?, moved(0.0, -step, above)?),
-        ],
-    })
-}
-
-/// The cells of a raster, by the lattice of the one before if that lies as well; `None` where there was no picture.
-fn cells(raster: &Raster, size: [f32; 2], map: &Map, lattice: &mut Option<Lattice>) -> Option<Cells> {
-    if raster.size().0 == 0 {
-        return None;
-    }
-    if !lattice.as_ref().is_some_and(|lattice| lattice.is_for(raster.size(), map)) {
-        *lattice = None;
-    }
-    Some(lattice.get_or_insert_with(|| Lattice::new(raster.size(), size, map)).cells(raster))
 }
 
 impl Seen {

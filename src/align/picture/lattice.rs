@@ -33,16 +33,29 @@ struct Point {
     offset: [f32; 2],
 }
 
+/// The cells of a reference of `size` in a raster, by the lattice of the raster before if that lies as well; `None` where
+/// there was no picture.
+pub(super) fn cells(
+    raster: &Raster,
+    size: [f32; 2],
+    map: &Map,
+    lattice: &mut Option<Lattice>,
+) -> Option<Cells> {
+    if raster.size().0 == 0 {
+        return None;
+    }
+    if !lattice.as_ref().is_some_and(|lattice| lattice.is_for(raster.size(), map)) {
+        *lattice = None;
+    }
+    Some(lattice.get_or_insert_with(|| Lattice::new(raster.size(), size, map)).cells(raster))
+}
+
 impl Lattice {
     /// Of a reference of `size`, in its longer sides.
     pub(super) fn new((width, height): (usize, usize), size: [f32; 2], map: &Map) -> Self {
         let longer = width.max(height) as f32;
-        let at = |c: usize, [u, v]: [f32; 2]| {
-            let place = map.apply([
-                ((c % COLUMNS) as f32 + u) / COLUMNS as f32 * size[0],
-                ((c / COLUMNS) as f32 + v) / ROWS as f32 * size[1],
-            ]);
-            place.map(|coordinate| coordinate * longer - 0.5)
+        let at = |c: usize, within: [f32; 2]| {
+            map.apply(place(c, within, size)).map(|coordinate| coordinate * longer - 0.5)
         };
         let visible = std::array::from_fn(|c| {
             let [x, y] = at(c, [0.5, 0.5]);
@@ -88,6 +101,14 @@ impl Lattice {
         }
         Cells { means, visible: self.visible }
     }
+}
+
+/// Where a place within a cell, in cells from its corner, lies in a reference of `size`.
+pub(super) fn place(cell: usize, [u, v]: [f32; 2], size: [f32; 2]) -> [f32; 2] {
+    [
+        ((cell % COLUMNS) as f32 + u) / COLUMNS as f32 * size[0],
+        ((cell / COLUMNS) as f32 + v) / ROWS as f32 * size[1],
+    ]
 }
 
 /// The first of two pixels, of a row of so many, that a coordinate lies between, and how far behind it. The border goes on

@@ -1,6 +1,7 @@
 //! Maps from a reference's picture to a query's, and their least-squares fits.
 
 use super::geometry::Pair;
+use super::normal::Normal;
 use crate::align::Placement;
 
 /// Where the slope of a map is taken: the middle of a wide picture.
@@ -47,6 +48,15 @@ impl Map {
         let [g, h] = self.tilt;
         let shift = |[a, b, c]: [f32; 3], d: f32| [a + d * g, b + d * h, c + d];
         Self { rows: [shift(self.rows[0], dx), shift(self.rows[1], dy)], tilt: self.tilt }
+    }
+
+    /// This map, and then the query's picture turned by radians and enlarged around a place in it, and shifted.
+    pub(super) fn moved(&self, [x, y]: [f32; 2], turn: f32, zoom: f32, [dx, dy]: [f32; 2]) -> Self {
+        let (sin, cos) = turn.sin_cos();
+        let centred = self.shifted(-x, -y);
+        let [across, down] = centred.rows;
+        let row = |p: f32, q: f32| std::array::from_fn(|i| zoom * (p * across[i] + q * down[i]));
+        Self { rows: [row(cos, -sin), row(sin, cos)], tilt: self.tilt }.shifted(x + dx, y + dy)
     }
 
     /// The shift that made this map of another, in the middle of the reference.
@@ -158,64 +168,20 @@ impl Map {
     pub(super) fn fit_projective(pairs: &[Pair]) -> Option<Self> {
         // Where no affine map is determined, neither is this one.
         Self::fit_affine(pairs)?;
-        Some(Self::of_numbers(Normal::new(pairs).solve()?.map(|v| v as f32)))
+        Some(Self::of_numbers(projective(pairs).solve()?.map(|v| v as f32)))
     }
 }
 
-/// The least-squares solution for the eight numbers of a projective map, all of it linear in them once multiplied by
-/// the depth (R. Hartley, A. Zisserman, "Multiple View Geometry", section 4.1), with a tilt that is held back.
-struct Normal {
-    matrix: [[f64; 8]; 8],
-    right: [f64; 8],
-}
-
-impl Normal {
-    fn new(pairs: &[Pair]) -> Self {
-        let mut normal = Self { matrix: [[0.0; 8]; 8], right: [0.0; 8] };
-        for pair in pairs {
-            let [[x, y], [u, v]] = [pair.reference, pair.query].map(|point| point.map(f64::from));
-            normal.add([x, y, 1.0, 0.0, 0.0, 0.0, -u * x, -u * y], u);
-            normal.add([0.0, 0.0, 0.0, x, y, 1.0, -v * x, -v * y], v);
-        }
-        normal.matrix[6][6] += UPRIGHT;
-        normal.matrix[7][7] += UPRIGHT;
-        normal
+/// What pairs ask of the eight numbers of a projective map, all of it linear in them once multiplied by the depth
+/// (R. Hartley, A. Zisserman, "Multiple View Geometry", section 4.1), with a tilt that is held back.
+fn projective(pairs: &[Pair]) -> Normal<8> {
+    let mut normal = Normal::new([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, UPRIGHT, UPRIGHT]);
+    for pair in pairs {
+        let [[x, y], [u, v]] = [pair.reference, pair.query].map(|point| point.map(f64::from));
+        normal.add([x, y, 1.0, 0.0, 0.0, 0.0, -u * x, -u * y], u, 1.0);
+        normal.add([0.0, 0.0, 0.0, x, y, 1.0, -v * x, -v * y], v, 1.0);
     }
-
-    fn add(&mut self, row: [f64; 8], value: f64) {
-        for i in 0..8 {
-            self.right[i] += row[i] * value;
-            for j in 0..8 {
-                self.matrix[i][j] += row[i] * row[j];
-            }
-        }
-    }
-
-    /// By Gaussian elimination with row pivots; `None` where the matrix is singular.
-    fn solve(mut self) -> Option<[f64; 8]> {
-        for k in 0..8 {
-            let pivot =
-                (k..8).max_by(|&i, &j| self.matrix[i][k].abs().total_cmp(&self.matrix[j][k].abs()))?;
-            if self.matrix[pivot][k].abs() < 1e-9 {
-                return None;
-            }
-            self.matrix.swap(k, pivot);
-            self.right.swap(k, pivot);
-            for i in k + 1..8 {
-                let factor = self.matrix[i][k] / self.matrix[k][k];
-                for j in k..8 {
-                    self.matrix[i][j] -= factor * self.matrix[k][j];
-                }
-                self.right[i] -= factor * self.right[k];
-            }
-        }
-        let mut solution = [0.0; 8];
-        for k in (0..8).rev() {
-            let known: f64 = (k + 1..8).map(|j| self.matrix[k][j] * solution[j]).sum();
-            solution[k] = (self.right[k] - known) / self.matrix[k][k];
-        }
-        Some(solution)
-    }
+    normal
 }
 
 /// Means and centred second moments of pairs.
@@ -295,6 +261,19 @@ mod tests {
         }
         let ([u, v], [s, t]) = (map.shifted(0.1, -0.2).apply([x, y]), from);
         assert!((u - s - 0.1).abs() < 1e-5 && (v - t + 0.2).abs() < 1e-5);
+    }
+
+    #[test]
+    fn a_moved_picture_turns_and_grows_around_a_place() {
+        let map = Map { rows: [[0.5, 0.05, 0.2], [-0.04, 0.6, 0.1]], tilt: [0.3, -0.2] };
+        let middle = map.apply(MIDDLE);
+        let moved = map.moved(middle, 0.1, 1.2, [0.01, -0.02]);
+        let [x, y] = moved.apply(MIDDLE);
+        assert!((x - middle[0] - 0.01).abs() < 1e-5 && (y - middle[1] + 0.02).abs() < 1e-5);
+        assert!(
+            (moved.turn() - map.turn() - 0.1).abs() < 1e-4
+                && (moved.scale() / map.scale() - 1.2).abs() < 1e-4
+        );
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod guided;
 mod lattice;
 mod lines;
 mod map;
+mod normal;
 mod pace;
 mod pieces;
 mod references;

@@ -9,6 +9,7 @@ use super::lines::{Line, Matrix};
 use super::map::Map;
 use super::pace::{OTHERS, Pace, USUAL};
 use super::pieces::together;
+use super::steady;
 use super::track;
 use super::votes::{Look, Vote};
 use super::{MOST, all};
@@ -279,7 +280,12 @@ impl Sight<'_> {
     /// The cells of the reference in the query, at the moments of a window.
     fn cells(&self, maps: &[Option<Map>], window: &Window, steadied: bool) -> Vec<Option<Cells>> {
         let maps: Vec<_> = maps.iter().map(|map| map.map(|map| self.as_it_is(map))).collect();
-        rectify(&self.probe.rasters[window.rows.clone()], self.print.size, &maps, steadied)
+        let (rasters, size) = (&self.probe.rasters[window.rows.clone()], self.print.size);
+        if steadied {
+            rectify(rasters, size, &steady::steadied(rasters, size, &maps))
+        } else {
+            rectify(rasters, size, &maps)
+        }
     }
 
     /// A map that was found in this look, to the query's picture as it is.

@@ -1,74 +1,193 @@
 //! Takes the shake of a filming hand out of a query.
 //!
-//! Where the filmed picture stands still, a shift of the camera changes each cell by the slope of the picture in
-//! it. The shift that explains most of the difference from the mean of some seconds is taken back, cell by cell.
-//! A picture that moves by itself has a mean without slopes, and stays as it is.
+//! Where the filmed picture stands still, a hand that moves, turns and comes nearer changes each cell by the slope of
+//! the picture in it. What of the difference from the mean of some seconds such a movement explains is taken out of the
+//! map of that moment, and the same is asked again of what is left (after B. Lucas, T. Kanade, "An Iterative Image
+//! Registration Technique", 1981). A picture that moves by itself has a mean without slopes, and stays as it is.
 
-use super::lattice::Cells;
-use crate::picture::motion::CELLS;
+use super::agreement::rectify;
+use super::lattice::{self, Cells, Lattice};
+use super::map::Map;
+use super::normal::Normal;
+use crate::picture::Raster;
+use crate::picture::motion::{CELLS, COLUMNS};
 
 /// Ticks to either side that make the mean.
 const AROUND: usize = 8;
 /// Differences in luma levels that count half in the fit: they are motion, not shake.
-const OUTLIER: f32 = 3.0;
-/// Rounds of the fit.
+const OUTLIER: f64 = 3.0;
+/// Times that the maps are moved.
 const ROUNDS: usize = 3;
+/// Rounds of each fit.
+const FITS: usize = 3;
+/// Cells over which slopes are taken: the unit of shifts.
+const STEP: f32 = 0.1;
+/// Longer sides of the reference from its middle to where turns and zooms move by a step: their unit.
+const LEVER: f32 = 0.25;
+/// Units that anything is moved by in one round, at the most.
+const MOST: f32 = 8.0;
 
-/// A moment's cells, and how each changes when the query is shifted right and down by a small step.
-pub(super) struct Sloped {
-    pub(super) cells: Cells,
-    pub(super) slopes: [[f32; CELLS]; 2],
+/// What stands still around a moment.
+struct Still {
+    means: [f32; CELLS],
+    /// How the means change when the query is shifted right, and down, by a step.
+    slopes: [[f32; CELLS]; 2],
 }
 
-/// The cells of all moments, each shifted to where the mean of those around it is.
-pub(super) fn steady(moments: &[Option<Sloped>]) -> Vec<Option<Cells>> {
-    (0..moments.len())
-        .map(|i| {
-            let Sloped { cells, .. } = moments[i].as_ref()?;
-            let near = i.saturating_sub(AROUND)..(i + AROUND + 1).min(moments.len());
-            let around: Vec<&Sloped> = moments[near].iter().flatten().collect();
-            let mean =
-                |of: &dyn Fn(&Sloped) -> f32| around.iter().map(|m| of(m)).sum::<f32>() / around.len() as f32;
-            let standing: [f32; CELLS] = std::array::from_fn(|c| mean(&|m| m.cells.means[c]));
-            let across: [f32; CELLS] = std::array::from_fn(|c| mean(&|m| m.slopes[0][c]));
-            let down: [f32; CELLS] = std::array::from_fn(|c| mean(&|m| m.slopes[1][c]));
-            Some(shifted_back(cells, &standing, [&across, &down]))
-        })
-        .collect()
-}
-
-fn shifted_back(cells: &Cells, standing: &[f32; CELLS], slopes: [&[f32; CELLS]; 2]) -> Cells {
-    let mut weights: [f32; CELLS] = std::array::from_fn(|c| f32::from(u8::from(cells.visible[c])));
-    let mut shift = [0.0; 2];
+/// The maps of a reference of `size` (in its longer sides) in a query's rasters, each moved to where the picture is as in the
+/// moments around it.
+pub(super) fn steadied(rasters: &[Raster], size: [f32; 2], maps: &[Option<Map>]) -> Vec<Option<Map>> {
+    let slopes = slopes(rasters, size, maps);
+    let mut maps = maps.to_vec();
     for _ in 0..ROUNDS {
-        // What brightness and contrast explain is no shift.
-        let regressors = slopes.map(|slope| residual(slope, standing, &weights));
-        let difference = residual(&std::array::from_fn(|c| cells.means[c] - standing[c]), standing, &weights);
-        let product =
-            |a: &[f32; CELLS], b: &[f32; CELLS]| (0..CELLS).map(|c| weights[c] * a[c] * b[c]).sum::<f32>();
-        let [x, y] = &regressors;
-        let (xx, xy, yy) = (product(x, x) + 1.0, product(x, y), product(y, y) + 1.0);
-        let (xd, yd) = (product(x, &difference), product(y, &difference));
-        let determinant = xx * yy - xy * xy;
-        shift = [(xd * yy - yd * xy) / determinant, (yd * xx - xd * xy) / determinant];
-        for c in 0..CELLS {
-            let left = (difference[c] - shift[0] * x[c] - shift[1] * y[c]) / OUTLIER;
-            weights[c] = if cells.visible[c] { 1.0 / (1.0 + left * left) } else { 0.0 };
+        let cells = rectify(rasters, size, &maps);
+        let moved = |i: usize| {
+            let (map, cells_now) = (maps[i]?, cells[i].as_ref()?);
+            let still = Still::around(i, &cells, &slopes);
+            Some(moved(&map, size, &still.shake(cells_now, &places(&map, size))))
+        };
+        maps = (0..maps.len()).map(moved).collect();
+    }
+    maps
+}
+
+/// The slopes of all moments' cells to the right and down, over a [`STEP`].
+fn slopes(rasters: &[Raster], size: [f32; 2], maps: &[Option<Map>]) -> Vec<Option<[[f32; CELLS]; 2]>> {
+    let mut lattices = [const { None }; 4];
+    let placed = rasters.iter().zip(maps);
+    placed.map(|(raster, map)| slope(raster, size, map.as_ref()?, &mut lattices)).collect()
+}
+
+fn slope(
+    raster: &Raster,
+    size: [f32; 2],
+    map: &Map,
+    lattices: &mut [Option<Lattice>; 4],
+) -> Option<[[f32; CELLS]; 2]> {
+    let half = step(map) / 2.0;
+    let [right, left, below, above] = lattices;
+    let means = |dx: f32, dy: f32, lattice| {
+        Some(lattice::cells(raster, size, &map.shifted(dx * half, dy * half), lattice)?.means)
+    };
+    let rise = |to: [f32; CELLS], from: [f32; CELLS]| std::array::from_fn(|c| to[c] - from[c]);
+    Some([
+        rise(means(1.0, 0.0, right)?, means(-1.0, 0.0, left)?),
+        rise(means(0.0, 1.0, below)?, means(0.0, -1.0, above)?),
+    ])
+}
+
+/// The length of a step in the query.
+fn step(map: &Map) -> f32 {
+    STEP * map.scale() / COLUMNS as f32
+}
+
+fn middle(map: &Map, size: [f32; 2]) -> [f32; 2] {
+    map.apply(size.map(|side| side / 2.0))
+}
+
+/// The middle of each cell in the query, in levers from the middle of the picture.
+fn places(map: &Map, size: [f32; 2]) -> [[f32; 2]; CELLS] {
+    let (from, lever) = (middle(map, size), LEVER * map.scale());
+    std::array::from_fn(|c| {
+        let [x, y] = map.apply(lattice::place(c, [0.5; 2], size));
+        [(x - from[0]) / lever, (y - from[1]) / lever]
+    })
+}
+
+/// The map after a shake was taken back.
+fn moved(map: &Map, size: [f32; 2], shake: &[f32; 4]) -> Map {
+    let [right, down, turn, zoom] = shake.map(|units| -units.clamp(-MOST, MOST) * step(map));
+    let lever = LEVER * map.scale();
+    map.moved(middle(map, size), turn / lever, 1.0 + zoom / lever, [right, down])
+}
+
+impl Still {
+    fn around(i: usize, cells: &[Option<Cells>], slopes: &[Option<[[f32; CELLS]; 2]>]) -> Self {
+        let near = i.saturating_sub(AROUND)..(i + AROUND + 1).min(cells.len());
+        let near: Vec<_> =
+            near.filter_map(|k| Some((&cells[k].as_ref()?.means, slopes[k].as_ref()?))).collect();
+        let mean = |of: &dyn Fn(usize) -> f32| (0..near.len()).map(of).sum::<f32>() / near.len() as f32;
+        let slope = |axis: usize| std::array::from_fn(|c| mean(&|k| near[k].1[axis][c]));
+        Self { means: std::array::from_fn(|c| mean(&|k| near[k].0[c])), slopes: [slope(0), slope(1)] }
+    }
+
+    /// How the picture has moved, to the right, down, turned and grown, in steps and turns and zooms by levers. `places`
+    /// are the cells'.
+    fn shake(&self, cells: &Cells, places: &[[f32; 2]; CELLS]) -> [f32; 4] {
+        let [across, down] = &self.slopes;
+        // What brightness and contrast explain is no shake.
+        let row = |c: usize| {
+            let ([x, y], a, d) = (places[c], across[c], down[c]);
+            [a, d, x * d - y * a, x * a + y * d, 1.0, self.means[c]].map(f64::from)
+        };
+        let visible = || (0..CELLS).filter(|&c| cells.visible[c]);
+        let difference = |c: usize| f64::from(cells.means[c] - self.means[c]);
+        let mut found = [0.0; 6];
+        for _ in 0..FITS {
+            let mut normal = Normal::new([1.0; 6]);
+            for c in visible() {
+                let row = row(c);
+                let fitted: f64 = row.iter().zip(&found).map(|(factor, unknown)| factor * unknown).sum();
+                let left = if found == [0.0; 6] { 0.0 } else { (difference(c) - fitted) / OUTLIER };
+                normal.add(row, difference(c), 1.0 / (1.0 + left * left));
+            }
+            found = normal.solve().unwrap_or_default();
+        }
+        let [right, down, turn, zoom, ..] = found;
+        [right, down, turn, zoom].map(|unit| unit as f32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::align::picture::geometry::Pair;
+
+    const SIZE: [f32; 2] = [1.0, 0.5625];
+
+    /// A textured picture as a camera sees it that has moved by fractions of its width, turned by radians and come nearer.
+    fn seen(right: f32, down: f32, turn: f32, zoom: f32) -> Raster {
+        let (sin, cos) = turn.sin_cos();
+        let pixel = |k: usize| {
+            let (x, y) = ((k % 128) as f32 / 128.0 - 0.5 - right, (k / 128) as f32 / 128.0 - 0.28 - down);
+            let (u, v) = ((x * cos + y * sin) / zoom, (y * cos - x * sin) / zoom);
+            (120.0 + 50.0 * (11.0 * u + 2.0).sin() * (13.0 * v).cos() + 40.0 * (7.0 * u - 17.0 * v).sin())
+                as u8
+        };
+        Raster { width: 128, height: 72, pixels: (0..128 * 72).map(pixel).collect() }
+    }
+
+    #[test]
+    fn maps_follow_a_hand_that_shakes() {
+        let whole = Map::of_pair(&Pair { query: [0.0; 2], reference: [0.0; 2], zoom: 0.0, turn: 0.0 }, false);
+        let shakes = |i: usize| if i == 8 { [0.02, -0.015, 0.03, 1.04] } else { [0.0, 0.0, 0.0, 1.0] };
+        let rasters: Vec<Raster> = (0..17)
+            .map(|i| {
+                let [x, y, t, z] = shakes(i);
+                seen(x, y, t, z)
+            })
+            .collect();
+        let maps = steadied(&rasters, SIZE, &vec![Some(whole); rasters.len()]);
+        let apart = |a: &Map, b: &Map| {
+            let corners = [[0.1, 0.1], [0.9, 0.1], [0.1, 0.5], [0.9, 0.5]];
+            let apart = |corner| {
+                let ([x, y], [u, v]) = (a.apply(corner), b.apply(corner));
+                (x - u).hypot(y - v)
+            };
+            corners.into_iter().map(apart).fold(0.0, f32::max)
+        };
+        let shaken = whole.moved([0.5, 0.28], 0.03, 1.04, [0.02, -0.015]);
+        assert!(apart(&shaken, &whole) > 0.03);
+        for (i, map) in maps.iter().enumerate() {
+            let want = if i == 8 { &shaken } else { &whole };
+            assert!(apart(map.as_ref().expect("a map"), want) < 0.006, "{i}: {map:?}");
         }
     }
-    let means = std::array::from_fn(|c| cells.means[c] - shift[0] * slopes[0][c] - shift[1] * slopes[1][c]);
-    Cells { means, visible: cells.visible }
-}
 
-/// What of `values` a constant and a multiple of `standing` do not explain.
-fn residual(values: &[f32; CELLS], standing: &[f32; CELLS], weights: &[f32; CELLS]) -> [f32; CELLS] {
-    let total = weights.iter().sum::<f32>().max(1e-6);
-    let mean = |of: &[f32; CELLS]| of.iter().zip(weights).map(|(v, w)| v * w).sum::<f32>() / total;
-    let (v, s) = (mean(values), mean(standing));
-    let (mut ss, mut vs) = (1.0, 0.0);
-    for c in 0..CELLS {
-        ss += weights[c] * (standing[c] - s) * (standing[c] - s);
-        vs += weights[c] * (standing[c] - s) * (values[c] - v);
+    #[test]
+    fn there_is_no_map_where_there_was_none() {
+        assert_eq!(steadied(&[seen(0.0, 0.0, 0.0, 1.0)], SIZE, &[None]), [None]);
+        let map = Map::of_pair(&Pair { query: [0.0; 2], reference: [0.0; 2], zoom: 0.0, turn: 0.0 }, false);
+        assert_eq!(steadied(&[Raster::default()], SIZE, &[Some(map)]), [None]);
     }
-    std::array::from_fn(|c| values[c] - v - vs / ss * (standing[c] - s))
 }
