@@ -13,26 +13,31 @@ use crate::picture::{Motion, Raster};
 const READABLE: f32 = 0.4;
 /// Change of a cell of the query that a reference without any contradicts.
 const STRONG: f32 = 7.0;
+/// Change of a cell of the query, over the median of all, whose sign is hardly ever noise or shake.
+const FIRM: f32 = 2.5;
+/// What such a cell counts, of another.
+const FIRM_COUNTS: f32 = 2.0;
 /// Evidence of a strong cell of the reference that the query agrees with, contradicts, or does not move in, and of
 /// a cell that moves in the query alone.
 ///
 /// The unit is a decade by measurement: of the best lines of unrelated films laid over each other, one in ten
 /// times fewer scores each 0.8 more; 1 is what we count.
-const AGREES: f32 = 0.11;
-const CONTRADICTS: f32 = -0.18;
-const STILL: f32 = -0.02;
-const EXTRA: f32 = -0.018;
+const AGREES: f32 = 0.105;
+const CONTRADICTS: f32 = -0.19;
+const STILL: f32 = -0.019;
+const EXTRA: f32 = -0.017;
 /// Cells that tell something of their own: what moves moves many cells at once.
 const INDEPENDENT: f32 = 12.0;
 /// What a cell counts whose motion goes on as before, of one that starts to move or turns round: slow motion is
 /// one event, however long it lasts.
-const GOING_ON: f32 = 0.2;
+const GOING_ON: f32 = 0.1;
 
 /// The motion of a query where the cells of a reference lie in it.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Seen {
     rising: [u64; 2],
     readable: [u64; 2],
+    firm: [u64; 2],
     strong: [u64; 2],
     visible: [u64; 2],
 }
@@ -58,13 +63,23 @@ pub(super) fn seen(cells: &[Option<Cells>], lag: isize) -> Vec<Seen> {
         .collect()
 }
 
+/// Of the sizes of the changes of visible cells; nought without any.
+fn median(changes: &[f32; CELLS], visible: &[bool; CELLS]) -> f32 {
+    let mut sizes: Vec<f32> =
+        changes.iter().zip(visible).filter(|(_, v)| **v).map(|(c, _)| c.abs()).collect();
+    let middle = sizes.len() / 2;
+    if sizes.is_empty() { 0.0 } else { *sizes.select_nth_unstable_by(middle, f32::total_cmp).1 }
+}
+
 impl Seen {
     fn new(changes: &[f32; CELLS], visible: &[bool; CELLS]) -> Self {
         let mut seen = Self::default();
+        let firm = FIRM * median(changes, visible);
         for (c, (&change, &visible)) in changes.iter().zip(visible).enumerate() {
             let set = |to: &mut [u64; 2], on: bool| to[c / 64] |= u64::from(on && visible) << (c % 64);
             set(&mut seen.rising, change > 0.0);
             set(&mut seen.readable, change.abs() >= READABLE);
+            set(&mut seen.firm, change.abs() >= firm.max(READABLE));
             set(&mut seen.strong, change.abs() >= STRONG);
             set(&mut seen.visible, true);
         }
@@ -81,8 +96,11 @@ impl Seen {
         let both = |w: usize| self.readable[w] & motion.strong[w];
         let turned = if negative { u64::MAX } else { 0 };
         let differs = |w: usize| self.rising[w] ^ motion.rising[w] ^ turned;
-        let agree = count(&|w| both(w) & !differs(w));
-        let differ = count(&|w| both(w) & differs(w));
+        let weigh = |cells: &dyn Fn(usize) -> u64| {
+            count(cells) + (FIRM_COUNTS - 1.0) * count(&|w| cells(w) & self.firm[w])
+        };
+        let agree = weigh(&|w| both(w) & !differs(w));
+        let differ = weigh(&|w| both(w) & differs(w));
         let still = count(&|w| self.visible[w] & motion.strong[w] & !self.readable[w]);
         let extra = count(&|w| self.strong[w] & !motion.strong[w]);
         let sum = AGREES * agree + CONTRADICTS * differ + STILL * still + EXTRA * extra;
