@@ -2,16 +2,19 @@
 
 use crate::index::distance;
 use crate::picture::{Feature, Packed};
+use std::cmp::Reverse;
 
 /// Key frames whose features are chosen together.
 const TOGETHER: usize = 4;
 /// Features chosen of them.
 const CHOSEN: usize = 24;
+/// The largest of all are among these: they outlast blur and a copy shown small.
+const LARGEST: usize = 4;
 /// Bits in which two of these differ more: a feature that stays in the picture is needed once.
 const ALIKE: u32 = 12;
 
-/// The features to index, each with its number: of every few key frames the strongest, as many of one as of another, that
-/// are unlike each other. So what is seen for a second only is as likely to be found as what stays.
+/// The features to index, each with its number: of every few key frames the largest, then the strongest, as many of one as of
+/// another, that are unlike each other. So what is seen for a second only is as likely to be found as what stays.
 pub(super) fn indexed(print: &Packed) -> impl Iterator<Item = (u32, Feature)> {
     (0..print.keys()).step_by(TOGETHER).flat_map(|first| {
         let keys: Vec<Vec<_>> =
@@ -20,17 +23,28 @@ pub(super) fn indexed(print: &Packed) -> impl Iterator<Item = (u32, Feature)> {
     })
 }
 
-/// Of features by key frame, in the order of their strength, the first that are unlike each other.
+/// Of features by key frame, in the order of their strength, a few of the largest and the first that are unlike each other.
 fn unlike(keys: &[Vec<(u32, Feature)>]) -> Vec<(u32, Feature)> {
-    let mut chosen: Vec<(u32, Feature)> = Vec::with_capacity(CHOSEN);
+    let mut by_size: Vec<_> = keys.iter().flatten().copied().collect();
+    by_size.sort_by_key(|(_, feature)| Reverse(feature.size));
     let deepest = keys.iter().map(Vec::len).max().unwrap_or(0);
-    for (number, feature) in (0..deepest).flat_map(|rank| keys.iter().filter_map(move |key| key.get(rank))) {
-        let is_new = || chosen.iter().all(|(_, other)| distance(&other.code, &feature.code) > ALIKE);
-        if chosen.len() < CHOSEN && is_new() {
-            chosen.push((*number, *feature));
+    let by_strength = (0..deepest).flat_map(|rank| keys.iter().filter_map(move |key| key.get(rank)));
+    let mut chosen: Vec<(u32, Feature)> = Vec::with_capacity(CHOSEN);
+    choose(&mut chosen, by_size, LARGEST);
+    choose(&mut chosen, by_strength.copied(), CHOSEN);
+    chosen
+}
+
+/// Adds features that are unlike all before, until there are as many as that.
+fn choose(chosen: &mut Vec<(u32, Feature)>, among: impl IntoIterator<Item = (u32, Feature)>, most: usize) {
+    for (number, feature) in among {
+        if chosen.len() >= most {
+            break;
+        }
+        if chosen.iter().all(|(_, other)| distance(&other.code, &feature.code) > ALIKE) {
+            chosen.push((number, feature));
         }
     }
-    chosen
 }
 
 #[cfg(test)]
@@ -53,14 +67,18 @@ mod tests {
             vec![key(0, &[0, 1, 2]), key(1, &[0, 3, 1]), key(2, &[0, 4]), key(3, &[0]), key(4, &[0, 5])];
         let print = Packed::from(&Print { keys, ..Print::default() });
         let chosen: Vec<u32> = indexed(&print).map(|(number, _)| number).collect();
-        assert_eq!(chosen, [0, 1, 4, 7, 2, 9, 10]);
+        assert_eq!(chosen, [0, 1, 2, 4, 7, 9, 10]);
     }
 
     #[test]
-    fn no_more_are_chosen_than_there_is_room_for() {
-        let unlike = (0..60u64).map(|n| feature(n.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
+    fn no_more_are_chosen_than_there_is_room_for_and_the_largest_are_among_them() {
+        let mut unlike: Vec<_> = (0..60u64).map(|n| feature(n.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
+        unlike[50].size = 90;
+        unlike[40].size = 80;
         let print =
             Packed::from(&Print { keys: vec![KeyFrame { time: 0, features: unlike }], ..Print::default() });
-        assert_eq!(indexed(&print).count(), CHOSEN);
+        let chosen: Vec<u32> = indexed(&print).map(|(number, _)| number).collect();
+        assert_eq!(chosen.len(), CHOSEN);
+        assert_eq!(chosen[..LARGEST + 1], [50, 40, 0, 1, 2]);
     }
 }
