@@ -10,6 +10,7 @@
 
 mod agreement;
 mod blocks;
+mod cover;
 mod features;
 mod geometry;
 mod guided;

@@ -2,6 +2,7 @@
 
 use super::agreement::{moments, rectify, seen};
 use super::blocks::Block;
+use super::cover;
 use super::geometry::{self, Cluster};
 use super::guided::{self, STAYS, Tolerance, WANDERS};
 use super::lattice::Cells;
@@ -39,6 +40,8 @@ const ALL_FEATURES: f32 = 6.0;
 const PLAIN: f32 = 15.0;
 /// Places that a map needs to be worth taking the shake out.
 const WORTH_STEADYING: usize = 6;
+/// Places that a map needs to tell where something else covers the picture.
+const WORTH_COVERING: usize = 16;
 /// Places that a map needs to be worth looking at other paces than the usual one.
 const WORTH_ANOTHER_PACE: usize = 8;
 /// Ticks from a line within which a vote lies on it.
@@ -186,6 +189,12 @@ impl Sight<'_> {
             let map = sharper.unwrap_or(cluster.map);
             evidence = evidence.or_better(self.evidence(stays(map), features, window, true));
         }
+        if !sure && evidence.decades() < PLAIN && cluster.places >= WORTH_COVERING {
+            let maps = stays(sharper.unwrap_or(cluster.map));
+            let mut cells = self.cells(&maps, window, false);
+            cover::look_only_at(&mut cells, &cover::near(votes, self.print.size));
+            evidence = evidence.or_better(self.at_pace(&USUAL, &cells, &maps, features, window));
+        }
         let is_plain =
             evidence.decades() >= PLAIN && evidence.line.is_some_and(|line| !USUAL.is_outermost(line.slope));
         if !sure && !is_plain && cluster.places >= WORTH_ANOTHER_PACE {
@@ -216,7 +225,7 @@ impl Sight<'_> {
     }
 
     /// The evidence that a map for each moment can give: where the frame zooms and turns, and where that is not
-    /// plain, as of one that floats; by all votes, and by those on the line that was found with them.
+    /// plain, as of one that floats; by all votes, by those on the line that was found with them, and steadied.
     fn along_ways(&self, map: Map, votes: &[Vote], window: &Window) -> Vec<Evidence> {
         let features = &self.features(votes, window);
         let tick = |vote: &Vote| self.query_tick(vote).saturating_sub(window.rows.start);
@@ -237,7 +246,11 @@ impl Sight<'_> {
             let first = along(votes);
             let line = first.as_ref().and_then(|evidence| evidence.line);
             let sharper = line.and_then(|line| along(&self.on_line(&line, votes, window)));
-            found.extend(first.into_iter().chain(sharper));
+            let both = [&first, &sharper].into_iter().flatten();
+            let best = both.max_by(|a, b| a.decades().total_cmp(&b.decades()));
+            let vague = best.filter(|best| (LEAST..PLAIN).contains(&best.decades()));
+            let steadied = vague.map(|vague| self.evidence(vague.maps.clone(), features, window, true));
+            found.extend(first.into_iter().chain(sharper).chain(steadied));
         }
         found
     }

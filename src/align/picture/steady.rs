@@ -103,12 +103,17 @@ fn moved(map: &Map, size: [f32; 2], shake: &[f32; 4]) -> Map {
 
 impl Still {
     fn around(i: usize, cells: &[Option<Cells>], slopes: &[Option<[[f32; CELLS]; 2]>]) -> Self {
-        let near = i.saturating_sub(AROUND)..(i + AROUND + 1).min(cells.len());
-        let near: Vec<_> =
-            near.filter_map(|k| Some((&cells[k].as_ref()?.means, slopes[k].as_ref()?))).collect();
-        let mean = |of: &dyn Fn(usize) -> f32| (0..near.len()).map(of).sum::<f32>() / near.len() as f32;
-        let slope = |axis: usize| std::array::from_fn(|c| mean(&|k| near[k].1[axis][c]));
-        Self { means: std::array::from_fn(|c| mean(&|k| near[k].0[c])), slopes: [slope(0), slope(1)] }
+        let mut sums = [[0.0; CELLS]; 3];
+        let mut count = 0.0;
+        for k in i.saturating_sub(AROUND)..(i + AROUND + 1).min(cells.len()) {
+            let (Some(cells), Some([across, down])) = (&cells[k], &slopes[k]) else { continue };
+            for (sum, values) in sums.iter_mut().zip([&cells.means, across, down]) {
+                sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+            }
+            count += 1.0;
+        }
+        let [means, across, down] = sums.map(|sum| sum.map(|sum| sum / count));
+        Self { means, slopes: [across, down] }
     }
 
     /// How the picture has moved, to the right, down, turned and grown, in steps and turns and zooms by levers. `places`
@@ -116,20 +121,19 @@ impl Still {
     fn shake(&self, cells: &Cells, places: &[[f32; 2]; CELLS]) -> [f32; 4] {
         let [across, down] = &self.slopes;
         // What brightness and contrast explain is no shake.
-        let row = |c: usize| {
+        let equation = |c: usize| {
             let ([x, y], a, d) = (places[c], across[c], down[c]);
-            [a, d, x * d - y * a, x * a + y * d, 1.0, self.means[c]].map(f64::from)
+            let row = [a, d, x * d - y * a, x * a + y * d, 1.0, self.means[c]];
+            (row.map(f64::from), f64::from(cells.means[c] - self.means[c]))
         };
-        let visible = || (0..CELLS).filter(|&c| cells.visible[c]);
-        let difference = |c: usize| f64::from(cells.means[c] - self.means[c]);
+        let equations: Vec<_> = (0..CELLS).filter(|&c| cells.visible[c]).map(equation).collect();
         let mut found = [0.0; 6];
-        for _ in 0..FITS {
+        for fit in 0..FITS {
             let mut normal = Normal::new([1.0; 6]);
-            for c in visible() {
-                let row = row(c);
-                let fitted: f64 = row.iter().zip(&found).map(|(factor, unknown)| factor * unknown).sum();
-                let left = if found == [0.0; 6] { 0.0 } else { (difference(c) - fitted) / OUTLIER };
-                normal.add(row, difference(c), 1.0 / (1.0 + left * left));
+            for &(row, difference) in &equations {
+                let fitted: f64 = row.iter().zip(found).map(|(factor, unknown)| factor * unknown).sum();
+                let left = if fit == 0 { 0.0 } else { (difference - fitted) / OUTLIER };
+                normal.add(row, difference, 1.0 / (1.0 + left * left));
             }
             found = normal.solve().unwrap_or_default();
         }
