@@ -115,26 +115,6 @@ fn an_excerpt_is_found_where_it_was() {
 }
 
 #[test]
-fn a_copy_on_half_of_a_split_screen_is_found() {
-    let (whole, other) = (room(1, 1), room(3, 3));
-    let split = move |x: f32, y: f32, t: f32| {
-        if x < WIDTH as f32 / 2.0 { whole(x + 80.0, y, t) } else { other(x, y, 3.0 * t) }
-    };
-    is_found(&search(split, 0.0, 12.0), 0.0, 12.0);
-}
-
-#[test]
-fn a_copy_from_a_hand_that_trembles_is_found() {
-    let whole = room(1, 1);
-    let shaken = move |x: f32, y: f32, t: f32| {
-        let tremble = |axis: i32| 10.0 * (noise((4.0 * t) as i32, axis, 5) - 0.5);
-        let zoom = 0.97 + 0.06 * noise((4.0 * t) as i32, 2, 5);
-        whole(tremble(0) + zoom * x, tremble(1) + zoom * y, t)
-    };
-    is_found(&search(shaken, 0.0, 12.0), 0.0, 12.0);
-}
-
-#[test]
 fn a_crop_is_found() {
     let whole = room(1, 1);
     is_found(&search(move |x, y, t| whole(50.0 + 0.7 * x, 25.0 + 0.7 * y, t), 0.0, 12.0), 0.0, 12.0);
