@@ -41,12 +41,12 @@ pub(super) fn steadied(rasters: &[Raster], size: [f32; 2], maps: &[Option<Map>])
     let mut maps = maps.to_vec();
     for _ in 0..ROUNDS {
         let cells = rectify(rasters, size, &maps);
-        let moved = |i: usize| {
-            let (map, cells_now) = (maps[i]?, cells[i].as_ref()?);
-            let still = Still::around(i, &cells, &slopes);
-            Some(moved(&map, size, &still.shake(cells_now, &places(&map, size))))
+        let steady = |i: usize| {
+            let (map, now) = (maps[i]?, cells[i].as_ref()?);
+            let shake = Still::around(i, &cells, &slopes).shake(now, &places(&map, size));
+            Some(without(&shake, &map, size))
         };
-        maps = (0..maps.len()).map(moved).collect();
+        maps = (0..maps.len()).map(steady).collect();
     }
     maps
 }
@@ -94,8 +94,8 @@ fn places(map: &Map, size: [f32; 2]) -> [[f32; 2]; CELLS] {
     })
 }
 
-/// The map after a shake was taken back.
-fn moved(map: &Map, size: [f32; 2], shake: &[f32; 4]) -> Map {
+/// The map after a shake was taken out.
+fn without(shake: &[f32; 4], map: &Map, size: [f32; 2]) -> Map {
     let [right, down, turn, zoom] = shake.map(|units| -units.clamp(-MOST, MOST) * step(map));
     let lever = LEVER * map.scale();
     map.moved(middle(map, size), turn / lever, 1.0 + zoom / lever, [right, down])
