@@ -22,6 +22,7 @@ pub use policy::{Action, DEFAULT, Evidence, InForce, Policies, Policy};
 use crate::align::{Kind, Segment, Span, Transform};
 use crate::fingerprint::{Digest, Spec};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::time::SystemTime;
 
 /// Share of a match that allowed matches must cover to overrule it: ends are found to a second or so.
@@ -113,20 +114,23 @@ impl Match {
         self.action.is_some_and(|action| action > Action::Allow)
     }
 
-    fn evidence(&self, query_seconds: f64) -> Evidence {
+    fn evidence(&self, pieces: &[Piece], query_seconds: f64) -> Evidence {
+        let covered = |side: fn(&Piece) -> Span| seconds(pieces.iter().map(side).collect());
         Evidence {
             surprise: self.surprise,
             kind: self.kind,
             query: self.query,
             matched: self.matched,
+            all_query: covered(|piece| piece.query),
+            all_matched: covered(|piece| piece.matched),
             query_seconds,
             reference_seconds: self.reference_seconds,
         }
     }
 
     /// What its own collection's policy makes of it.
-    fn judge(&mut self, policy: &Policy, query_seconds: f64, upload: Digest, time: SystemTime) {
-        self.score = policy.score(&self.evidence(query_seconds));
+    fn judge(&mut self, policy: &Policy, evidence: &Evidence, upload: Digest, time: SystemTime) {
+        self.score = policy.score(evidence);
         self.wanted = self.is_sure().then_some(policy.action);
         (self.action, self.held) = (self.wanted, None);
         if self.suspended {
@@ -185,14 +189,29 @@ impl Verdict {
     /// Judges the evidence, again or for the first time. Depends on nothing but the verdict and the policies.
     pub fn judge(&mut self, policies: &Policies) {
         let (seconds, upload, time) = (self.seconds, self.upload, self.time);
+        let pieces = self.pieces(policies);
         for found in &mut self.matches {
             let InForce { version, policy } = policies.of(&found.collection);
+            let pieces = pieces.get(&found.reference).map_or(&[][..], Vec::as_slice);
+            let evidence = found.evidence(pieces, seconds);
             found.policy = version;
-            found.judge(&policy, seconds, upload, time);
+            found.judge(&policy, &evidence, upload, time);
         }
         self.allow(policies);
         self.matches.sort_by(|a, b| b.score.total_cmp(&a.score).then(b.surprise.total_cmp(&a.surprise)));
         self.conclude();
+    }
+
+    /// Of each reference, the matches that are surprising enough, whatever their length.
+    fn pieces(&self, policies: &Policies) -> HashMap<String, Vec<Piece>> {
+        let mut pieces: HashMap<String, Vec<Piece>> = HashMap::new();
+        for found in &self.matches {
+            if policies.of(&found.collection).policy.margin(found.surprise) >= 0.0 {
+                let piece = Piece { query: found.query, matched: found.matched };
+                pieces.entry(found.reference.clone()).or_default().push(piece);
+            }
+        }
+        pieces
     }
 
     /// Lets allowed matches overrule others that tell of the same seconds by no other sense.
@@ -218,18 +237,29 @@ impl Verdict {
     }
 }
 
+/// A match as one of several of a reference.
+struct Piece {
+    query: Span,
+    matched: Span,
+}
+
 /// Whether `spans` cover nearly all of `whole`.
-fn is_covered(whole: Span, mut spans: Vec<Span>) -> bool {
-    spans.sort_by(|a, b| a.start.total_cmp(&b.start));
+fn is_covered(whole: Span, spans: Vec<Span>) -> bool {
     let length = whole.end - whole.start;
     if length <= 0.0 {
         return spans.iter().any(|span| span.start <= whole.start && whole.end <= span.end);
     }
-    let (mut covered, mut reached) = (0.0, whole.start);
-    for span in spans {
-        let (start, end) = (span.start.max(reached), span.end.min(whole.end));
-        covered += (end - start).max(0.0);
+    let inside = |span: Span| Span { start: span.start.max(whole.start), end: span.end.min(whole.end) };
+    seconds(spans.into_iter().map(inside).collect()) >= COVERED * length
+}
+
+/// Seconds that spans cover together.
+fn seconds(mut spans: Vec<Span>) -> f64 {
+    spans.sort_by(|a, b| a.start.total_cmp(&b.start));
+    let (mut covered, mut reached) = (0.0, f64::NEG_INFINITY);
+    for Span { start, end } in spans {
+        covered += (end - start.max(reached)).max(0.0);
         reached = reached.max(end);
     }
-    covered >= COVERED * length
+    covered
 }

@@ -11,6 +11,9 @@ pub const DEFAULT: &str = "default";
 /// What a score of less than the threshold is set to at most when something else than the threshold holds it back.
 const HELD_BACK: f64 = -0.01;
 
+/// Times as many seconds that are asked of pieces together as of a copy in one: two jingles of one station are no copy.
+const PIECES: f64 = 2.0;
+
 /// What follows a match, from the mildest on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -33,13 +36,14 @@ pub struct Policy {
     pub action: Action,
     /// Act where at most this number of false matches is expected by chance in one query of the whole bank.
     pub false_matches: f64,
-    /// Act only where the copy lasts at least this number of seconds in the query. Stills are exempt.
+    /// Act only where the copy lasts at least this number of seconds in the query, or different pieces of one reference
+    /// twice as many together. Stills are exempt.
     pub min_seconds: f64,
     /// The same where sound alone tells of it: jingles and samples of a second or two are in many soundtracks.
     pub min_sound_seconds: f64,
-    /// Act only where the copy fills at least this share of the query, 0 to 1. Stills are exempt.
+    /// Act only where the copy, in all its pieces, fills at least this share of the query, 0 to 1. Stills are exempt.
     pub min_query_share: f64,
-    /// Act only where at least this share of the reference was copied, 0 to 1. Stills are exempt.
+    /// Act only where at least this share of the reference was copied, in all pieces, 0 to 1. Stills are exempt.
     pub min_reference_share: f64,
     /// Report what would be done, and do nothing.
     pub shadow: bool,
@@ -80,6 +84,10 @@ pub struct Evidence {
     pub query: Span,
     /// Where in the reference.
     pub matched: Span,
+    /// Seconds of the query that all pieces of the reference cover which are sure enough, this one among them.
+    pub all_query: f64,
+    /// Seconds of the reference that they cover.
+    pub all_matched: f64,
     /// Seconds of the whole query.
     pub query_seconds: f64,
     /// Seconds of the whole reference.
@@ -89,23 +97,31 @@ pub struct Evidence {
 impl Policy {
     /// The score of a segment: its surprise minus the threshold. 0 or more acts; never NaN.
     pub fn score(&self, evidence: &Evidence) -> f64 {
-        // Written so that a NaN on either side comes out as the threshold that nothing passes.
-        let threshold = -self.false_matches.max(f64::MIN_POSITIVE).log10();
-        let surprise = if evidence.surprise.is_nan() { 0.0 } else { evidence.surprise.clamp(-1e3, 1e6) };
-        let score = surprise - threshold.clamp(-1e3, 1e3);
+        let score = self.margin(evidence.surprise);
         if self.is_long_enough(evidence) { score } else { score.min(HELD_BACK) }
     }
 
+    /// A surprise minus the threshold.
+    pub(super) fn margin(&self, surprise: f64) -> f64 {
+        // Written so that a NaN on either side comes out as the threshold that nothing passes.
+        let threshold = -self.false_matches.max(f64::MIN_POSITIVE).log10();
+        let surprise = if surprise.is_nan() { 0.0 } else { surprise.clamp(-1e3, 1e6) };
+        surprise - threshold.clamp(-1e3, 1e3)
+    }
+
     fn is_long_enough(&self, evidence: &Evidence) -> bool {
+        let Evidence { all_query, all_matched, query_seconds, reference_seconds, .. } = *evidence;
         let length = |span: Span| span.end - span.start;
         let (query, matched) = (length(evidence.query), length(evidence.matched));
         if query == 0.0 || matched == 0.0 {
             return true;
         }
         let least = if evidence.kind == Kind::Sound { self.min_sound_seconds } else { self.min_seconds };
-        query >= least
-            && query >= self.min_query_share * evidence.query_seconds
-            && matched >= self.min_reference_share * evidence.reference_seconds
+        // A jingle that comes again and again is one piece of the reference.
+        let is_long = query >= least || all_query.min(all_matched) >= PIECES * least;
+        is_long
+            && query.max(all_query) >= self.min_query_share * query_seconds
+            && matched.max(all_matched) >= self.min_reference_share * reference_seconds
     }
 
     /// What is wrong with a number of it, if anything is.

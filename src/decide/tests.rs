@@ -79,7 +79,16 @@ fn weak_evidence_neither_hurts_nor_counts_beyond_its_bound() {
 
 fn evidence(kind: Kind, seconds: f64, surprise: f64) -> Evidence {
     let span = Span { start: 0.0, end: seconds };
-    Evidence { surprise, kind, query: span, matched: span, query_seconds: 20.0, reference_seconds: 40.0 }
+    Evidence {
+        surprise,
+        kind,
+        query: span,
+        matched: span,
+        all_query: seconds,
+        all_matched: seconds,
+        query_seconds: 20.0,
+        reference_seconds: 40.0,
+    }
 }
 
 #[test]
@@ -193,6 +202,27 @@ mod judging {
         let logged = judged(verdict(1, matches()[2..].to_vec()), &of);
         assert_eq!((logged.action, logged.matches[0].policy), (Some(Action::Log), 3));
         assert_eq!(judged(verdict(1, Vec::new()), &of).action, None);
+    }
+
+    #[test]
+    fn short_pieces_of_one_reference_act_together_and_a_jingle_that_comes_again_does_not() {
+        let piece = |query: f64, matched: f64| {
+            let spans = [query, matched].map(|start| (start, start + 2.0));
+            Match::new("a", &super::segment(Kind::Sound, spans[0], spans[1], 20.0))
+        };
+        let is_match = |matches: &[Match]| judged(verdict(1, matches.to_vec()), &[]).is_match();
+        let pieces = [piece(0.0, 12.0), piece(4.0, 3.0), piece(9.0, 6.0)];
+        assert!(is_match(&pieces));
+        assert!(!is_match(&pieces[..2]));
+        let of_another = Match { reference: "b".to_owned(), ..piece(9.0, 6.0) };
+        assert!(!is_match(&[&pieces[..2], &[of_another]].concat()));
+        let unsure = Match { surprise: 5.0, ..piece(9.0, 6.0) };
+        assert!(!is_match(&[&pieces[..2], &[unsure]].concat()));
+        assert!(!is_match(&[piece(0.0, 3.0), piece(4.0, 3.0), piece(9.0, 3.0)]));
+        let half = Policy { min_query_share: 0.1, min_sound_seconds: 1.0, ..Policy::default() };
+        let shared =
+            |matches: &[Match]| judged(verdict(1, matches.to_vec()), &[("default", half)]).is_match();
+        assert!(shared(&pieces) && !shared(&pieces[..2]));
     }
 
     #[test]
