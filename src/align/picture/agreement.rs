@@ -4,7 +4,7 @@
 //! The measure is a log-likelihood ratio of "a copy" against "something else in the same place", in decades. Cells
 //! and moments depend on each other, so its scale is measured, not derived.
 
-use super::lattice::{self, Cells};
+use super::lattice::{self, Cells, Sums};
 use super::map::Map;
 use crate::picture::motion::{CELLS, LAG, changes};
 use crate::picture::{Motion, Raster};
@@ -44,9 +44,12 @@ pub(super) struct Seen {
 
 /// The cells of a reference of `size` (in its longer sides) in a query's rasters, in each of which it lies by its map.
 pub(super) fn rectify(rasters: &[Raster], size: [f32; 2], maps: &[Option<Map>]) -> Vec<Option<Cells>> {
-    let mut lattice = None;
-    let placed = rasters.iter().zip(maps);
-    placed.map(|(raster, map)| lattice::cells(raster, size, map.as_ref()?, &mut lattice)).collect()
+    let (mut sums, mut lattice) = (Sums::default(), None);
+    let mut cells = |raster: &Raster, map: &Option<Map>| {
+        let map = map.as_ref().filter(|_| sums.take(raster))?;
+        Some(lattice::cells(&sums, size, map, &mut lattice))
+    };
+    rasters.iter().zip(maps).map(|(raster, map)| cells(raster, map)).collect()
 }
 
 /// The motion codes of a query's cells, each against what was `lag` ticks before.

@@ -6,7 +6,7 @@
 //! Registration Technique", 1981). A picture that moves by itself has a mean without slopes, and stays as it is.
 
 use super::agreement::rectify;
-use super::lattice::{self, Cells, Lattice};
+use super::lattice::{self, Cells, Lattice, Sums};
 use super::map::Map;
 use super::normal::Normal;
 use crate::picture::Raster;
@@ -53,27 +53,25 @@ pub(super) fn steadied(rasters: &[Raster], size: [f32; 2], maps: &[Option<Map>])
 
 /// The slopes of all moments' cells to the right and down, over a [`STEP`].
 fn slopes(rasters: &[Raster], size: [f32; 2], maps: &[Option<Map>]) -> Vec<Option<[[f32; CELLS]; 2]>> {
-    let mut lattices = [const { None }; 4];
-    let placed = rasters.iter().zip(maps);
-    placed.map(|(raster, map)| slope(raster, size, map.as_ref()?, &mut lattices)).collect()
+    let (mut sums, mut lattices) = (Sums::default(), [const { None }; 4]);
+    let mut slope = |raster: &Raster, map: &Option<Map>| {
+        let map = map.as_ref().filter(|_| sums.take(raster))?;
+        Some(slope(&sums, size, map, &mut lattices))
+    };
+    rasters.iter().zip(maps).map(|(raster, map)| slope(raster, map)).collect()
 }
 
-fn slope(
-    raster: &Raster,
-    size: [f32; 2],
-    map: &Map,
-    lattices: &mut [Option<Lattice>; 4],
-) -> Option<[[f32; CELLS]; 2]> {
+fn slope(sums: &Sums, size: [f32; 2], map: &Map, lattices: &mut [Option<Lattice>; 4]) -> [[f32; CELLS]; 2] {
     let half = step(map) / 2.0;
     let [right, left, below, above] = lattices;
     let means = |dx: f32, dy: f32, lattice| {
-        Some(lattice::cells(raster, size, &map.shifted(dx * half, dy * half), lattice)?.means)
+        lattice::cells(sums, size, &map.shifted(dx * half, dy * half), lattice).means
     };
     let rise = |to: [f32; CELLS], from: [f32; CELLS]| std::array::from_fn(|c| to[c] - from[c]);
-    Some([
-        rise(means(1.0, 0.0, right)?, means(-1.0, 0.0, left)?),
-        rise(means(0.0, 1.0, below)?, means(0.0, -1.0, above)?),
-    ])
+    [
+        rise(means(1.0, 0.0, right), means(-1.0, 0.0, left)),
+        rise(means(0.0, 1.0, below), means(0.0, -1.0, above)),
+    ]
 }
 
 /// The length of a step in the query.
