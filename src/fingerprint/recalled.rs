@@ -29,6 +29,7 @@ impl Fingerprint {
                 keys: print.keys.iter().map(Into::into).collect(),
                 unsqueezed: Vec::new(),
                 rasters: rasters(&print),
+                between: Vec::new(),
                 print,
             },
             sound: sound::Probe::from_print(&self.sound),

@@ -5,6 +5,7 @@ use super::feature::{Feature, Features, MOST_DIRECTIONS, Observed};
 use super::motion::{CELLS, COLUMNS, LAG, Motion, RATE, ROWS, changes};
 use super::plane::Plane;
 use super::print::{KeyFrame, MOST_FEATURES, ObservedFrame, Probe, Raster, USUAL_SHAPE};
+use super::ticks::{self, Shown, Ticks};
 use crate::key::{Key, Turns};
 use crate::media::{Frame, Luma};
 use std::collections::VecDeque;
@@ -44,28 +45,21 @@ const SQUEEZED: std::ops::RangeInclusive<f32> = 1.45..=4.0;
 const RASTER_SIDE: usize = 128;
 /// A film goes on for a day at the most; what comes later is not looked at.
 const MOST_TICKS: u64 = 24 * 3600 * RATE as u64;
-/// The coarsest film that is sampled every quarter of a second repeats frames for at most this long, in ticks.
-const LONGEST_HOLD: u64 = 40;
+/// Ticks that the probe has halfway between the others as well, of a quarter of an hour: a bound on what long films take.
+const MOST_BETWEEN: u64 = 900 * RATE as u64;
 
 /// Makes a [`Probe`] of frames pushed in order of time, at any rate.
 #[derive(Debug, Default)]
 pub struct Extractor {
     probe: Probe,
-    /// The tick (quarter of a second) under way.
-    open: Option<Tick>,
+    ticks: Ticks,
+    /// Halfway between the others.
+    between: Ticks,
     cells: VecDeque<[f32; CELLS]>,
     /// What the print keeps of the first frame if no other follows.
     still: Vec<Feature>,
     turns: Option<Turns>,
     features: Features,
-}
-
-/// A tick and the frames shown in it: their mean has less noise and less shake than any of them.
-#[derive(Debug)]
-struct Tick {
-    number: u64,
-    sum: Plane,
-    frames: f32,
 }
 
 impl Extractor {
@@ -76,41 +70,27 @@ impl Extractor {
 
     /// Takes the next frame. Of the frames of a quarter of a second the first gives features, the mean gives motion.
     pub fn push(&mut self, frame: Frame<'_>) {
-        let tick = (frame.time * RATE + 1e-6).floor();
-        if !(tick >= 0.0 && tick < MOST_TICKS as f64) {
-            return;
-        }
-        let tick = tick as u64;
+        let Some(tick) = ticks::number(frame.time, 0.0, MOST_TICKS) else { return };
         let luma = &frame.luma;
         let raster = Plane::reduced(luma, RASTER_SIDE);
-        if let Some(open) = &mut self.open
-            && tick <= open.number
-        {
-            if tick == open.number {
-                open.add(&raster);
-            }
-            return;
+        let Self { probe, ticks, between, cells, .. } = self;
+        if let Some(number) = ticks::number(frame.time, 0.5, MOST_BETWEEN) {
+            between.push(number, &raster, |shown| show(&mut probe.between, &shown));
         }
-        self.close();
-        if self.probe.print.size == [0.0; 2] {
+        if probe.print.size == [0.0; 2] {
             let longer = luma.width().max(luma.height()) as f32;
-            self.probe.print.size = [luma.width() as f32 / longer, luma.height() as f32 / longer];
+            probe.print.size = [luma.width() as f32 / longer, luma.height() as f32 / longer];
         }
-        // A slow film shows its last frame until the next; a gap is no film at all.
-        let missing = tick - self.probe.rasters.len() as u64;
-        let held = !self.probe.rasters.is_empty() && missing <= LONGEST_HOLD;
-        for _ in 0..missing {
-            if held { self.hold() } else { self.gap() }
-        }
-        self.open = Some(Tick { number: tick, sum: raster, frames: 1.0 });
-        if tick.is_multiple_of(KEY_EVERY) {
+        let begins = ticks.push(tick, &raster, |shown| look(probe, cells, &shown));
+        if begins && tick.is_multiple_of(KEY_EVERY) {
             self.key_frame(tick, luma);
         }
     }
 
     /// Ends the film.
     pub fn finish(mut self) -> Probe {
-        self.close();
+        self.ticks.close(|shown| look(&mut self.probe, &mut self.cells, &shown));
+        self.between.close(|shown| show(&mut self.probe.between, &shown));
         if self.probe.rasters.len() == 1
             && let Some(key) = self.probe.print.keys.first_mut()
         {
@@ -154,62 +134,38 @@ impl Extractor {
         self.features.take(&Plane::shaped(luma, width, height));
         self.features.strongest(PROBE_FEATURES, .., MOST_DIRECTIONS, &STRETCHES[..1], self.turns.as_ref())
     }
-
-    /// Ends the tick under way.
-    fn close(&mut self) {
-        let Some(tick) = self.open.take() else { return };
-        let raster = tick.mean();
-        self.cells.push_back(cell_means(&raster));
-        self.probe.rasters.push(Raster {
-            width: raster.width,
-            height: raster.height,
-            pixels: raster.pixels.iter().map(|p| p.round() as u8).collect(),
-        });
-        self.motion();
-    }
-
-    fn hold(&mut self) {
-        let raster = self.probe.rasters.last().cloned().unwrap_or_default();
-        self.probe.rasters.push(raster);
-        let cells = self.cells.back().copied().unwrap_or([0.0; CELLS]);
-        self.cells.push_back(cells);
-        self.motion();
-    }
-
-    fn gap(&mut self) {
-        self.cells.clear();
-        self.probe.rasters.push(Raster::default());
-        self.probe.print.motion.push(Motion::default());
-    }
-
-    /// Appends the motion code of the newest cells.
-    fn motion(&mut self) {
-        let motion = match (self.cells.front(), self.cells.back()) {
-            (Some(before), Some(now)) if self.cells.len() > LAG => {
-                Motion::new(&changes(before, now, &[true; CELLS]))
-            }
-            _ => Motion::default(),
-        };
-        if self.cells.len() > LAG {
-            self.cells.pop_front();
-        }
-        self.probe.print.motion.push(motion);
-    }
 }
 
-impl Tick {
-    /// Adds a frame; one of another size belongs to another film, and is not looked at.
-    fn add(&mut self, raster: &Plane) {
-        if (raster.width, raster.height) == (self.sum.width, self.sum.height) {
-            self.sum.pixels.iter_mut().zip(&raster.pixels).for_each(|(sum, pixel)| *sum += pixel);
-            self.frames += 1.0;
-        }
-    }
+/// Appends what is shown next.
+fn show(rasters: &mut Vec<Raster>, shown: &Shown) {
+    let raster = match shown {
+        Shown::Mean(plane) => Raster {
+            width: plane.width,
+            height: plane.height,
+            pixels: plane.pixels.iter().map(|p| p.round() as u8).collect(),
+        },
+        Shown::Held => rasters.last().cloned().unwrap_or_default(),
+        Shown::Nothing => Raster::default(),
+    };
+    rasters.push(raster);
+}
 
-    fn mean(mut self) -> Plane {
-        self.sum.pixels.iter_mut().for_each(|pixel| *pixel /= self.frames);
-        self.sum
+/// Appends what is shown next, and the motion code of its cells; `recent` are those before.
+fn look(probe: &mut Probe, recent: &mut VecDeque<[f32; CELLS]>, shown: &Shown) {
+    show(&mut probe.rasters, shown);
+    match shown {
+        Shown::Mean(plane) => recent.push_back(cell_means(plane)),
+        Shown::Held => recent.push_back(recent.back().copied().unwrap_or([0.0; CELLS])),
+        Shown::Nothing => recent.clear(),
     }
+    let motion = match (recent.front(), recent.back()) {
+        (Some(before), Some(now)) if recent.len() > LAG => Motion::new(&changes(before, now, &[true; CELLS])),
+        _ => Motion::default(),
+    };
+    if recent.len() > LAG {
+        recent.pop_front();
+    }
+    probe.print.motion.push(motion);
 }
 
 /// Whether a picture may be one of the usual shape that was squeezed.

@@ -11,6 +11,7 @@ mod packed;
 mod pdq;
 mod plane;
 mod print;
+mod ticks;
 
 pub use description::{DOUBTS, Doubts, WORD, WORDS};
 pub use extract::Extractor;

@@ -208,6 +208,8 @@ pub struct Probe {
     pub(crate) unsqueezed: Vec<ObservedFrame>,
     /// Four a second.
     pub(crate) rasters: Vec<Raster>,
+    /// The same an eighth of a second later, of the first quarter of an hour: a copy's moments may lie between the reference's.
+    pub(crate) between: Vec<Raster>,
 }
 
 impl Probe {
@@ -244,6 +246,7 @@ impl Probe {
             unsqueezed: Vec::new(),
             print: Print { size: self.print.size, keys: early, motion },
             rasters: self.rasters.iter().take(ticks).cloned().collect(),
+            between: self.between.iter().take(ticks).cloned().collect(),
         }
     }
 }

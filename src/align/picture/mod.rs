@@ -11,6 +11,7 @@
 mod agreement;
 mod blocks;
 mod cover;
+mod evidence;
 mod features;
 mod geometry;
 mod guided;

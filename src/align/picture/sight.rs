@@ -1,16 +1,14 @@
 //! A closer look at a query in which a reference may be seen.
 
-use super::agreement::{moments, rectify, seen};
 use super::blocks::Block;
 use super::cover;
+use super::evidence::{Evidence, Placing};
 use super::geometry::{self, Cluster};
 use super::guided::{self, STAYS, Tolerance, WANDERS};
-use super::lattice::Cells;
 use super::lines::{Line, Matrix};
 use super::map::Map;
-use super::pace::{OTHERS, Pace, USUAL};
+use super::pace::{OTHERS, USUAL};
 use super::pieces::together;
-use super::steady;
 use super::track;
 use super::votes::{Look, Vote};
 use super::{MOST, all};
@@ -37,7 +35,7 @@ pub(super) const LEAST: f32 = 2.0;
 /// Decades that the features of a segment count for at most: a scene may be seen again at another time.
 const ALL_FEATURES: f32 = 6.0;
 /// Decades that need no second look.
-const PLAIN: f32 = 15.0;
+pub(super) const PLAIN: f32 = 15.0;
 /// Places that a map needs to be worth taking the shake out.
 const WORTH_STEADYING: usize = 6;
 /// Places that a map needs to tell where something else covers the picture.
@@ -81,27 +79,6 @@ pub(super) struct Sight<'a> {
 pub(super) struct Window {
     pub(super) rows: Range<usize>,
     pub(super) columns: Range<usize>,
-}
-
-struct Evidence {
-    motion: Matrix,
-    /// Motion and features.
-    all: Matrix,
-    /// The best line through all.
-    line: Option<Line>,
-    /// Where the reference lies, at each moment.
-    maps: Vec<Option<Map>>,
-}
-
-impl Evidence {
-    /// Of the best line, less the price of its pace.
-    fn decades(&self) -> f32 {
-        self.line.map_or(0.0, |line| line.decades - self.all.pace.price)
-    }
-
-    fn or_better(self, other: Self) -> Self {
-        if other.decades() > self.decades() { other } else { self }
-    }
 }
 
 impl Sight<'_> {
@@ -177,50 +154,45 @@ impl Sight<'_> {
 
     /// The best evidence that a map that stays can give; `sure` that the reference is there by another one.
     fn along_map(&self, cluster: &Cluster, votes: &[Vote], window: &Window, sure: bool) -> Evidence {
-        let stays = |map: Map| vec![Some(map); window.rows.len()];
+        let stays = |map: Map| Placing::new(vec![Some(map); window.rows.len()]);
         let features = &self.features(votes, window);
-        let mut evidence = self.evidence(stays(cluster.map), features, window, false);
+        let mut evidence = self.evidence(stays(cluster.map), features, window);
         // Votes from other moments blur the map: those at the moments that it found make a sharper one.
         let sharper = evidence.line.and_then(|line| self.map_along(&line, votes, window));
         if let Some(map) = sharper {
-            evidence = evidence.or_better(self.evidence(stays(map), features, window, false));
+            evidence = evidence.or_better(self.evidence(stays(map), features, window));
         }
+        let best = stays(sharper.unwrap_or(cluster.map));
         if !sure && evidence.decades() < PLAIN && cluster.places >= WORTH_STEADYING {
-            let map = sharper.unwrap_or(cluster.map);
-            evidence = evidence.or_better(self.evidence(stays(map), features, window, true));
+            let steadied = Placing { steadied: true, ..best.clone() };
+            evidence = evidence.or_better(self.evidence(steadied, features, window));
         }
         if !sure && evidence.decades() < PLAIN && cluster.places >= WORTH_COVERING {
-            let maps = stays(sharper.unwrap_or(cluster.map));
-            let mut cells = self.cells(&maps, window, false);
-            cover::look_only_at(&mut cells, &cover::near(votes, self.print.size));
-            evidence = evidence.or_better(self.at_pace(&USUAL, &cells, &maps, features, window));
+            let covered = Placing { only: Some(cover::near(votes, self.print.size)), ..best };
+            evidence = evidence.or_better(self.evidence(covered, features, window));
         }
         let is_plain =
             evidence.decades() >= PLAIN && evidence.line.is_some_and(|line| !USUAL.is_outermost(line.slope));
         if !sure && !is_plain && cluster.places >= WORTH_ANOTHER_PACE {
-            let other = self.at_other_paces(cluster.map, votes, features, window);
+            let other = self.at_other_paces(stays, cluster.map, votes, features, window);
             evidence = other.into_iter().fold(evidence, Evidence::or_better);
         }
-        evidence
+        self.or_between(evidence, features, window)
     }
 
     /// The best evidence that a map that stays can give if the copy does not run as most do.
     fn at_other_paces(
         &self,
+        stays: impl Fn(Map) -> Placing,
         map: Map,
         votes: &[Vote],
         features: &Matrix,
         window: &Window,
     ) -> Option<Evidence> {
-        let look = |map: Map, paces: &'static [Pace]| {
-            let maps = vec![Some(map); window.rows.len()];
-            let cells = self.cells(&maps, window, false);
-            let each = paces.iter().map(|pace| self.at_pace(pace, &cells, &maps, features, window));
-            each.reduce(Evidence::or_better)
-        };
-        let evidence = look(map, &OTHERS)?;
+        let evidence = self.at_paces(stays(map), &OTHERS, features, window)?;
         let sharper = evidence.line.and_then(|line| self.map_along(&line, votes, window));
-        let again = sharper.and_then(|map| look(map, std::slice::from_ref(evidence.all.pace)));
+        let paces = std::slice::from_ref(evidence.pace());
+        let again = sharper.and_then(|map| self.at_paces(stays(map), paces, features, window));
         Some(again.into_iter().fold(evidence, Evidence::or_better))
     }
 
@@ -241,23 +213,29 @@ impl Sight<'_> {
                 } else {
                     track::track(on, ticks, mirrored, tick)
                 };
-                Some(self.evidence(way?, features, window, false))
+                Some(self.evidence(Placing::new(way?), features, window))
             };
             let first = along(votes);
             let line = first.as_ref().and_then(|evidence| evidence.line);
             let sharper = line.and_then(|line| along(&self.on_line(&line, votes, window)));
-            let both = [&first, &sharper].into_iter().flatten();
-            let best = both.max_by(|a, b| a.decades().total_cmp(&b.decades()));
-            let vague = best.filter(|best| (LEAST..PLAIN).contains(&best.decades()));
-            let steadied = vague.map(|vague| self.evidence(vague.maps.clone(), features, window, true));
-            found.extend(first.into_iter().chain(sharper).chain(steadied));
+            let mut ways: Vec<_> = first.into_iter().chain(sharper).collect();
+            ways.sort_by(|a, b| a.decades().total_cmp(&b.decades()));
+            if let Some(best) = ways.pop() {
+                let steadied = best.is_vague().then(|| {
+                    let placing = Placing { steadied: true, ..best.placing.clone() };
+                    self.or_between(self.evidence(placing, features, window), features, window)
+                });
+                found.extend(steadied);
+                found.push(self.or_between(best, features, window));
+            }
+            found.extend(ways);
         }
         found
     }
 
     /// The lines through the evidence, as segments.
     fn pieces(&self, evidence: Evidence, window: &Window) -> Vec<Segment> {
-        let Evidence { motion, mut all, line: mut next, maps } = evidence;
+        let Evidence { motion, mut all, line: mut next, placing, late } = evidence;
         let pace = all.pace;
         let mut found = Vec::new();
         while let Some(mut line) = next.filter(|line| line.decades >= LEAST && found.len() < MOST_LINES) {
@@ -268,64 +246,15 @@ impl Sight<'_> {
             all.strike(&line);
             next = all.best();
             if line.decades >= LEAST {
-                let (query, matched) = spans(&line, window, pace.lag);
-                let map = maps[(line.from + line.to) / 2];
+                let (mut query, matched) = spans(&line, window, pace.lag);
+                query.start += late;
+                query.end += late;
+                let map = placing.maps[(line.from + line.to) / 2];
                 let segment = self.segment(query, matched, line.slope, f64::from(line.decades), map);
                 found.push((segment, f64::from(features.max(0.0))));
             }
         }
         together(found, f64::from(ALL_FEATURES))
-    }
-
-    /// What speaks for each pair of moments of a window, the reference lying in the query by a map for each, beside what
-    /// features tell.
-    fn evidence(
-        &self,
-        maps: Vec<Option<Map>>,
-        features: &Matrix,
-        window: &Window,
-        steadied: bool,
-    ) -> Evidence {
-        let cells = self.cells(&maps, window, steadied);
-        self.at_pace(&USUAL, &cells, &maps, features, window)
-    }
-
-    /// The cells of the reference in the query, at the moments of a window.
-    fn cells(&self, maps: &[Option<Map>], window: &Window, steadied: bool) -> Vec<Option<Cells>> {
-        let maps: Vec<_> = maps.iter().map(|map| map.map(|map| self.as_it_is(map))).collect();
-        let (rasters, size) = (&self.probe.rasters[window.rows.clone()], self.print.size);
-        if steadied {
-            rectify(rasters, size, &steady::steadied(rasters, size, &maps))
-        } else {
-            rectify(rasters, size, &maps)
-        }
-    }
-
-    /// A map that was found in this look, to the query's picture as it is.
-    fn as_it_is(&self, map: Map) -> Map {
-        if self.look.unsqueezed { map.squeezed(self.probe.squeeze()) } else { map }
-    }
-
-    /// As [`evidence`](Self::evidence), at any pace, by the cells that the maps lead to.
-    fn at_pace(
-        &self,
-        pace: &'static Pace,
-        cells: &[Option<Cells>],
-        maps: &[Option<Map>],
-        features: &Matrix,
-        window: &Window,
-    ) -> Evidence {
-        let mut motion = Matrix::new(window.rows.len(), window.columns.len(), pace);
-        let moments = moments(&self.print.motion[window.columns.clone()]);
-        for (row, seen) in seen(cells, pace.lag).iter().enumerate() {
-            for (cell, moment) in motion.cells[row * window.columns.len()..].iter_mut().zip(&moments) {
-                *cell = pace.weight() * seen.against(moment, self.look.negative);
-            }
-        }
-        let mut all = motion.clone();
-        all.cells.iter_mut().zip(&features.cells).for_each(|(all, features)| *all += features);
-        let line = all.best();
-        Evidence { motion, all, line, maps: maps.to_vec() }
     }
 
     /// The map that the votes at the moments of a line agree on.

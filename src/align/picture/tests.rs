@@ -62,13 +62,13 @@ fn room(seed: u32, paths: u32) -> impl Scene {
 }
 
 fn film(scene: impl Scene, from: f32, seconds: f32) -> Probe {
-    film_of([WIDTH, HEIGHT], scene, from, seconds)
+    film_of([WIDTH, HEIGHT], 4.0, scene, from, seconds)
 }
 
-fn film_of([width, height]: [usize; 2], scene: impl Scene, from: f32, seconds: f32) -> Probe {
+fn film_of([width, height]: [usize; 2], rate: f32, scene: impl Scene, from: f32, seconds: f32) -> Probe {
     let mut extractor = Extractor::default();
-    for i in 0..(seconds * 4.0) as usize {
-        let t = i as f32 / 4.0;
+    for i in 0..(seconds * rate) as usize {
+        let t = i as f32 / rate;
         let pixels: Vec<u8> = (0..width * height)
             .map(|k| scene((k % width) as f32, (k / width) as f32, from + t).clamp(0.0, 255.0) as u8)
             .collect();
@@ -112,6 +112,20 @@ fn a_plain_copy_is_found() {
 #[test]
 fn an_excerpt_is_found_where_it_was() {
     is_found(&search(room(1, 1), 4.0, 6.0), 4.0, 6.0);
+}
+
+#[test]
+fn an_excerpt_that_begins_between_ticks_is_found_by_what_lies_between_them() {
+    let slow = |x: f32, y: f32, t: f32| room(1, 1)(x, y, t / 2.0);
+    let at_eight = |from, seconds| film_of([WIDTH, HEIGHT], 8.0, slow, from, seconds);
+    let mut space = PictureSpace::default();
+    space.insert(7, at_eight(0.0, 12.0).print());
+    let mut probe = at_eight(3.125, 4.0);
+    let best = space.search(&probe).remove(0);
+    assert!((best.matched.start - best.query.start - 3.125).abs() < 0.01, "{best:?}");
+    probe.between.clear();
+    let without = space.search(&probe).first().map_or(0.0, |best| best.surprise);
+    assert!(best.surprise > without + 1.0, "{} {without}", best.surprise);
 }
 
 #[test]
@@ -192,7 +206,7 @@ fn a_copy_squeezed_into_another_shape_is_found_in_its_place() {
     let (bank, whole) = (bank(), room(1, 1));
     for size in [[100, 180], [180, 180], [320, 80]] {
         let [across, down] = [WIDTH as f32 / size[0] as f32, HEIGHT as f32 / size[1] as f32];
-        let query = film_of(size, |x, y, t| whole(x * across, y * down, t), 0.0, 12.0);
+        let query = film_of(size, 4.0, |x, y, t| whole(x * across, y * down, t), 0.0, 12.0);
         let mut found = bank.search(&query);
         found.retain(|segment| segment.surprise >= SURE);
         is_found(&found, 0.0, 12.0);

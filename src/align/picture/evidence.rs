@@ -1,0 +1,136 @@
+//! What speaks for each pair of moments of a query and a reference, by where in the query the reference is thought to lie.
+
+use super::agreement::{moments, rectify, seen};
+use super::lattice::Cells;
+use super::lines::{Line, Matrix};
+use super::map::Map;
+use super::pace::{Pace, USUAL};
+use super::sight::{LEAST, PLAIN, Sight, Window};
+use super::{cover, steady};
+use crate::picture::motion::{CELLS, RATE};
+
+/// Where a reference is thought to lie in a query.
+#[derive(Clone)]
+pub(super) struct Placing {
+    /// At each moment.
+    pub(super) maps: Vec<Option<Map>>,
+    /// Whether the shake of a hand is to be taken out.
+    pub(super) steadied: bool,
+    /// The cells to look at, where something else covers the others.
+    pub(super) only: Option<[bool; CELLS]>,
+}
+
+impl Placing {
+    pub(super) fn new(maps: Vec<Option<Map>>) -> Self {
+        Self { maps, steadied: false, only: None }
+    }
+}
+
+pub(super) struct Evidence {
+    pub(super) motion: Matrix,
+    /// Motion and features.
+    pub(super) all: Matrix,
+    /// The best line through all.
+    pub(super) line: Option<Line>,
+    pub(super) placing: Placing,
+    /// Seconds by which the moments of the query lie behind its ticks.
+    pub(super) late: f64,
+}
+
+impl Evidence {
+    /// Of the best line, less the price of its pace.
+    pub(super) fn decades(&self) -> f32 {
+        self.line.map_or(0.0, |line| line.decades - self.pace().price)
+    }
+
+    /// Whether there is something, and it is not plain.
+    pub(super) fn is_vague(&self) -> bool {
+        (LEAST..PLAIN).contains(&self.decades())
+    }
+
+    pub(super) fn pace(&self) -> &'static Pace {
+        self.all.pace
+    }
+
+    pub(super) fn or_better(self, other: Self) -> Self {
+        if other.decades() > self.decades() { other } else { self }
+    }
+}
+
+impl Sight<'_> {
+    /// At the usual pace, with what features tell.
+    pub(super) fn evidence(&self, placing: Placing, features: &Matrix, window: &Window) -> Evidence {
+        let cells = self.cells(&placing, 0, window);
+        self.at_pace(&USUAL, &cells, placing, features, window)
+    }
+
+    /// The best that any of some paces gives.
+    pub(super) fn at_paces(
+        &self,
+        placing: Placing,
+        paces: &'static [Pace],
+        features: &Matrix,
+        window: &Window,
+    ) -> Option<Evidence> {
+        let cells = self.cells(&placing, 0, window);
+        let each = paces.iter().map(|pace| self.at_pace(pace, &cells, placing.clone(), features, window));
+        each.reduce(Evidence::or_better)
+    }
+
+    /// Vague evidence, or what there is halfway between the ticks of the query if that is better: where a copy begins
+    /// at any moment, its ticks lie up to an eighth of a second beside those of the reference.
+    pub(super) fn or_between(&self, evidence: Evidence, features: &Matrix, window: &Window) -> Evidence {
+        if !evidence.is_vague() {
+            return evidence;
+        }
+        let cells = self.cells(&evidence.placing, 1, window);
+        let placing = evidence.placing.clone();
+        let between = self.at_pace(evidence.pace(), &cells, placing, features, window);
+        evidence.or_better(Evidence { late: 0.5 / RATE, ..between })
+    }
+
+    /// The cells of the reference in the query, at the moments of a window and so many half ticks later.
+    fn cells(&self, placing: &Placing, late: usize, window: &Window) -> Vec<Option<Cells>> {
+        let maps: Vec<_> = placing.maps.iter().map(|map| map.map(|map| self.as_it_is(map))).collect();
+        let all = [&self.probe.rasters, &self.probe.between][late];
+        let [start, end] = [window.rows.start, window.rows.end].map(|row| row.min(all.len()));
+        let (rasters, size) = (&all[start..end], self.print.size);
+        let mut cells = if placing.steadied {
+            rectify(rasters, size, &steady::steadied(rasters, size, &maps[..rasters.len()]))
+        } else {
+            rectify(rasters, size, &maps)
+        };
+        cells.resize(window.rows.len(), None);
+        if let Some(only) = &placing.only {
+            cover::look_only_at(&mut cells, only);
+        }
+        cells
+    }
+
+    /// A map that was found in this look, to the query's picture as it is.
+    pub(super) fn as_it_is(&self, map: Map) -> Map {
+        if self.look.unsqueezed { map.squeezed(self.probe.squeeze()) } else { map }
+    }
+
+    /// At one pace, by the cells that a placing leads to.
+    fn at_pace(
+        &self,
+        pace: &'static Pace,
+        cells: &[Option<Cells>],
+        placing: Placing,
+        features: &Matrix,
+        window: &Window,
+    ) -> Evidence {
+        let mut motion = Matrix::new(window.rows.len(), window.columns.len(), pace);
+        let moments = moments(&self.print.motion[window.columns.clone()]);
+        for (row, seen) in seen(cells, pace.lag).iter().enumerate() {
+            for (cell, moment) in motion.cells[row * window.columns.len()..].iter_mut().zip(&moments) {
+                *cell = pace.weight() * seen.against(moment, self.look.negative);
+            }
+        }
+        let mut all = motion.clone();
+        all.cells.iter_mut().zip(&features.cells).for_each(|(all, features)| *all += features);
+        let line = all.best();
+        Evidence { motion, all, line, placing, late: 0.0 }
+    }
+}
