@@ -10,8 +10,8 @@ use crate::picture::motion::{CELLS, COLUMNS, ROWS};
 
 /// Most strips to a cell.
 const MOST_STRIPS: usize = 6;
-/// Share of the rectangle around it that a cell fills which lies straight enough for one strip.
-const STRAIGHT: f32 = 0.93;
+/// Strips to a pixel by which the sides of a cell lie aslant.
+const STRIPS: f32 = 3.0;
 /// Pixels that a strip is wide and high at the least.
 const THINNEST: f32 = 1.0;
 
@@ -144,8 +144,9 @@ impl Lattice {
             (all.clone().fold(f32::INFINITY, f32::min), all.fold(f32::NEG_INFINITY, f32::max))
         };
         let ((left, right), (top, bottom)) = (ends(0), ends(1));
-        let straight = area(corners) >= STRAIGHT * (right - left) * (bottom - top);
-        let strips = if straight { 1 } else { ((bottom - top).ceil() as usize).clamp(1, MOST_STRIPS) };
+        let (wide, high) = (right - left, bottom - top);
+        let aslant = (wide * high - area(corners)) / (wide + high);
+        let strips = ((STRIPS * aslant).ceil() as usize).clamp(1, MOST_STRIPS);
         let first = self.strips.len();
         let mut area = 0.0;
         for strip in 0..strips {
