@@ -37,13 +37,13 @@ pub(super) struct Terms {
     /// Act where at most this number of false matches is expected in a query
     #[arg(long, value_name = "X")]
     false_matches: Option<f64>,
-    /// Act where the copy lasts at least so long
+    /// Act where the copy lasts at least so long, or different pieces of it twice as long together
     #[arg(long, value_name = "SECONDS")]
     min_seconds: Option<f64>,
     /// The same where it is found by sound alone
     #[arg(long, value_name = "SECONDS")]
     min_sound_seconds: Option<f64>,
-    /// Act where the copy fills at least this share of the upload, 0 to 1
+    /// Act where the copy, in all its pieces, fills at least this share of the upload, 0 to 1
     #[arg(long, value_name = "SHARE")]
     min_share_query: Option<f64>,
     /// Act where at least this share of the reference was copied, 0 to 1
