@@ -3,8 +3,8 @@
 //! 1. Every feature of the query's key frames asks the index for those like it ([`votes`]).
 //! 2. Votes for one reference that agree on how it lies in the query make a map ([`geometry`]), along which all
 //!    features are compared again, less strictly ([`guided`]).
-//! 3. Along that map the motion of both is compared at all pairs of moments ([`agreement`]).
-//! 4. Straight lines through the evidence are the segments ([`lines`]).
+//! 3. Along that map the motion of both is compared at all pairs of moments ([`evidence`]).
+//! 4. Straight lines through that are the segments ([`lines`]).
 //!
 //! Long films are compared a minute at a time ([`blocks`]), and the segments joined again ([`pieces`]).
 
