@@ -114,15 +114,15 @@ impl Match {
         self.action.is_some_and(|action| action > Action::Allow)
     }
 
-    fn evidence(&self, pieces: &[Piece], query_seconds: f64) -> Evidence {
-        let covered = |side: fn(&Piece) -> Span| seconds(pieces.iter().map(side).collect());
+    /// Where all sure pieces of the reference cover so many seconds of the query, and of the reference.
+    fn evidence(&self, [query_covered, reference_covered]: [f64; 2], query_seconds: f64) -> Evidence {
         Evidence {
             surprise: self.surprise,
             kind: self.kind,
             query: self.query,
             matched: self.matched,
-            all_query: covered(|piece| piece.query),
-            all_matched: covered(|piece| piece.matched),
+            query_covered,
+            reference_covered,
             query_seconds,
             reference_seconds: self.reference_seconds,
         }
@@ -189,11 +189,11 @@ impl Verdict {
     /// Judges the evidence, again or for the first time. Depends on nothing but the verdict and the policies.
     pub fn judge(&mut self, policies: &Policies) {
         let (seconds, upload, time) = (self.seconds, self.upload, self.time);
-        let pieces = self.pieces(policies);
+        let covered = self.covered(policies);
         for found in &mut self.matches {
             let InForce { version, policy } = policies.of(&found.collection);
-            let pieces = pieces.get(&found.reference).map_or(&[][..], Vec::as_slice);
-            let evidence = found.evidence(pieces, seconds);
+            let covered = covered.get(&found.reference).copied().unwrap_or_default();
+            let evidence = found.evidence(covered, seconds);
             found.policy = version;
             found.judge(&policy, &evidence, upload, time);
         }
@@ -202,16 +202,17 @@ impl Verdict {
         self.conclude();
     }
 
-    /// Of each reference, the matches that are surprising enough, whatever their length.
-    fn pieces(&self, policies: &Policies) -> HashMap<String, Vec<Piece>> {
-        let mut pieces: HashMap<String, Vec<Piece>> = HashMap::new();
+    /// Seconds of the query and of each reference that matches cover which are surprising enough, whatever their length.
+    fn covered(&self, policies: &Policies) -> HashMap<String, [f64; 2]> {
+        let mut pieces: HashMap<&str, [Vec<Span>; 2]> = HashMap::new();
         for found in &self.matches {
             if policies.of(&found.collection).policy.margin(found.surprise) >= 0.0 {
-                let piece = Piece { query: found.query, matched: found.matched };
-                pieces.entry(found.reference.clone()).or_default().push(piece);
+                let [query, matched] = pieces.entry(&found.reference).or_default();
+                query.push(found.query);
+                matched.push(found.matched);
             }
         }
-        pieces
+        pieces.into_iter().map(|(reference, spans)| (reference.to_owned(), spans.map(seconds))).collect()
     }
 
     /// Lets allowed matches overrule others that tell of the same seconds by no other sense.
@@ -235,12 +236,6 @@ impl Verdict {
     pub fn conclude(&mut self) {
         self.action = self.matches.iter().filter_map(|found| found.action).max();
     }
-}
-
-/// A match as one of several of a reference.
-struct Piece {
-    query: Span,
-    matched: Span,
 }
 
 /// Whether `spans` cover nearly all of `whole`.

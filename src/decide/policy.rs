@@ -85,9 +85,9 @@ pub struct Evidence {
     /// Where in the reference.
     pub matched: Span,
     /// Seconds of the query that all pieces of the reference cover which are sure enough, this one among them.
-    pub all_query: f64,
+    pub query_covered: f64,
     /// Seconds of the reference that they cover.
-    pub all_matched: f64,
+    pub reference_covered: f64,
     /// Seconds of the whole query.
     pub query_seconds: f64,
     /// Seconds of the whole reference.
@@ -110,7 +110,7 @@ impl Policy {
     }
 
     fn is_long_enough(&self, evidence: &Evidence) -> bool {
-        let Evidence { all_query, all_matched, query_seconds, reference_seconds, .. } = *evidence;
+        let Evidence { query_covered, reference_covered, query_seconds, reference_seconds, .. } = *evidence;
         let length = |span: Span| span.end - span.start;
         let (query, matched) = (length(evidence.query), length(evidence.matched));
         if query == 0.0 || matched == 0.0 {
@@ -118,10 +118,10 @@ impl Policy {
         }
         let least = if evidence.kind == Kind::Sound { self.min_sound_seconds } else { self.min_seconds };
         // A jingle that comes again and again is one piece of the reference.
-        let is_long = query >= least || all_query.min(all_matched) >= PIECES * least;
+        let is_long = query >= least || query_covered.min(reference_covered) >= PIECES * least;
         is_long
-            && query.max(all_query) >= self.min_query_share * query_seconds
-            && matched.max(all_matched) >= self.min_reference_share * reference_seconds
+            && query.max(query_covered) >= self.min_query_share * query_seconds
+            && matched.max(reference_covered) >= self.min_reference_share * reference_seconds
     }
 
     /// What is wrong with a number of it, if anything is.

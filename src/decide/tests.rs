@@ -84,8 +84,8 @@ fn evidence(kind: Kind, seconds: f64, surprise: f64) -> Evidence {
         kind,
         query: span,
         matched: span,
-        all_query: seconds,
-        all_matched: seconds,
+        query_covered: seconds,
+        reference_covered: seconds,
         query_seconds: 20.0,
         reference_seconds: 40.0,
     }

@@ -81,7 +81,7 @@ impl Extractor {
             let longer = luma.width().max(luma.height()) as f32;
             probe.print.size = [luma.width() as f32 / longer, luma.height() as f32 / longer];
         }
-        let begins = ticks.push(tick, &raster, |shown| look(probe, cells, &shown));
+        let begins = ticks.push(tick, &raster, |shown| observe(probe, cells, &shown));
         if begins && tick.is_multiple_of(KEY_EVERY) {
             self.key_frame(tick, luma);
         }
@@ -89,7 +89,7 @@ impl Extractor {
 
     /// Ends the film.
     pub fn finish(mut self) -> Probe {
-        self.ticks.close(|shown| look(&mut self.probe, &mut self.cells, &shown));
+        self.ticks.close(|shown| observe(&mut self.probe, &mut self.cells, &shown));
         self.between.close(|shown| show(&mut self.probe.between, &shown));
         if self.probe.rasters.len() == 1
             && let Some(key) = self.probe.print.keys.first_mut()
@@ -151,7 +151,7 @@ fn show(rasters: &mut Vec<Raster>, shown: &Shown) {
 }
 
 /// Appends what is shown next, and the motion code of its cells; `recent` are those before.
-fn look(probe: &mut Probe, recent: &mut VecDeque<[f32; CELLS]>, shown: &Shown) {
+fn observe(probe: &mut Probe, recent: &mut VecDeque<[f32; CELLS]>, shown: &Shown) {
     show(&mut probe.rasters, shown);
     match shown {
         Shown::Mean(plane) => recent.push_back(cell_means(plane)),

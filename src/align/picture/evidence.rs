@@ -7,6 +7,7 @@ use super::map::Map;
 use super::pace::{Pace, USUAL};
 use super::sight::{LEAST, PLAIN, Sight, Window};
 use super::{cover, steady};
+use crate::picture::Raster;
 use crate::picture::motion::{CELLS, RATE};
 
 /// Where a reference is thought to lie in a query.
@@ -60,7 +61,7 @@ impl Evidence {
 impl Sight<'_> {
     /// At the usual pace, with what features tell.
     pub(super) fn evidence(&self, placing: Placing, features: &Matrix, window: &Window) -> Evidence {
-        let cells = self.cells(&placing, 0, window);
+        let cells = self.cells(&placing, &self.probe.rasters, window);
         self.at_pace(&USUAL, &cells, placing, features, window)
     }
 
@@ -72,7 +73,7 @@ impl Sight<'_> {
         features: &Matrix,
         window: &Window,
     ) -> Option<Evidence> {
-        let cells = self.cells(&placing, 0, window);
+        let cells = self.cells(&placing, &self.probe.rasters, window);
         let each = paces.iter().map(|pace| self.at_pace(pace, &cells, placing.clone(), features, window));
         each.reduce(Evidence::or_better)
     }
@@ -80,21 +81,20 @@ impl Sight<'_> {
     /// Vague evidence, or what there is halfway between the ticks of the query if that is better: where a copy begins
     /// at any moment, its ticks lie up to an eighth of a second beside those of the reference.
     pub(super) fn or_between(&self, evidence: Evidence, features: &Matrix, window: &Window) -> Evidence {
-        if !evidence.is_vague() {
+        if !evidence.is_vague() || self.probe.between.len() <= window.rows.start {
             return evidence;
         }
-        let cells = self.cells(&evidence.placing, 1, window);
+        let cells = self.cells(&evidence.placing, &self.probe.between, window);
         let placing = evidence.placing.clone();
         let between = self.at_pace(evidence.pace(), &cells, placing, features, window);
         evidence.or_better(Evidence { late: 0.5 / RATE, ..between })
     }
 
-    /// The cells of the reference in the query, at the moments of a window and so many half ticks later.
-    fn cells(&self, placing: &Placing, late: usize, window: &Window) -> Vec<Option<Cells>> {
+    /// The cells of the reference in the query, by pictures of it that begin with the film, at the moments of a window.
+    fn cells(&self, placing: &Placing, pictures: &[Raster], window: &Window) -> Vec<Option<Cells>> {
         let maps: Vec<_> = placing.maps.iter().map(|map| map.map(|map| self.as_it_is(map))).collect();
-        let all = [&self.probe.rasters, &self.probe.between][late];
-        let [start, end] = [window.rows.start, window.rows.end].map(|row| row.min(all.len()));
-        let (rasters, size) = (&all[start..end], self.print.size);
+        let [start, end] = [window.rows.start, window.rows.end].map(|row| row.min(pictures.len()));
+        let (rasters, size) = (&pictures[start..end], self.print.size);
         let mut cells = if placing.steadied {
             rectify(rasters, size, &steady::steadied(rasters, size, &maps[..rasters.len()]))
         } else {

@@ -177,7 +177,7 @@ impl Sight<'_> {
             let other = self.at_other_paces(stays, cluster.map, votes, features, window);
             evidence = other.into_iter().fold(evidence, Evidence::or_better);
         }
-        self.or_between(evidence, features, window)
+        if sure { evidence } else { self.or_between(evidence, features, window) }
     }
 
     /// The best evidence that a map that stays can give if the copy does not run as most do.
