@@ -246,7 +246,7 @@ impl Probe {
             unsqueezed: Vec::new(),
             print: Print { size: self.print.size, keys: early, motion },
             rasters: self.rasters.iter().take(ticks).cloned().collect(),
-            between: self.between.iter().take(ticks).cloned().collect(),
+            between: Vec::new(),
         }
     }
 }
