@@ -171,17 +171,18 @@ fn completed(is_complete: bool) -> Outcome {
 }
 
 impl Snapshot<2> {
-    /// For each of `sought` the ids whose codes **collide** with it, nearest first, into a batch that is cleared first.
+    /// For each of `sought` the ids whose codes **collide** with it, nearest first and at most `cap`, into a batch that is
+    /// cleared first.
     ///
     /// A code collides with what is sought if it agrees with it in one of three words of 28 bits, but for one of the sets
     /// of doubtful bits that `reach` tries, and differs from it in few sure bits. Distances are in sure bits. In an index
     /// [for collisions](super::Index::for_collisions) this costs a small part of an exact search as wide; in others it is a scan.
-    pub fn colliding_batch(&self, sought: &[Sought], reach: Reach, out: &mut Batch) {
+    pub fn colliding_batch(&self, sought: &[Sought], reach: Reach, cap: usize, out: &mut Batch) {
         out.clear();
         let codes: Vec<Code<2>> = sought.iter().map(|sought| sought.code).collect();
         let looks: Vec<Look> = sought.iter().map(Look::new).collect();
         GATHER.with_borrow_mut(|gather| {
-            gather.start(sought.len(), usize::MAX);
+            gather.start(sought.len(), cap);
             COLLIDE_SCRATCH.with_borrow_mut(|scratch| {
                 let some = together(reach);
                 for (first, (codes, looks)) in

@@ -317,7 +317,7 @@ fn what_collides_is_found() {
         for (tries, radius) in [(1, 3), (32, 8), (256, 14)] {
             let reach = Reach::new(tries, radius);
             let mut batch = Batch::default();
-            index.snapshot().colliding_batch(&sought, reach, &mut batch);
+            index.snapshot().colliding_batch(&sought, reach, usize::MAX, &mut batch);
             for (look, hits) in looks.iter().zip(batch.iter()) {
                 let mut expected = Vec::new();
                 for (stored, id) in codes.iter().zip(0u64..) {

@@ -10,7 +10,7 @@ use crate::key::{Key, Turns};
 use crate::media::{Frame, Luma};
 use std::collections::VecDeque;
 
-/// Motion frames from one key frame to the next.
+/// Ticks of which one is a key frame: the first that a frame begins.
 const KEY_EVERY: u64 = 4;
 /// Longer side of the plane that features are found in, in pixels, key frame by key frame: fine features find a copy that
 /// is shown small, and coarse ones cost little.
@@ -32,8 +32,8 @@ const PROBE_FEATURES: usize = 150;
 const SMALL_SIGMA: f32 = 1.6 / 640.0;
 /// Keypoints below that size that the probe keeps of a key frame.
 const SMALL_FEATURES: usize = 60;
-/// Motion frames from one key frame to the next at which the probe looks for stretched copies as well.
-const STRETCH_EVERY: u64 = 16;
+/// Key frames of which the probe looks for stretched copies in one as well.
+const STRETCH_EVERY: u64 = 4;
 /// Ratios of width to height, over the true one: as it is, and as wide and narrow screens show it.
 const STRETCHES: [f32; 3] = [1.0, 4.0 / 3.0, 3.0 / 4.0];
 /// Pixels of the [`USUAL_SHAPE`]. A picture of quite another shape may be such a one that was squeezed, and is looked at in
@@ -60,6 +60,8 @@ pub struct Extractor {
     still: Vec<Feature>,
     turns: Option<Turns>,
     features: Features,
+    /// The next key frame is of this second or a later one.
+    next_key: u64,
 }
 
 impl Extractor {
@@ -82,7 +84,9 @@ impl Extractor {
             probe.print.size = [luma.width() as f32 / longer, luma.height() as f32 / longer];
         }
         let begins = ticks.push(tick, &raster, |shown| observe(probe, cells, &shown));
-        if begins && tick.is_multiple_of(KEY_EVERY) {
+        let second = tick / KEY_EVERY;
+        if begins && second >= self.next_key {
+            self.next_key = second + 1;
             self.key_frame(tick, luma);
         }
     }
@@ -101,13 +105,14 @@ impl Extractor {
 
     fn key_frame(&mut self, tick: u64, luma: &Luma<'_>) {
         let time = (tick * 1000 / RATE as u64) as u32;
-        let side = SIDES[(tick / KEY_EVERY % SIDES.len() as u64) as usize];
+        let second = tick / KEY_EVERY;
+        let side = SIDES[(second % SIDES.len() as u64) as usize];
         let plane = Plane::fitted(luma, side.min(luma.width().max(luma.height()).max(ENLARGED)));
         let longer = plane.width.max(plane.height) as f32;
         let (coarse, small) = (PRINT_SIGMA * longer, SMALL_SIGMA * longer);
         self.features.take(&plane);
         let features = &self.features;
-        let stretches = if tick.is_multiple_of(STRETCH_EVERY) { &STRETCHES[..] } else { &STRETCHES[..1] };
+        let stretches = if second.is_multiple_of(STRETCH_EVERY) { &STRETCHES[..] } else { &STRETCHES[..1] };
         let turns = self.turns.as_ref();
         let mut all = features.strongest(PROBE_FEATURES, small.., MOST_DIRECTIONS, stretches, turns);
         all.extend(features.strongest(SMALL_FEATURES, ..small, MOST_DIRECTIONS, stretches, turns));
@@ -123,7 +128,7 @@ impl Extractor {
         // By the first frame: a film whose frames change their shape has one list or none.
         if is_squeezed(self.probe.print.size) {
             let features =
-                if tick.is_multiple_of(STRETCH_EVERY) { self.unsqueezed(luma) } else { Vec::new() };
+                if second.is_multiple_of(STRETCH_EVERY) { self.unsqueezed(luma) } else { Vec::new() };
             self.probe.unsqueezed.push(ObservedFrame { time, features });
         }
     }

@@ -16,28 +16,36 @@ pub(super) struct Block {
     pub(super) reference: Range<usize>,
 }
 
-/// The votes of each block that has any, of films with so many key frames.
-pub(super) fn split(votes: Vec<Vote>, query: usize, reference: usize) -> Vec<(Block, Vec<Vote>)> {
-    let mut found: BTreeMap<(usize, usize), Vec<Vote>> = BTreeMap::new();
+/// The number of a film's blocks, of so many key frames.
+pub(super) fn count(keys: usize) -> usize {
+    keys.saturating_sub(LENGTH).div_ceil(STEP) + 1
+}
+
+/// The first half of a block's key frames, of so many. The second half is the first one of the next block.
+pub(super) fn half(number: usize, keys: usize) -> Range<usize> {
+    (number * STEP).min(keys)..((number + 1) * STEP).min(keys)
+}
+
+/// The votes of each block of a reference of so many key frames that has any. All are of one block of the query.
+pub(super) fn split(votes: Vec<Vote>, query: Range<usize>, reference: usize) -> Vec<(Block, Vec<Vote>)> {
+    let mut found: BTreeMap<usize, Vec<Vote>> = BTreeMap::new();
     for vote in votes {
-        for q in around(vote.query.0 as usize, query) {
-            for r in around(vote.key as usize, reference) {
-                found.entry((q, r)).or_default().push(vote);
-            }
+        for number in around(vote.key as usize, reference) {
+            found.entry(number).or_default().push(vote);
         }
     }
-    let block = |(q, r)| Block { query: range(q, query), reference: range(r, reference) };
-    found.into_iter().map(|(place, votes)| (block(place), votes)).collect()
+    let block = |number| Block { query: query.clone(), reference: range(number, reference) };
+    found.into_iter().map(|(number, votes)| (block(number), votes)).collect()
 }
 
 /// The numbers of the blocks in which a key frame of so many lies.
 fn around(key: usize, keys: usize) -> Range<usize> {
-    let last = keys.saturating_sub(LENGTH).div_ceil(STEP);
+    let last = count(keys) - 1;
     (key / STEP).saturating_sub(1).min(last)..(key / STEP).min(last) + 1
 }
 
 /// The key frames of a block, of so many.
-fn range(number: usize, keys: usize) -> Range<usize> {
+pub(super) fn range(number: usize, keys: usize) -> Range<usize> {
     number * STEP..(number * STEP + LENGTH).min(keys)
 }
 

@@ -39,15 +39,19 @@ use sight::Sight;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
-use votes::Vote;
+use votes::{Ballots, Vote};
 
-/// References looked at, beside one for every two key frames of the query.
+/// Sights looked at, beside one for every two key frames of the query; the blocks of a long one have equal shares.
 const MOST_SIGHTS: usize = 24;
 /// No evidence counts for more.
 const MOST: f64 = 60.0;
 /// Different places that must agree on a map before it is looked at.
 const FEWEST_SEEDS: usize = 2;
+
+/// Prints of references, none where their bytes are not what they were.
+type Prints = BTreeMap<RefId, Option<Arc<Print>>>;
 
 /// The pictures of many references, searchable. Clones share all memory but for what they differ in.
 #[derive(Clone, Debug, Default)]
@@ -102,8 +106,21 @@ impl PictureSpace {
     pub fn search(&self, probe: &Probe) -> Vec<Segment> {
         let mut lines = Vec::new();
         let mut trials = 0.0;
-        for (sight, seeds, first) in self.sights(probe) {
-            lines.extend(sight.segments(&seeds, first, &mut trials));
+        let keys = probe.keys.len();
+        let collect = |half| votes::collect(&self.references, probe, blocks::half(half, keys));
+        let most = (MOST_SIGHTS + keys / 2).div_ceil(blocks::count(keys));
+        let mut prints = Prints::default();
+        let mut ballots = collect(0);
+        for block in 0..blocks::count(keys) {
+            let next = collect(block + 1);
+            for (ballot, votes) in &next {
+                ballots.entry(*ballot).or_default().extend(votes);
+            }
+            let sights = self.sights(probe, blocks::range(block, keys), ballots, most, &mut prints);
+            for (sight, seeds, first) in sights {
+                lines.extend(sight.segments(&seeds, first, &mut trials));
+            }
+            ballots = next;
         }
         for segment in &mut lines {
             segment.surprise = segment.surprise.min(MOST) - f64::log10(trials);
@@ -113,13 +130,21 @@ impl PictureSpace {
         pieces::undisputed(pieces::joined(lines))
     }
 
-    /// The references that votes make worth a closer look, those with the most first.
-    fn sights<'a>(&self, probe: &'a Probe) -> Vec<(Sight<'a>, Vec<Vote>, Cluster)> {
-        let mut promising: Vec<_> = votes::collect(&self.references, probe)
+    /// The references that the votes of a block of the query make worth a closer look, at most so many and those with
+    /// the most first. The prints are those of the block before, and then those of this one.
+    fn sights<'a>(
+        &self,
+        probe: &'a Probe,
+        query: Range<usize>,
+        ballots: Ballots,
+        most: usize,
+        prints: &mut Prints,
+    ) -> Vec<(Sight<'a>, Vec<Vote>, Cluster)> {
+        let mut promising: Vec<_> = ballots
             .into_iter()
             .filter_map(|(ballot, seeds)| Some((ballot, self.references.get(ballot.0)?.keys(), seeds)))
             .flat_map(|(ballot, keys, seeds)| {
-                let blocks = blocks::split(seeds, probe.keys.len(), keys);
+                let blocks = blocks::split(seeds, query.clone(), keys);
                 blocks.into_iter().map(move |(block, seeds)| (ballot, block, seeds))
             })
             .filter_map(|((id, look), block, seeds)| {
@@ -128,12 +153,12 @@ impl PictureSpace {
             })
             .collect();
         promising.sort_by_key(|(.., first)| Reverse(first.places));
-        promising.truncate(MOST_SIGHTS + probe.keys.len() / 2);
-        let mut prints: BTreeMap<RefId, Option<Arc<Print>>> = BTreeMap::new();
+        promising.truncate(most);
+        let mut before = std::mem::take(prints);
         let sights = promising.into_iter().filter_map(|(id, look, block, seeds, first)| {
-            let print = || Some(Arc::new(self.references.get(id)?.print()?));
-            let print = prints.entry(id).or_insert_with(print).clone()?;
-            Some((Sight { probe, id, print, look, block }, seeds, first))
+            let unpacked = || Some(Arc::new(self.references.get(id)?.print()?));
+            let print = prints.entry(id).or_insert_with(|| before.remove(&id).unwrap_or_else(unpacked));
+            Some((Sight { probe, id, print: print.clone()?, look, block }, seeds, first))
         });
         sights.collect()
     }

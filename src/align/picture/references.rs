@@ -21,6 +21,8 @@ const TOGETHER: usize = 1 << 25;
 pub(super) struct References {
     index: Arc<Indexed>,
     known: Map<RefId, Arc<Reference>>,
+    /// Of all prints.
+    features: usize,
 }
 
 #[derive(Debug)]
@@ -94,9 +96,9 @@ impl References {
         let codes = Index::for_collisions();
         codes.add_stored(parts, u64::from(next) << 32);
         let index = Arc::new(Indexed { codes, gone: Mutex::default() });
-        let mut all = Self { index: Arc::clone(&index), known: Map::default() };
+        let mut all = Self { index: Arc::clone(&index), ..Self::default() };
         for (id, print) in prints {
-            all.known.insert(id, Arc::new(Reference { print, id, index: Arc::clone(&index) }));
+            all.keep(id, print);
         }
         all
     }
@@ -126,14 +128,26 @@ impl References {
                 self.index.codes.extend(std::mem::take(&mut sorted));
             }
             sorted.extend(pairs(id, &print));
-            self.known.insert(id, Arc::new(Reference { print, id, index: Arc::clone(&self.index) }));
+            self.keep(id, print);
         }
         self.index.codes.extend(sorted);
     }
 
+    fn keep(&mut self, id: RefId, print: Packed) {
+        self.features += print.features();
+        self.known.insert(id, Arc::new(Reference { print, id, index: Arc::clone(&self.index) }));
+    }
+
     /// Takes a reference out.
     pub(super) fn remove(&mut self, reference: RefId) {
-        self.known.remove(&reference);
+        if let Some(reference) = self.known.remove(&reference) {
+            self.features -= reference.print.features();
+        }
+    }
+
+    /// The number of features that the prints of all references have.
+    pub(super) fn features(&self) -> usize {
+        self.features
     }
 
     /// Takes out of the index what no clone has, when that is worth a pass through the index.

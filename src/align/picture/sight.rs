@@ -18,16 +18,20 @@ use crate::picture::{Print, Probe};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// The same for another map of the same reference.
+/// Different places that must agree on another map than the first one before it is looked at.
 const FEWEST_MORE_SEEDS: usize = 3;
-/// Different places that must follow it then.
+/// Different places that must follow any map along which features were compared.
 const FEWEST_PLACES: usize = 5;
 /// Maps looked at for one reference.
 const MOST_MAPS: usize = 4;
+/// Lines looked at of one map.
+const MOST_LINES: usize = 24;
 /// Segments taken from one map.
-const MOST_LINES: usize = 12;
+const MOST_SEGMENTS: usize = 12;
 /// Ticks around the votes that are compared as well.
 const AROUND: usize = 40;
+/// Ticks of the query that are compared at the most: a block has more only where its key frames lie far apart.
+const MOST_ROWS: usize = 4_096;
 /// Pairs of moments compared for one map.
 const MOST_PAIRS: usize = 4_000_000;
 /// Decades of a line below which it is not reported.
@@ -238,7 +242,8 @@ impl Sight<'_> {
         let Evidence { motion, mut all, line: mut next, placing, late } = evidence;
         let pace = all.pace;
         let mut found = Vec::new();
-        while let Some(mut line) = next.filter(|line| line.decades >= LEAST && found.len() < MOST_LINES) {
+        for _ in 0..MOST_LINES {
+            let Some(mut line) = next.filter(|line| line.decades >= LEAST) else { break };
             let moved = motion.along(&line);
             let elsewhere = all.runner_up(&line).max(motion.runner_up(&line)).max(0.0);
             let features = (line.decades - moved).min(ALL_FEATURES);
@@ -252,6 +257,9 @@ impl Sight<'_> {
                 let map = placing.maps[(line.from + line.to) / 2];
                 let segment = self.segment(query, matched, line.slope, f64::from(line.decades), map);
                 found.push((segment, f64::from(features.max(0.0))));
+            }
+            if found.len() == MOST_SEGMENTS {
+                break;
             }
         }
         together(found, f64::from(ALL_FEATURES))
@@ -319,6 +327,7 @@ impl Sight<'_> {
         };
         let rows = around(&mut votes.iter().map(|v| self.query_tick(v)), self.probe.rasters.len());
         let columns = around(&mut votes.iter().map(|v| self.reference_tick(v)), self.print.motion.len());
+        let rows = rows.start..rows.end.min(rows.start + MOST_ROWS);
         let most = MOST_PAIRS / rows.len().max(1);
         let end = columns.end.min(columns.start + most);
         Window { rows, columns: columns.start..end }

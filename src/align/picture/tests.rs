@@ -129,6 +129,44 @@ fn an_excerpt_that_begins_between_ticks_is_found_by_what_lies_between_them() {
 }
 
 #[test]
+fn a_film_of_which_hundreds_of_variants_are_banked_is_found() {
+    let mut space = bank();
+    let variant = film(room(1, 1), 0.0, 12.0);
+    (100..500).for_each(|id| space.insert(id, variant.print()));
+    let found = space.search(&film(room(1, 1), 0.0, 6.0));
+    assert!(found.iter().any(|segment| segment.surprise >= SURE), "{found:?}");
+    assert!(found.iter().all(|segment| segment.reference != 8));
+}
+
+#[test]
+fn an_excerpt_of_a_long_film_of_one_place_is_found_where_it_was() {
+    let mut space = PictureSpace::default();
+    space.insert(7, film_of([160, 90], 2.0, small_room, 0.0, 120.0).print());
+    let found = space.search(&film_of([160, 90], 2.0, small_room, 40.0, 70.0));
+    is_found(&found, 40.0, 70.0);
+}
+
+/// The room, by half as many pixels.
+fn small_room(x: f32, y: f32, t: f32) -> f32 {
+    room(1, 1)(2.0 * x, 2.0 * y, t)
+}
+
+#[test]
+fn frames_that_never_begin_a_second_are_key_frames() {
+    let scene = room(1, 1);
+    let pixels: Vec<u8> =
+        (0..WIDTH * HEIGHT).map(|k| scene((k % WIDTH) as f32, (k / WIDTH) as f32, 0.0) as u8).collect();
+    let mut extractor = Extractor::default();
+    for n in 0..20 {
+        let luma = Luma::new(WIDTH, HEIGHT, WIDTH, &pixels).expect("a whole plane");
+        extractor.push(Frame { luma, time: f64::from(n) * 1.001 + 0.3 });
+    }
+    let probe = extractor.finish();
+    assert_eq!(probe.keys.len(), 20);
+    assert!(probe.keys.iter().all(|key| !key.features.is_empty() && key.time % 1000 == 250));
+}
+
+#[test]
 fn a_crop_is_found() {
     let whole = room(1, 1);
     is_found(&search(move |x, y, t| whole(50.0 + 0.7 * x, 25.0 + 0.7 * y, t), 0.0, 12.0), 0.0, 12.0);

@@ -7,24 +7,32 @@ use crate::index::{self, Batch, Reach, Sought};
 use crate::picture::{self, Feature, Observed, Probe};
 use std::collections::BTreeMap;
 use std::f32::consts::PI;
+use std::ops::Range;
 
-/// How far two features that collide may differ and be the same.
+/// How far two features that collide may differ and be the same, where all prints have so many.
 ///
 /// Strangers become votes the more often the larger the bank is, and each costs a look.
-fn reach(indexed: usize) -> Reach {
-    match indexed.checked_ilog2() {
-        None | Some(..16) => Reach::new(128, 7),
-        Some(16..20) => Reach::new(64, 5),
-        Some(20..24) => Reach::new(32, 4),
-        Some(24..) => Reach::new(16, 4),
+fn reach(features: usize) -> Reach {
+    match features.checked_ilog2() {
+        None | Some(..18) => Reach::new(128, 7),
+        Some(18..22) => Reach::new(64, 5),
+        Some(22..26) => Reach::new(32, 4),
+        Some(26..) => Reach::new(16, 4),
     }
 }
 
 // The words of features are those of the index.
 const _: () = assert!(index::WORDS == picture::WORDS && index::WORD as usize == picture::WORD);
 
-/// A feature of the query that hits more than this many of the bank's says nothing.
-const MOST_HITS: usize = 256;
+/// Hits that are looked at for a feature of the query, whichever these are: there is hardly anything else in a bank that
+/// has more.
+const MOST_FOUND: usize = 4096;
+/// Hits of a feature in one reference that count, the nearest: of a camera that stands still each moment looks the same.
+const MOST_OF_ONE: usize = 16;
+/// A feature that hits more than this many of the bank's is a common one, ...
+const COMMON: usize = 256;
+/// ... and speaks only for so many, the nearest: all of a film's variants that are banked, or of a broadcaster's films.
+const MOST_OF_COMMON: usize = 64;
 
 /// A feature of the query that looks like one of a reference.
 #[derive(Clone, Copy, Debug)]
@@ -62,15 +70,20 @@ const LOOKS: [(Look, usize); 6] = [
     (Look::new(true, false, true), 1),
 ];
 
-/// Asks the index for the features of the probe, in every look.
-pub(super) fn collect(references: &References, probe: &Probe) -> BTreeMap<(RefId, Look), Vec<Vote>> {
-    let mut ballots: BTreeMap<(RefId, Look), Vec<Vote>> = BTreeMap::new();
+/// Votes by what they speak for.
+pub(super) type Ballots = BTreeMap<(RefId, Look), Vec<Vote>>;
+
+/// Asks the index for the features of some of the probe's key frames, in every look.
+pub(super) fn collect(references: &References, probe: &Probe, keys: Range<usize>) -> Ballots {
+    let mut ballots = Ballots::new();
     let snapshot = references.codes().snapshot();
     let mut batch = Batch::default();
     for (look, every) in LOOKS {
         let asked: Vec<(u32, u32, &Observed)> = (0u32..)
             .zip(probe.seen(look.unsqueezed))
+            .take(keys.end)
             .step_by(every)
+            .skip(keys.start.div_ceil(every))
             .flat_map(|(k, key)| (0u32..).zip(&key.features).map(move |(f, feature)| (k, f, feature)))
             .collect();
         let sought = |&(_, _, observed): &(u32, u32, &Observed)| Sought {
@@ -78,7 +91,7 @@ pub(super) fn collect(references: &References, probe: &Probe) -> BTreeMap<(RefId
             doubts: observed.doubts,
         };
         let sought: Vec<Sought> = asked.iter().map(sought).collect();
-        snapshot.colliding_batch(&sought, reach(snapshot.len()), &mut batch);
+        snapshot.colliding_batch(&sought, reach(references.features()), MOST_FOUND, &mut batch);
         for (i, hits) in batch.iter().enumerate() {
             // The index may hold references of a clone.
             let ours = |id: u64| {
@@ -86,10 +99,7 @@ pub(super) fn collect(references: &References, probe: &Probe) -> BTreeMap<(RefId
                 let (at, found) = references.get(reference)?.feature(ordinal)?;
                 Some((reference, at, found))
             };
-            let hits: Vec<_> = hits.iter().filter_map(|hit| ours(hit.id)).take(MOST_HITS + 1).collect();
-            if hits.len() > MOST_HITS {
-                continue;
-            }
+            let hits = telling(hits.iter().filter_map(|hit| ours(hit.id)).collect());
             let (key, place, Observed { feature, .. }) = asked[i];
             for (reference, at, found) in hits {
                 let vote = Vote { pair: pair(feature, &found, look), query: (key, place), key: at };
@@ -100,6 +110,22 @@ pub(super) fn collect(references: &References, probe: &Probe) -> BTreeMap<(RefId
     ballots
 }
 
+/// Of the hits of one feature, nearest first, those that tell something.
+fn telling<T>(mut hits: Vec<(RefId, u32, T)>) -> Vec<(RefId, u32, T)> {
+    if hits.len() > MOST_OF_ONE {
+        let mut counts: BTreeMap<RefId, usize> = BTreeMap::new();
+        hits.retain(|(reference, ..)| {
+            let count = counts.entry(*reference).or_default();
+            *count += 1;
+            *count <= MOST_OF_ONE
+        });
+    }
+    if hits.len() > COMMON {
+        hits.truncate(MOST_OF_COMMON);
+    }
+    hits
+}
+
 pub(super) fn pair(query: &Feature, reference: &Feature, look: Look) -> Pair {
     let stands = if look.mirrored { PI - reference.radians() } else { reference.radians() };
     let points = if look.negative { query.radians() + PI } else { query.radians() };
@@ -108,5 +134,23 @@ pub(super) fn pair(query: &Feature, reference: &Feature, look: Look) -> Pair {
         reference: reference.place(),
         zoom: (query.sigma() / reference.sigma()).log2(),
         turn: points - stands,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_hits_very_much_speaks_for_the_nearest() {
+        let of = |references: &[u32]| {
+            telling(references.iter().zip(0u32..).map(|(r, at)| (*r, at, ())).collect()).len()
+        };
+        assert_eq!(of(&[7; 16]), 16);
+        assert_eq!(of(&[7; 1000]), MOST_OF_ONE);
+        assert_eq!(of(&Vec::from_iter(0..256)), COMMON);
+        assert_eq!(of(&Vec::from_iter(0..257)), MOST_OF_COMMON);
+        let kept = telling(Vec::from_iter((0..300).map(|at| (at % 3, at, ()))));
+        assert!(kept.iter().map(|(_, at, ())| *at).eq(0..48));
     }
 }
