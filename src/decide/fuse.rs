@@ -1,6 +1,7 @@
 //! Picture and sound of one reference, where they agree, become one segment.
 
-use crate::align::{Kind, Segment, Span};
+use crate::align::{Kind, RefId, Segment, Span};
+use std::collections::BTreeMap;
 
 /// Two segments tell the same story where, all along the stretch of query that both cover, they name moments of the
 /// reference that lie at most this far apart, in seconds. Codes of picture and sound are a quarter of a second apart or
@@ -16,7 +17,17 @@ const TRUSTED: f64 = 30.0;
 /// A fused segment spans all that agreed. Its surprise is the sum of the surest of each sense, each counted up to a bound,
 /// and never less than the surer one alone. A segment that a surer one of its own sense tells already is left out.
 pub fn fuse(segments: Vec<Segment>) -> Vec<Segment> {
-    let mut left = segments;
+    let mut by: BTreeMap<RefId, Vec<Segment>> = BTreeMap::new();
+    for segment in segments {
+        by.entry(segment.reference).or_default().push(segment);
+    }
+    let mut out: Vec<Segment> = by.into_values().flat_map(fuse_one).collect();
+    out.sort_by(order);
+    out
+}
+
+/// Fuses the segments of one reference.
+fn fuse_one(mut left: Vec<Segment>) -> Vec<Segment> {
     left.sort_by(order);
     left.reverse();
     let mut out = Vec::with_capacity(left.len());
@@ -35,7 +46,6 @@ pub fn fuse(segments: Vec<Segment>) -> Vec<Segment> {
         agreeing.extend(more);
         out.push(joined(&best, &surest, &agreeing));
     }
-    out.sort_by(order);
     out
 }
 

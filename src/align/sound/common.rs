@@ -31,10 +31,22 @@ pub(super) fn discount(found: &mut [Found], probe: &Probe, tracks: &Parts) {
         return;
     }
     sure.sort_by(|a, b| b.surprise.total_cmp(&a.surprise).then(a.reference.cmp(&b.reference)));
-    let mut known = HashMap::new();
     let slots = (probe.eventful().len() as f64 * Probe::HOP / SLOT).ceil() as usize;
-    let common: Vec<bool> =
-        (0..slots).map(|slot| is_common((slot as f64 + 0.5) * SLOT, &sure, tracks, &mut known)).collect();
+    let mut there: Vec<Vec<&Found>> = vec![Vec::new(); slots];
+    for found in sure {
+        let (start, end) = found.query();
+        let slot = |time: f64| ((time / SLOT - 0.5).ceil().max(0.0) as usize).min(slots);
+        for there in &mut there[slot(start).min(slot(end))..slot(end)] {
+            if there.len() < MOST && there.iter().all(|other| other.reference != found.reference) {
+                there.push(found);
+            }
+        }
+    }
+    let mut known = HashMap::new();
+    let mut is_common = |(slot, there): (usize, &Vec<&Found>)| {
+        is_common((slot as f64 + 0.5) * SLOT, there, tracks, &mut known)
+    };
+    let common: Vec<bool> = there.iter().enumerate().map(&mut is_common).collect();
     if !common.contains(&true) {
         return;
     }
@@ -52,15 +64,10 @@ pub(super) fn discount(found: &mut [Found], probe: &Probe, tracks: &Parts) {
     }
 }
 
-/// Whether enough unrelated references have the moment `time` of the query.
-fn is_common(time: f64, sure: &[&Found], tracks: &Parts, known: &mut HashMap<(RefId, RefId), bool>) -> bool {
-    let mut seen = HashSet::new();
-    let there = sure.iter().filter(|found| {
-        let (start, end) = found.query();
-        (start..end).contains(&time)
-    });
+/// Whether enough unrelated ones of the references that have the moment `time` of the query do.
+fn is_common(time: f64, there: &[&Found], tracks: &Parts, known: &mut HashMap<(RefId, RefId), bool>) -> bool {
     let mut unrelated: Vec<&Found> = Vec::new();
-    for &found in there.filter(|found| seen.insert(found.reference)).take(MOST) {
+    for &found in there {
         let mut is_same = |other: &&Found| {
             *known
                 .entry((other.reference, found.reference))

@@ -51,6 +51,15 @@ const MOST: usize = 12;
 /// Words of the query in half a second.
 const SLOT: u32 = 16;
 
+/// Places found in each half-second that are told of, the most alike: a loop is found wherever it is repeated.
+const MOST_FOUND: usize = 256;
+
+/// Places with like sketches in a [`STRETCH`] of keys that are compared: a bound on the memory, which only loops reach.
+const MOST_CLOSE: usize = 1 << 18;
+
+/// Keys that one thread goes through at a time.
+const STRETCH: usize = 1 << 13;
+
 /// Words of a block before the word that was looked up, where the query reaches as far.
 const BEFORE: usize = BLOCK / 2;
 
@@ -78,8 +87,10 @@ pub(super) fn candidates<'a>(heard: &Heard, parts: &'a Parts) -> Vec<Candidate<'
     let parts = parts.parts();
     let mut hits = hits(heard, parts);
     hits.sort_unstable_by_key(|(part, hit)| (hit.distance, *part, hit.place, hit.query, hit.pitch));
-    let mut found: Vec<(Candidate<'_>, Range<f64>)> = Vec::new();
+    let mut found: Vec<Candidate<'_>> = Vec::new();
     let mut taken: HashMap<u32, usize> = HashMap::new();
+    // By the reference, and by how many reaches of a line they were started from the query's beginning.
+    let mut known: HashMap<(RefId, i64), Vec<Line>> = HashMap::new();
     for (part, hit) in &hits {
         let part = &parts[*part];
         let taken = taken.entry(hit.query / SLOT).or_default();
@@ -89,20 +100,21 @@ pub(super) fn candidates<'a>(heard: &Heard, parts: &'a Parts) -> Vec<Candidate<'
         let Some((reference, span)) = part.owner(hit.place as usize) else { continue };
         let (query, time) =
             (f64::from(hit.query) * Heard::HOP, (hit.place as usize - span.start) as f64 * Print::HOP);
-        let known = found.iter().any(|(other, reach)| {
-            other.reference == reference
-                && reach.contains(&query)
-                && (other.line.reference_time(query) - time).abs() < 0.25
-        });
-        if !known {
+        let reach = (query / line::REACH) as i64;
+        let is_on = |line: &Line| {
+            (query - line.query).abs() <= line::REACH && (line.reference_time(query) - time).abs() < 0.25
+        };
+        let near = (reach - 1..=reach + 1).filter_map(|reach| known.get(&(reference, reach)));
+        if !near.flatten().any(is_on) {
             *taken += 1;
             let track = &part.tracks().words()[span];
             let rough = Line { query, reference: time, speed: 1.0, pitch: hit.pitch as usize };
             let line = line::turned(heard, track, &rough);
-            found.push((Candidate { reference, track, line }, query - line::REACH..query + line::REACH));
+            known.entry((reference, reach)).or_default().push(line);
+            found.push(Candidate { reference, track, line });
         }
     }
-    found.into_iter().map(|(candidate, _)| candidate).collect()
+    found
 }
 
 /// All places that sound like a moment of the query and like the second around it, with the part each is in.
@@ -122,9 +134,27 @@ fn hits(heard: &Heard, parts: &[Part]) -> Vec<(usize, Hit)> {
                     asked.entry(lists.bits).or_insert_with(new).of(&query, lists, part.tracks().words());
                 hits.into_iter().map(move |hit| (at, hit))
             };
-            parts.iter().enumerate().flat_map(of).collect::<Vec<_>>()
+            most_alike(parts.iter().enumerate().flat_map(of).collect())
         })
         .collect()
+}
+
+/// The most alike of the places found in each half-second.
+fn most_alike(mut hits: Vec<(usize, Hit)>) -> Vec<(usize, Hit)> {
+    if hits.len() > MOST_FOUND {
+        hits.sort_unstable_by_key(|(part, hit)| {
+            (hit.query / SLOT, hit.distance, *part, hit.place, hit.query, hit.pitch)
+        });
+        let (mut slot, mut count) = (0, 0);
+        hits.retain(|(_, hit)| {
+            if hit.query / SLOT != slot {
+                (slot, count) = (hit.query / SLOT, 0);
+            }
+            count += 1;
+            count <= MOST_FOUND
+        });
+    }
+    hits
 }
 
 /// The words of a query by pitch, with their firm bits, those of either phase together: words of a second lie together
@@ -241,8 +271,6 @@ impl Asked {
 
     /// The places of a table that were asked for and sound alike.
     fn of(&self, query: &Query, lists: Lists<'_>, words: &[u32]) -> Vec<Hit> {
-        /// Keys that one thread goes through at a time.
-        const STRETCH: usize = 1 << 13;
         /// Keys from one whose list is read to the one whose list is asked for.
         const AHEAD: usize = 12;
         /// Places that are looked at together.
@@ -259,7 +287,11 @@ impl Asked {
                 let sketch = &sketches(key)[usize::from(moment)];
                 Ask { sketch, list, count: entries.len(), name: (entries.start as u32, moment) }
             });
-            sketched(asked, |(start, moment), at| close.push((start + at as u32, moment)));
+            sketched(asked, |(start, moment), at| {
+                if close.len() < MOST_CLOSE {
+                    close.push((start + at as u32, moment));
+                }
+            });
             // Apart from the comparisons, which would wait for this memory.
             close.iter_mut().for_each(|(entry, _)| *entry = lists.places[*entry as usize]);
             close

@@ -24,6 +24,7 @@ pub use errors::{BitErrors, bit_errors};
 use super::{Kind, RefId, Segment, Span, Transform};
 use crate::sound::{Heard, Print, Probe};
 use line::Fit;
+use lookup::Candidate;
 use parts::Parts;
 pub(crate) use parts::Stored;
 use rayon::prelude::*;
@@ -40,6 +41,15 @@ const LEADING: f64 = 4.0;
 
 /// Share of a segment's query time that a surer one of the same reference may cover.
 const MOST_OVERLAP: f64 = 0.3;
+
+/// Seconds from a line within which what was found lies on it.
+const ON_LINE: f64 = 0.1;
+
+/// Lines in one reference that are looked at for one moment of the query, ...
+const MOST_FITS: usize = 32;
+
+/// ... and nearly the same ones: each is the best near where it was started.
+const MOST_SAME: usize = 8;
 
 /// Words of the query times words of the references up to which every offset is tried: 24 s against an hour.
 const EXHAUSTIVE: usize = 750 * 56_000;
@@ -179,10 +189,16 @@ impl SoundSpace {
                     })
                     .collect()
             }
-            SoundPlan::Lookup => lookup::candidates(heard, &self.tracks)
-                .into_par_iter()
-                .filter_map(|found| Some((found.reference, line::fit(heard, found.track, found.line)?)))
-                .collect(),
+            SoundPlan::Lookup => {
+                let mut by: BTreeMap<RefId, Vec<_>> = BTreeMap::new();
+                for found in lookup::candidates(heard, &self.tracks) {
+                    by.entry(found.reference).or_default().push(found);
+                }
+                let fits = |(reference, all): (RefId, Vec<Candidate>)| {
+                    fits_apart(heard, all).into_iter().map(move |fit| (reference, fit))
+                };
+                by.into_par_iter().flat_map_iter(fits).collect()
+            }
         };
         for (reference, fit) in found {
             fits.entry(reference).or_default().push(fit);
@@ -219,6 +235,25 @@ impl SoundSpace {
         }
         kept
     }
+}
+
+/// The lines from candidates of one reference, those that lie on such a line left out, and those of moments that have
+/// many: a long copy is found again and again, and a loop in all places.
+fn fits_apart(heard: &Heard, candidates: Vec<Candidate>) -> Vec<Fit> {
+    let mut fits: Vec<Fit> = Vec::new();
+    for Candidate { track, line, .. } in candidates {
+        let covers = |fit: &&Fit| {
+            let (start, end) = fit.query();
+            (start..end).contains(&line.query)
+        };
+        let apart = |fit: &Fit| (fit.line.reference_time(line.query) - line.reference).abs();
+        let covering = fits.iter().filter(covers);
+        let on_line = covering.clone().filter(|fit| apart(fit) < ON_LINE);
+        if covering.count() < MOST_FITS && on_line.count() < MOST_SAME {
+            fits.extend(line::fit(heard, track, line));
+        }
+    }
+    fits
 }
 
 /// Whether too much of a stretch of the query is covered by one that is surer.

@@ -64,6 +64,19 @@ fn an_excerpt_inside_other_sound_is_found_where_it_is() {
 }
 
 #[test]
+fn a_loop_is_found_and_looked_at_only_so_often() {
+    let probe = extract(&melody(3, 1.5, 1.0).repeat(60));
+    let mut space = SoundSpace::default();
+    space.insert(7, probe.print());
+    let best = &space.search_by(&probe, SoundPlan::Lookup)[0];
+    assert!(best.surprise > 10.0 && best.query.end - best.query.start > 85.0, "{best:?}");
+    let heard = &probe.heard()[0];
+    let candidates = lookup::candidates(heard, &space.tracks);
+    let (lines, fits) = (candidates.len(), fits_apart(heard, candidates).len());
+    assert!(fits < lines / 4, "{lines} {fits}");
+}
+
+#[test]
 fn speed_and_pitch_are_found() {
     let space = space(1..3);
     for speed in [0.92, 1.06] {
