@@ -104,6 +104,8 @@ impl Catalogue {
                 check_name("the name", name)?;
                 check_about(about)?;
                 fingerprint.spec.check_against(Spec::keyed(self.key))?;
+                // What could be written and not be read again would be the end of the bank.
+                fingerprint.check()?;
                 match self.get(name) {
                     Some(_) => Err(ChangeError::NameTaken { name: name.clone() }),
                     None => Ok(()),

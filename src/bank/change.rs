@@ -4,7 +4,7 @@ use super::catalogue::check_text;
 use super::event::{About, Change, Event};
 use super::log::Logged;
 use super::{Bank, ChangeError, Home, undo, watch};
-use crate::decide::Policy;
+use crate::decide::{Policy, unix};
 use crate::fingerprint::{Fingerprint, Packed};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -179,7 +179,5 @@ impl Bank {
 
 /// As a log keeps it.
 pub(super) fn to_the_millisecond(time: SystemTime) -> SystemTime {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let millis = u64::try_from(since.as_millis()).unwrap_or(0);
-    SystemTime::UNIX_EPOCH + Duration::from_millis(millis)
+    SystemTime::UNIX_EPOCH + Duration::from_millis(unix::millis(time))
 }

@@ -20,7 +20,7 @@ pub enum OpenError {
     #[error("somebody else has it open for changes")]
     Busy,
     /// It was written by another version of this crate.
-    #[error("a bank of file version {got}; this program reads version {newest}")]
+    #[error("it is of file version {got}; this program reads version {newest}")]
     Version {
         /// The version that is understood.
         newest: u16,
@@ -39,9 +39,9 @@ pub enum OpenError {
         last: u64,
     },
     /// What was written was changed since.
-    #[error("the bank is corrupt at byte {offset} of its log: {cause}")]
+    #[error("it is corrupt at byte {offset}: {cause}")]
     Corrupt {
-        /// Where in the log.
+        /// Where in the log, or in the store.
         offset: u64,
         /// What is wrong there.
         cause: String,
@@ -159,6 +159,9 @@ pub enum ChangeError {
     /// The fingerprint was made by other algorithms.
     #[error("the fingerprint was {0}")]
     Spec(#[from] SpecMismatch),
+    /// The fingerprint holds what cannot be.
+    #[error("it cannot be banked: {0}")]
+    Fingerprint(#[from] FingerprintError),
     /// The bank was opened to be read.
     #[error("the bank was opened to be read only")]
     ReadOnly,

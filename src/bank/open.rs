@@ -5,7 +5,7 @@ use super::checkpoint::{self, Files, Unusable};
 use super::disk::{Disk, DiskFile, Folder, InMemory};
 use super::log::{self, Log, Logged, Place, Replay};
 use super::view::View;
-use super::{Bank, Event, Home, OpenError, checkpoints::Checkpoints};
+use super::{Bank, Event, Home, OpenError, checkpoints::Checkpoints, watch};
 use crate::fingerprint::Spec;
 use crate::key::{Key, KeyId};
 use crate::shared::Bytes;
@@ -145,6 +145,7 @@ impl Bank {
         let (view, files) = replayed.view();
         let checkpoints = Checkpoints::new(files);
         let bank = Self { torn: found.torn, checkpoints, ..Self::new(view, Home::Disk(log)) };
+        watch::shown(bank.sequence(), bank.len());
         bank.checkpoint_if_due(&bank.home());
         Ok(bank)
     }
@@ -155,6 +156,7 @@ impl Bank {
         let folder = Folder(dir.as_ref().to_owned());
         let (bank, found) = Self::read(&folder, u64::MAX)?;
         *bank.home() = Home::Reader(folder, found.place);
+        watch::shown(bank.sequence(), bank.len());
         Ok(bank)
     }
 

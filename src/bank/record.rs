@@ -30,7 +30,7 @@
 //! | 8 | when it expires, or 0 |
 
 use super::event::{About, Change, Event};
-use crate::decide::{Action, Policy};
+use crate::decide::{Action, Policy, unix};
 use crate::fingerprint::{Cursor, Fingerprint, FingerprintError};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -87,7 +87,7 @@ pub(super) fn encode(event: &Event) -> Option<Vec<u8>> {
         Change::Policy { collection, .. } => (POLICY, collection),
     };
     out.push(kind);
-    out.extend(millis(event.time)?.to_le_bytes());
+    out.extend(unix::millis(event.time).to_le_bytes());
     out.extend(event.undoes.unwrap_or(0).to_le_bytes());
     for text in [&event.actor, &event.reason, subject] {
         put_text(&mut out, text)?;
@@ -108,10 +108,6 @@ pub(super) fn encode(event: &Event) -> Option<Vec<u8>> {
     out.splice(4..8, u32::try_from(length).ok()?.to_le_bytes());
     out.extend(crc32fast::hash(&out).to_le_bytes());
     Some(out)
-}
-
-pub(super) fn millis(time: SystemTime) -> Option<u64> {
-    u64::try_from(time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis()).ok()
 }
 
 pub(super) fn put_text(out: &mut Vec<u8>, text: &str) -> Option<()> {
@@ -143,7 +139,7 @@ pub(super) fn put_policy(out: &mut Vec<u8>, policy: Option<&Policy>) -> Option<(
     {
         out.extend(number.to_le_bytes());
     }
-    out.extend(policy.expires.map_or(Some(0), millis)?.to_le_bytes());
+    out.extend(policy.expires.map_or(0, unix::millis).to_le_bytes());
     Some(())
 }
 

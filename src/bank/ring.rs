@@ -26,6 +26,7 @@
 
 use super::OpenError;
 use super::disk::{Disk, DiskFile, Folder};
+use crate::decide::unix;
 use crate::fingerprint::{Cursor, Fingerprint, Spec};
 use crate::key::KeyId;
 use std::collections::BTreeMap;
@@ -299,8 +300,7 @@ fn room(content: u64) -> u64 {
 }
 
 fn content(name: &str, time: SystemTime, fingerprint: &Fingerprint) -> Option<Vec<u8>> {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let mut out = u64::try_from(since.as_millis()).ok()?.to_le_bytes().to_vec();
+    let mut out = unix::millis(time).to_le_bytes().to_vec();
     out.extend(u16::try_from(name.len()).ok()?.to_le_bytes());
     out.extend(name.as_bytes());
     out.extend(fingerprint.to_bytes());

@@ -12,7 +12,7 @@
 //! | `afterimage_matches_total` | counter | `collection`, `action` | sure matches |
 //! | `afterimage_errors_total` | counter | `kind` | changes that were refused or failed, and checkpoints that were not written |
 //!
-//! Spans are `check` and its stages, and `change`, at the level `DEBUG`. Neither tells a name, a label, a path or a
+//! Spans are `check` and its stages, `change` and `checkpoint`, at the level `DEBUG`. Neither tells a name, a label, a path or a
 //! fingerprint; collections are named.
 
 use super::error::ChangeError;
@@ -125,6 +125,7 @@ fn error_kind(error: &ChangeError) -> &'static str {
         ChangeError::Policy { .. } => "policy",
         ChangeError::Text { .. } => "text",
         ChangeError::Spec(_) => "spec",
+        ChangeError::Fingerprint(_) => "fingerprint",
         ChangeError::ReadOnly => "read only",
         ChangeError::Log(_) => "log",
         ChangeError::Gap { .. } => "gap",

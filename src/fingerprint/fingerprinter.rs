@@ -5,6 +5,9 @@ use crate::key::{Key, KeyId};
 use crate::media::{Frame, Samples, Sink};
 use crate::{picture, sound};
 
+/// Seconds that no film lasts: some thirty years.
+const END_OF_TIME: f64 = 1e9;
+
 /// Makes a [`Probe`] of frames and samples that are pushed as they come, in one pass.
 ///
 /// Picture and sound may be interleaved in any way, each in order of time. What a service already decodes is pushed
@@ -77,7 +80,7 @@ impl Fingerprinter {
 impl Sink for Fingerprinter {
     fn frame(&mut self, frame: Frame<'_>) {
         // A time stamp that is no number would poison all that is reckoned with it.
-        if !frame.time.is_finite() || frame.time < 0.0 {
+        if !(0.0..END_OF_TIME).contains(&frame.time) {
             return;
         }
         if self.frames > 0 {

@@ -38,7 +38,7 @@ pub struct Spec {
 
 impl Spec {
     /// What this version of the crate makes without a key.
-    pub const CURRENT: Self = Self { picture: 6, sound: 1, key: KeyId(0) };
+    pub const CURRENT: Self = Self { picture: 6, sound: sound::ALGORITHM, key: KeyId(0) };
 
     /// What this version of the crate makes with a key.
     pub fn keyed(key: KeyId) -> Self {
@@ -90,6 +90,13 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
+    /// An error where something cannot be: anybody may have put it together.
+    pub(crate) fn check(&self) -> Result<(), FingerprintError> {
+        self.spec.check()?;
+        check_duration(self.duration)?;
+        Ok(self.picture.check()?)
+    }
+
     /// Whether there is nothing that it could be found by: neither detail in the picture nor a sound.
     pub fn is_blank(&self) -> bool {
         self.picture.is_empty() && self.sound.is_empty()
@@ -118,10 +125,10 @@ impl TryFrom<Unchecked> for Fingerprint {
     type Error = FingerprintError;
 
     fn try_from(raw: Unchecked) -> Result<Self, FingerprintError> {
-        raw.spec.check()?;
-        check_duration(raw.duration)?;
         let Unchecked { spec, duration, still, picture, sound } = raw;
-        Ok(Self { spec, duration, still, picture, sound })
+        let fingerprint = Self { spec, duration, still, picture, sound };
+        fingerprint.check()?;
+        Ok(fingerprint)
     }
 }
 
@@ -185,9 +192,9 @@ pub enum FingerprintError {
     #[error("this is not a fingerprint")]
     Magic,
     /// The bytes are laid out in a way that this version of the crate does not know.
-    #[error("a fingerprint of file version {got}; this program reads up to version {newest}")]
+    #[error("a fingerprint of file version {got}; this program reads version {newest}")]
     Version {
-        /// The newest version that is understood.
+        /// The version that is understood.
         newest: u16,
         /// The version met.
         got: u16,

@@ -113,13 +113,16 @@ impl Print {
         out
     }
 
+    /// An error where something cannot be: a stranger may have written it.
+    pub(crate) fn check(&self) -> Result<(), PrintError> {
+        let is_shape = self.size.iter().all(|side| (0.0..=1.0).contains(side));
+        if is_shape && self.keys.is_sorted_by_key(|key| key.time) { Ok(()) } else { Err(PrintError::Range) }
+    }
+
     /// The inverse of [`Print::to_bytes`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, PrintError> {
         let mut rest = bytes;
         let size = [f32::from_le_bytes(take(&mut rest)?), f32::from_le_bytes(take(&mut rest)?)];
-        if !size.iter().all(|side| (0.0..=1.0).contains(side)) {
-            return Err(PrintError::Range);
-        }
         let key_count = u32::from_le_bytes(take(&mut rest)?) as usize;
         let motion_count = u32::from_le_bytes(take(&mut rest)?) as usize;
         if key_count > rest.len() / KEY || motion_count > rest.len() / MOTION {
@@ -132,14 +135,13 @@ impl Print {
             let features = (0..count).map(|_| feature(&mut rest)).collect::<Result<_, _>>()?;
             keys.push(KeyFrame { time, features });
         }
-        if !keys.is_sorted_by_key(|key| key.time) {
-            return Err(PrintError::Range);
-        }
         let mut motion = Vec::with_capacity(motion_count);
         for _ in 0..motion_count {
             motion.push(Motion { rising: words(&mut rest)?, strong: words(&mut rest)? });
         }
-        if rest.is_empty() { Ok(Self { size, keys, motion }) } else { Err(PrintError::Length) }
+        let print = Self { size, keys, motion };
+        print.check()?;
+        if rest.is_empty() { Ok(print) } else { Err(PrintError::Length) }
     }
 }
 

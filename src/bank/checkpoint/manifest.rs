@@ -25,7 +25,7 @@ use super::super::log::{Mark, Place};
 use super::super::record;
 use super::super::view::Spaces;
 use crate::align::RefId;
-use crate::decide::{InForce, Policies};
+use crate::decide::{InForce, Policies, unix};
 use crate::fingerprint::{Cursor, Packed, Spec};
 use crate::picture;
 use crate::shared::Bytes;
@@ -120,7 +120,7 @@ fn put_file(out: &mut Vec<u8>, file: &FileEntry) -> Option<()> {
 fn put_reference(out: &mut Vec<u8>, id: RefId, reference: &Reference, print: &picture::Packed) -> Option<()> {
     out.extend(id.to_le_bytes());
     out.extend(reference.sequence.to_le_bytes());
-    out.extend(record::millis(reference.added)?.to_le_bytes());
+    out.extend(unix::millis(reference.added).to_le_bytes());
     out.push(u8::from(reference.still));
     out.extend(reference.duration.to_le_bytes());
     record::put_text(out, &reference.name)?;

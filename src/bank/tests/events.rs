@@ -124,6 +124,7 @@ fn policies_that_mean_nothing_are_refused() {
         Policy { rollout: 1.5, ..Policy::default() },
         Policy { min_query_share: -0.1, ..Policy::default() },
         Policy { min_seconds: f64::INFINITY, ..Policy::default() },
+        Policy { action: Action::Allow, legal_hold: true, ..Policy::default() },
     ] {
         assert!(matches!(bank.set_policy("terror", bad), Err(ChangeError::Policy { .. })), "{bad:?}");
     }
@@ -140,4 +141,9 @@ fn times_are_kept_to_the_millisecond() {
     drop(bank);
     assert_eq!(Bank::open_read_only(folder.path()).unwrap().policies(), shown);
     assert_eq!(shown.of("terror").policy.expires, Some(NOW + Duration::from_millis(1234)));
+    // What no clock will show is not long ago.
+    let bank = Bank::open(folder.path()).unwrap();
+    let expires = Some(NOW + Duration::from_secs(1 << 60));
+    bank.set_policy("terror", Policy { expires, ..Policy::default() }).unwrap();
+    assert!(bank.policies().of("terror").policy.expires > Some(NOW + Duration::from_secs(1 << 50)));
 }

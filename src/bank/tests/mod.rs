@@ -127,6 +127,25 @@ fn another_spec_is_refused() {
 }
 
 #[test]
+fn what_could_not_be_read_again_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let bank = Bank::open(folder.path()).unwrap();
+    let spoil: [fn(&mut Fingerprint); 4] = [
+        |one| one.picture.size = [2.0, 1.0],
+        |one| one.picture.size[1] = f32::NAN,
+        |one| one.picture.keys.reverse(),
+        |one| one.duration = f64::INFINITY,
+    ];
+    for spoil in spoil {
+        let mut bad = fingerprint(0);
+        spoil(&mut bad);
+        assert!(matches!(bank.add("a", "", bad), Err(ChangeError::Fingerprint(_))));
+    }
+    drop(bank);
+    assert!(Bank::open(folder.path()).unwrap().is_empty());
+}
+
+#[test]
 fn banks_and_probes_of_other_keys_never_meet() {
     let folder = tempfile::tempdir().unwrap();
     let (key, other) = (Key::new(b"one long secret"), Key::new(b"another long secret"));
