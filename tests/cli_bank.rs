@@ -204,6 +204,16 @@ fn earlier_uploads_are_found() {
     let (status, said, counts) = scene.run("sweep bank store --since 6");
     assert!(status == 0 && said.is_empty(), "{said}");
     assert_eq!(counts, "2 uploads looked through against 1 references\n");
+    // Uploads to a bank with a key may be kept beside.
+    fs::write(scene.folder.path().join("secret"), [7; 32]).unwrap();
+    assert_eq!(scene.run("add keyed b.y4m --key secret").0, 0);
+    assert_eq!(scene.run("match keyed b.y4m --key secret --keep store").0, 1);
+    let (status, _, counts) = scene.run("sweep bank store --since 6");
+    assert_eq!(status, 0);
+    assert!(
+        counts.starts_with("2 uploads looked through") && counts.contains("1 uploads of the store"),
+        "{counts}"
+    );
     // What cannot be kept is checked all the same.
     let (status, said, errors) = scene.run("match bank a.y4m --keep b.y4m");
     assert!(status == 2 && said.starts_with("a.y4m: copy of"), "{said}{errors}");

@@ -307,9 +307,10 @@ impl Verify {
         let found = Bank::verify(&self.bank).map_err(|e| Failure::file(&self.bank, e))?;
         let mut out = io::stdout().lock();
         let (changes, references, bytes) = (found.changes, found.references, found.bytes);
+        let log = if found.checkpoint == Checkpoint::Damaged { "log" } else { "sound" };
         writeln!(
             out,
-            "sound: {changes} changes, {references} references, {bytes} bytes, every checksum fits"
+            "{log}: {changes} changes, {references} references, {bytes} bytes, every checksum fits"
         )?;
         if found.torn > 0 {
             let torn = found.torn;

@@ -4,7 +4,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 
 /// Runs `work` on each of `items` on `jobs` threads and hands the results to `done` in the items' order, each as soon as
 /// all before it are there. Once `done` breaks off, no other item is begun.
@@ -17,16 +17,18 @@ pub(super) fn in_order<T: Sync, R: Send>(
 ) {
     let next = AtomicUsize::new(0);
     // Results that wait for a slow one before them are bounded, and so is the memory they hold.
-    let (send, receive) = mpsc::sync_channel(2 * jobs);
+    let door = Door::new(2 * jobs);
+    let (send, receive) = mpsc::channel();
     std::thread::scope(|scope| {
         for _ in 0..jobs.min(items.len()) {
-            let (send, next, work) = (send.clone(), &next, &work);
+            let (send, next, door, work) = (send.clone(), &next, &door, &work);
             scope.spawn(move || {
+                let _closing = door.closed_by_a_panic();
                 // Several files at once keep the cores busy: each is then searched on its own thread.
                 let _alone = (items.len() > 1 || jobs == 1).then(one_thread);
                 while let Some((n, item)) = {
                     let n = next.fetch_add(1, Ordering::Relaxed);
-                    items.get(n).map(|item| (n, item))
+                    items.get(n).filter(|_| door.lets_in(n)).map(|item| (n, item))
                 } {
                     if send.send((n, work(item))).is_err() {
                         return;
@@ -42,13 +44,63 @@ pub(super) fn in_order<T: Sync, R: Send>(
             progress.inc(1);
             while let Some(result) = early.remove(&expected) {
                 if items.get(expected).is_some_and(|item| done(item, result).is_break()) {
-                    // Nobody receives any more, so that the threads end.
-                    return;
+                    return door.close();
                 }
                 expected += 1;
             }
+            door.open(expected);
         }
     });
+}
+
+/// Lets items in that are not too far ahead of the one expected next.
+struct Door {
+    ahead: usize,
+    /// `None` once it is closed.
+    expected: Mutex<Option<usize>>,
+    moved: Condvar,
+}
+
+impl Door {
+    fn new(ahead: usize) -> Self {
+        Self { ahead, expected: Mutex::new(Some(0)), moved: Condvar::new() }
+    }
+
+    fn expected(&self) -> MutexGuard<'_, Option<usize>> {
+        self.expected.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until item `n` may begin; `false` if none may any more.
+    fn lets_in(&self, n: usize) -> bool {
+        let is_early =
+            |expected: &mut Option<usize>| expected.is_some_and(|expected| n >= expected + self.ahead);
+        let expected =
+            self.moved.wait_while(self.expected(), is_early).unwrap_or_else(PoisonError::into_inner);
+        expected.is_some()
+    }
+
+    fn open(&self, expected: usize) {
+        *self.expected() = Some(expected);
+        self.moved.notify_all();
+    }
+
+    fn close(&self) {
+        *self.expected() = None;
+        self.moved.notify_all();
+    }
+
+    /// Closes it if the thread panics while this is kept: what others wait for will not come.
+    fn closed_by_a_panic(&self) -> impl Drop + '_ {
+        struct Closing<'a>(&'a Door);
+        impl Drop for Closing<'_> {
+            fn drop(&mut self) {
+                if std::thread::panicking() {
+                    self.0.close();
+                }
+            }
+        }
+        Closing(self)
+    }
 }
 
 /// Keeps parallel loops of this thread on this thread, which also makes its CPU time tell what they cost.
@@ -64,4 +116,41 @@ pub(super) fn bar(what: &'static str, count: usize) -> ProgressBar {
     }
     bar.set_message(what);
     bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn nobody_gets_far_ahead_of_a_slow_item() {
+        let (begun, mut most, mut seen) = (AtomicUsize::new(0), 0, Vec::new());
+        let work = |item: &usize| {
+            begun.fetch_add(1, Ordering::Relaxed);
+            if item.is_multiple_of(20) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            *item
+        };
+        let items: Vec<usize> = (0..100).collect();
+        in_order(&items, 3, &ProgressBar::hidden(), work, |item, result| {
+            assert_eq!(*item, result);
+            most = most.max(begun.load(Ordering::Relaxed) - seen.len());
+            seen.push(result);
+            if result == 80 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        assert_eq!(seen, Vec::from_iter(0..=80));
+        // Those let in while the last results were handed on come on top.
+        assert!((2..=12).contains(&most), "{most}");
+        assert!(begun.load(Ordering::Relaxed) < 100);
+    }
+
+    #[test]
+    #[should_panic = "a scoped thread panicked"]
+    fn a_panic_ends_the_others() {
+        let items: Vec<usize> = (0..50).collect();
+        let work = |item: &usize| assert_ne!(*item, 3);
+        in_order(&items, 2, &ProgressBar::hidden(), work, |_, ()| ControlFlow::Continue(()));
+    }
 }

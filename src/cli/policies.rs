@@ -44,11 +44,11 @@ pub(super) struct Terms {
     #[arg(long, value_name = "SECONDS")]
     min_sound_seconds: Option<f64>,
     /// Act where the copy, in all its pieces, fills at least this share of the upload, 0 to 1
-    #[arg(long, value_name = "SHARE")]
-    min_share_query: Option<f64>,
+    #[arg(long, value_name = "SHARE", alias = "min-share-query")]
+    min_query_share: Option<f64>,
     /// Act where at least this share of the reference was copied, 0 to 1
-    #[arg(long, value_name = "SHARE")]
-    min_share_reference: Option<f64>,
+    #[arg(long, value_name = "SHARE", alias = "min-share-reference")]
+    min_reference_share: Option<f64>,
     /// Report and do not act
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     shadow: Option<bool>,
@@ -111,8 +111,8 @@ impl Terms {
             false_matches: self.false_matches.unwrap_or(policy.false_matches),
             min_seconds: self.min_seconds.unwrap_or(policy.min_seconds),
             min_sound_seconds: self.min_sound_seconds.unwrap_or(policy.min_sound_seconds),
-            min_query_share: self.min_share_query.unwrap_or(policy.min_query_share),
-            min_reference_share: self.min_share_reference.unwrap_or(policy.min_reference_share),
+            min_query_share: self.min_query_share.unwrap_or(policy.min_query_share),
+            min_reference_share: self.min_reference_share.unwrap_or(policy.min_reference_share),
             shadow: self.shadow.unwrap_or(policy.shadow),
             rollout: self.rollout.unwrap_or(policy.rollout),
             expires,
@@ -129,8 +129,9 @@ impl PolicyCommand {
             writeln!(io::stdout().lock(), "{}", line(collection, policies.of(collection)))?;
             return Ok(Status::NoMatch);
         }
-        let policy = self.terms.over(policies.of(collection).policy, SystemTime::now())?;
         let bank = to_change(&self.bank, &self.reason)?;
+        // As it is now that nobody else can change it.
+        let policy = self.terms.over(bank.policies().of(collection).policy, SystemTime::now())?;
         bank.set_policy(collection, (!self.reset).then_some(policy))
             .map_err(|e| Failure::file(&self.bank, e))?;
         say(&line(collection, bank.policies().of(collection)));

@@ -22,7 +22,7 @@ pub(super) enum Format {
 }
 
 /// The first line of a CSV report.
-pub(super) const HEADER: &str = "query,ref,score,q_start,q_end,r_start,r_end,kind,transform";
+pub(super) const HEADER: &str = "query,ref,score,q_start,q_end,r_start,r_end,kind,transform,action";
 
 impl Format {
     /// What comes before the first file.
@@ -56,7 +56,7 @@ impl Format {
 /// A match as a row of a CSV report, without the end of the line.
 pub(super) fn csv_row(query: &str, m: &Match) -> String {
     format!(
-        "{},{},{:.3},{:.3},{:.3},{:.3},{:.3},{},{}",
+        "{},{},{:.3},{:.3},{:.3},{:.3},{:.3},{},{},{}",
         csv::field(query),
         csv::field(&m.reference),
         m.score,
@@ -66,6 +66,7 @@ pub(super) fn csv_row(query: &str, m: &Match) -> String {
         m.matched.end,
         kind(m.kind),
         transform(m),
+        action_name(m.action),
     )
 }
 

@@ -45,10 +45,13 @@ impl Sweep {
         if let Some(header) = self.format.header() {
             writeln!(out, "{header}")?;
         }
-        let (mut status, mut done) = (Status::NoMatch, Ok(()));
+        let (mut status, mut done, mut foreign) = (Status::NoMatch, Ok(()), 0);
         let mut check = |upload: afterimage::bank::Upload| -> Result<(), Failure> {
-            let verdict = bank.check(&upload.fingerprint.to_probe(), SystemTime::now());
-            let verdict = verdict.map_err(|e| Failure::file(&self.store, e))?;
+            let Ok(verdict) = bank.check(&upload.fingerprint.to_probe(), SystemTime::now()) else {
+                // Uploads to banks of other keys may be kept beside.
+                foreign += 1;
+                return Ok(());
+            };
             if verdict.is_match() {
                 status = Status::Match;
                 // Many uploads may have one name.
@@ -69,10 +72,13 @@ impl Sweep {
         done?;
         let lost = lost.map_err(|e| Failure::file(&self.store, e))?;
         let (read, references) =
-            (uploads.len() as u64 - lost, bank.list().iter().filter(|r| is_new(r)).count());
+            (uploads.len() as u64 - lost - foreign, bank.list().iter().filter(|r| is_new(r)).count());
         say(&format!("{read} uploads looked through against {references} references"));
         if lost > 0 {
             caution(&format!("{lost} uploads of the store cannot be read, as after a loss of power"));
+        }
+        if foreign > 0 {
+            caution(&format!("{foreign} uploads of the store were kept with another key than the bank's"));
         }
         Ok(status)
     }

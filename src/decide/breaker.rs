@@ -25,6 +25,8 @@ impl Breaker {
     }
 
     /// Counts what a verdict blocks, at the verdict's own time, and sends it to review where that was too much.
+    ///
+    /// Verdicts of a film and of a glance at it count as two: let it watch one of each upload.
     pub fn watch(&self, verdict: &mut Verdict) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let (time, upload) = (verdict.time, verdict.upload);
@@ -32,8 +34,11 @@ impl Breaker {
         for found in verdict.matches.iter_mut().filter(|found| found.action == Some(Action::Block)) {
             let counted = seen.entry(found.reference.clone()).or_default();
             counted.retain(|(at, _)| *at > since);
-            // The same file again and again is one upload, and one more than too many tells enough.
-            if counted.len() <= self.most && !counted.iter().any(|(_, known)| *known == upload) {
+            // The same file again and again is one upload, and one more than too many tells enough: the latest.
+            if !counted.iter().any(|(_, known)| *known == upload) {
+                if counted.len() > self.most {
+                    counted.pop_front();
+                }
                 counted.push_back((time, upload));
             }
             if counted.len() > self.most {

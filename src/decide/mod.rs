@@ -13,7 +13,7 @@ mod fuse;
 mod policy;
 #[cfg(test)]
 mod tests;
-mod unix;
+pub(crate) mod unix;
 
 pub use breaker::Breaker;
 pub use fuse::fuse;

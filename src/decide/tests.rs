@@ -297,9 +297,12 @@ mod judging {
         assert!(breaker.tripped(NOON + Duration::from_secs(100)).is_empty());
         assert_eq!([3, 4, 1].map(|upload| at(upload, 110)), [review; 3]);
         assert_eq!(breaker.tripped(NOON + Duration::from_secs(110)), ["a"]);
+        // As long as they come it stays so, though the first were long ago.
+        assert_eq!([20, 21, 22, 23].map(|upload| at(upload, 100 + 2 * u64::from(upload))), [review; 4]);
+        assert_eq!(at(24, 172), review);
         // After a while it acts again.
-        assert_eq!(at(9, 175), block);
-        assert!(breaker.tripped(NOON + Duration::from_secs(175)).is_empty());
+        assert_eq!(at(9, 235), block);
+        assert!(breaker.tripped(NOON + Duration::from_secs(235)).is_empty());
     }
 
     #[test]

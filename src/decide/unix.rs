@@ -11,7 +11,8 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<SystemTi
     moment(u64::deserialize(from)?)
 }
 
-fn millis(time: SystemTime) -> u64 {
+/// Of times before 1970 and after all clocks the nearest.
+pub(crate) fn millis(time: SystemTime) -> u64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

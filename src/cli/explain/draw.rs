@@ -116,13 +116,14 @@ fn shape(placement: &Placement) -> [f32; 2] {
 /// the query.
 fn rectified(query: &GrayImage, placement: &Placement, shape: [f32; 2], negative: bool) -> GrayImage {
     let longer = query.width().max(query.height()) as f32;
-    let [origin, right, _, down] = placement.corners.map(|corner| corner.map(|v| v * longer));
-    let [across, along] = [right, down].map(|corner| [corner[0] - origin[0], corner[1] - origin[1]]);
+    let corners = placement.corners.map(|corner| corner.map(|v| v * longer));
     let zoom = PANE as f32 / shape[0].max(shape[1]).max(f32::MIN_POSITIVE);
     let [width, height] = shape.map(|side| ((side * zoom) as u32).clamp(1, PANE));
     GrayImage::from_fn(width, height, |x, y| {
         let (u, v) = ((x as f32 + 0.5) / width as f32, (y as f32 + 0.5) / height as f32);
-        let at = |k: usize| (origin[k] + u * across[k] + v * along[k]).floor();
+        // Bilinear between all four: a screen that was filmed at an angle has sides of different lengths.
+        let shares = [(1.0 - u) * (1.0 - v), u * (1.0 - v), u * v, (1.0 - u) * v];
+        let at = |k: usize| shares.iter().zip(&corners).map(|(s, corner)| s * corner[k]).sum::<f32>().floor();
         let (x, y) = (at(0), at(1));
         if x < 0.0 || y < 0.0 || x >= query.width() as f32 || y >= query.height() as f32 {
             return Luma([0]);
@@ -174,6 +175,17 @@ mod tests {
         let [a, b, c, d] = WINDOW;
         let cut = rectified(&query(), &upright([b, a, d, c]), [2.0, 1.0], true);
         assert_eq!((cut.get_pixel(10, 10).0, cut.get_pixel(470, 230).0), ([55], [175]));
+    }
+
+    #[test]
+    fn a_window_seen_from_aside_is_straightened() {
+        // Bright on a line from the middle of the upper side to the middle of the lower one.
+        let query = GrayImage::from_fn(200, 100, |x, _| Luma([if x < 100 { 80 } else { 200 }]));
+        let tilted = upright([[0.25, 0.1], [0.75, 0.1], [0.65, 0.4], [0.35, 0.4]]);
+        let cut = rectified(&query, &tilted, [2.0, 1.0], false);
+        for y in [5, 120, 235] {
+            assert_eq!((cut.get_pixel(230, y).0, cut.get_pixel(250, y).0), ([80], [200]), "{y}");
+        }
     }
 
     #[test]
