@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 
-use command_fds::{CommandFdExt, FdMapping};
+use command_fds::FdMapping;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::args::{self, Want};
@@ -57,11 +57,9 @@ pub(super) fn start(path: &Path, file: &File, options: &Options, want: Want) -> 
     if let Some(dirs) = std::env::var_os(jail::LIBRARY_PATH) {
         command.env(jail::LIBRARY_PATH, dirs);
     }
-    command
-        .fd_mappings(vec![FdMapping { parent_fd: sound_end, child_fd: args::SOUND_FD }])
-        .map_err(|e| MediaError::jail(path, e.to_string()))?;
-    let jailed =
-        jail::lock(&mut command, &program, file, options).map_err(|cause| MediaError::jail(path, cause))?;
+    let sound = FdMapping { parent_fd: sound_end, child_fd: args::SOUND_FD };
+    let jailed = jail::lock(&mut command, &program, file, sound, options)
+        .map_err(|cause| MediaError::jail(path, cause))?;
 
     let mut child =
         command.spawn().map_err(|e| MediaError::jail(path, format!("cannot start the decoder: {e}")))?;

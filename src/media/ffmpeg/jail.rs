@@ -27,6 +27,7 @@ mod linux {
     use std::path::{Path, PathBuf};
     use std::process::Command;
 
+    use command_fds::{CommandFdExt, FdMapping};
     use landlock::{
         ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
         RulesetCreated, RulesetCreatedAttr, Scope,
@@ -47,12 +48,14 @@ mod linux {
     /// Trees in which every package has its libraries in a folder of its own.
     const STORES: &[&str] = &["/nix/store", "/gnu/store"];
 
-    /// Makes `command`, which runs `program` on `file`, start in its jail. Returns whether the jail is whole, which
-    /// it is unless the options allow it not to be; an error is one line on what is missing.
+    /// Makes `command`, which runs `program` on `file` and is given the descriptor `sound`, start in its jail. Returns
+    /// whether the jail is whole, which it is unless the options allow it not to be; an error is one line on what is
+    /// missing.
     pub(in super::super) fn lock(
         command: &mut Command,
         program: &Path,
         file: &File,
+        sound: FdMapping,
         options: &Options,
     ) -> Result<bool, String> {
         let paths = landlock(program, file);
@@ -101,6 +104,8 @@ mod linux {
         unsafe {
             command.pre_exec(enter);
         }
+        // Afterwards: where other threads open and close files, the rule set may have the number that the sound is to have.
+        command.fd_mappings(vec![sound]).map_err(|e| e.to_string())?;
         Ok(whole)
     }
 
@@ -169,18 +174,22 @@ mod other {
     use std::path::Path;
     use std::process::Command;
 
+    use command_fds::{CommandFdExt, FdMapping};
+
     use crate::media::Options;
 
     pub(in super::super) fn lock(
-        _: &mut Command,
+        command: &mut Command,
         _: &Path,
         _: &File,
+        sound: FdMapping,
         options: &Options,
     ) -> Result<bool, String> {
-        match options.allow_unjailed {
-            true => Ok(false),
-            false => Err("this system has no Landlock".to_owned()),
+        if !options.allow_unjailed {
+            return Err("this system has no Landlock".to_owned());
         }
+        command.fd_mappings(vec![sound]).map_err(|e| e.to_string())?;
+        Ok(false)
     }
 }
 
@@ -189,10 +198,12 @@ mod tests {
     use std::fs::File;
     use std::io::Write;
     use std::net::TcpListener;
+    use std::os::fd::AsRawFd;
     use std::path::Path;
     use std::process::{Command, Output, Stdio};
     use std::time::Duration;
 
+    use command_fds::FdMapping;
     use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 
     use super::*;
@@ -207,8 +218,13 @@ mod tests {
         let mut command = Command::new(&program);
         command.args(args).stdin(Stdio::from(file.try_clone().unwrap()));
         let options = Options { limits, ..Options::default() };
-        assert_eq!(lock(&mut command, &program, &file, &options), Ok(true));
+        assert_eq!(lock(&mut command, &program, &file, sound(3), &options), Ok(true));
         command.output().unwrap()
+    }
+
+    /// A descriptor that the program is given under this number.
+    fn sound(child_fd: i32) -> FdMapping {
+        FdMapping { parent_fd: tempfile::tempfile().unwrap().into(), child_fd }
     }
 
     fn cat(path: &str) -> Output {
@@ -235,13 +251,27 @@ mod tests {
         let mut command = Command::new(&program);
         let file = tempfile::tempfile().unwrap();
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        assert_eq!(lock(&mut command, &program, &file, &Options::default()), Ok(true));
+        assert_eq!(lock(&mut command, &program, &file, sound(3), &Options::default()), Ok(true));
         let mut child = command.spawn().unwrap();
         let open = std::fs::read_dir(format!("/proc/{}/fd", child.id())).unwrap();
         let open: Vec<_> = open.filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok()).collect();
         drop((child.stdin.take(), inherited));
         assert!(child.wait().unwrap().success());
         assert!(!open.is_empty() && !open.contains(&"/etc/passwd".into()), "{open:?}");
+    }
+
+    #[test]
+    fn the_rules_may_have_the_number_of_the_sound() {
+        let program = std::fs::canonicalize("/bin/cat").unwrap();
+        let file = tempfile::tempfile().unwrap();
+        let free = tempfile::tempfile().unwrap();
+        let sound = sound(free.as_raw_fd());
+        let mut command = Command::new(&program);
+        command.stdin(Stdio::null());
+        // The next descriptor has its number, unless another test is quicker.
+        drop(free);
+        assert_eq!(lock(&mut command, &program, &file, sound, &Options::default()), Ok(true));
+        assert!(command.output().unwrap().status.success());
     }
 
     #[test]
@@ -312,7 +342,8 @@ mod tests {
             let lock = |allow_unjailed| {
                 let options = Options { allow_unjailed, ..Options::default() };
                 let mut command = Command::new(&program);
-                lock(command.stdin(Stdio::null()), &program, &file, &options).map(|whole| (whole, command))
+                lock(command.stdin(Stdio::null()), &program, &file, sound(3), &options)
+                    .map(|whole| (whole, command))
             };
             assert!(lock(false).unwrap_err().contains("Landlock"));
             let (whole, mut command) = lock(true).unwrap();
