@@ -4,7 +4,7 @@ use super::catalogue::check_text;
 use super::event::{About, Change, Event};
 use super::log::Logged;
 use super::{Bank, ChangeError, Home, undo, watch};
-use crate::decide::{Policy, unix};
+use crate::decide::{Action, Policy, unix};
 use crate::fingerprint::{Fingerprint, Packed};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -93,6 +93,11 @@ impl Bank {
         let mut policy = policy.into();
         if let Some(policy) = &mut policy {
             policy.expires = policy.expires.map(to_the_millisecond);
+            // Asked here and not of all changes: a log may have such a policy from before.
+            if policy.legal_hold && policy.action == Action::Allow {
+                let cause = "matches under legal hold are written down, and those allowed are not";
+                return Err(ChangeError::Policy { cause });
+            }
         }
         let mut home = self.home();
         let own = self.view().policies.own(collection).map(|own| own.policy);

@@ -136,8 +136,9 @@ impl Bank {
     /// Searches the bank for what `probe` shows and sounds like, and judges what is found by the policies as they are at
     /// the time `now`.
     ///
-    /// The verdict depends on the bank's content, the probe and the time. In a bank whose sound is looked up, a match near
-    /// the threshold may also hang on how its tables happen to be merged: larger ones are asked with longer keys.
+    /// The verdict depends on the bank's content, the probe and the time. In a large bank, a match near the threshold may also
+    /// hang on how its tables happen to be merged: of sound, larger ones are asked with longer keys, and of features that
+    /// thousands of pictures share some are passed over.
     ///
     /// # Errors
     /// If the probe was not made with the bank's key: nothing would be found.

@@ -79,6 +79,9 @@ impl Sweep {
         }
         if foreign > 0 {
             caution(&format!("{foreign} uploads of the store were kept with another key than the bank's"));
+            if read == 0 {
+                return Ok(Status::Error);
+            }
         }
         Ok(status)
     }

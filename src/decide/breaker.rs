@@ -33,13 +33,12 @@ impl Breaker {
         let since = time.checked_sub(self.window).unwrap_or(SystemTime::UNIX_EPOCH);
         for found in verdict.matches.iter_mut().filter(|found| found.action == Some(Action::Block)) {
             let counted = seen.entry(found.reference.clone()).or_default();
-            counted.retain(|(at, _)| *at > since);
-            // The same file again and again is one upload, and one more than too many tells enough: the latest.
-            if !counted.iter().any(|(_, known)| *known == upload) {
-                if counted.len() > self.most {
-                    counted.pop_front();
-                }
-                counted.push_back((time, upload));
+            // The same file again and again is one upload.
+            counted.retain(|(at, known)| *at > since && *known != upload);
+            counted.push_back((time, upload));
+            // One more than too many tells enough: the latest.
+            if counted.len() > self.most.saturating_add(1) {
+                counted.pop_front();
             }
             if counted.len() > self.most {
                 (found.action, found.held) = (Some(Action::Review), Some(Held::Tripped));

@@ -136,8 +136,6 @@ impl Policy {
             Some("a least share is not between 0 and 1")
         } else if !share(self.rollout) {
             Some("the share of a rollout is not between 0 and 1")
-        } else if self.legal_hold && self.action == Action::Allow {
-            Some("matches under legal hold are written down at the least, and those allowed are not")
         } else {
             None
         }

@@ -171,8 +171,8 @@ fn completed(is_complete: bool) -> Outcome {
 }
 
 impl Snapshot<2> {
-    /// For each of `sought` the ids whose codes **collide** with it, nearest first and at most `cap`, into a batch that is
-    /// cleared first.
+    /// For each of `sought` the ids whose codes **collide** with it, nearest first, into a batch that is cleared first. Of
+    /// more than `cap` it is not defined which are there.
     ///
     /// A code collides with what is sought if it agrees with it in one of three words of 28 bits, but for one of the sets
     /// of doubtful bits that `reach` tries, and differs from it in few sure bits. Distances are in sure bits. In an index

@@ -33,7 +33,7 @@ const SMALL_SIGMA: f32 = 1.6 / 640.0;
 /// Keypoints below that size that the probe keeps of a key frame.
 const SMALL_FEATURES: usize = 60;
 /// Key frames of which the probe looks for stretched copies in one as well.
-const STRETCH_EVERY: u64 = 4;
+const STRETCH_EVERY: usize = 4;
 /// Ratios of width to height, over the true one: as it is, and as wide and narrow screens show it.
 const STRETCHES: [f32; 3] = [1.0, 4.0 / 3.0, 3.0 / 4.0];
 /// Pixels of the [`USUAL_SHAPE`]. A picture of quite another shape may be such a one that was squeezed, and is looked at in
@@ -105,14 +105,14 @@ impl Extractor {
 
     fn key_frame(&mut self, tick: u64, luma: &Luma<'_>) {
         let time = (tick * 1000 / RATE as u64) as u32;
-        let second = tick / KEY_EVERY;
-        let side = SIDES[(second % SIDES.len() as u64) as usize];
+        let number = self.probe.keys.len();
+        let side = SIDES[number % SIDES.len()];
         let plane = Plane::fitted(luma, side.min(luma.width().max(luma.height()).max(ENLARGED)));
         let longer = plane.width.max(plane.height) as f32;
         let (coarse, small) = (PRINT_SIGMA * longer, SMALL_SIGMA * longer);
         self.features.take(&plane);
         let features = &self.features;
-        let stretches = if second.is_multiple_of(STRETCH_EVERY) { &STRETCHES[..] } else { &STRETCHES[..1] };
+        let stretches = if number.is_multiple_of(STRETCH_EVERY) { &STRETCHES[..] } else { &STRETCHES[..1] };
         let turns = self.turns.as_ref();
         let mut all = features.strongest(PROBE_FEATURES, small.., MOST_DIRECTIONS, stretches, turns);
         all.extend(features.strongest(SMALL_FEATURES, ..small, MOST_DIRECTIONS, stretches, turns));
@@ -128,7 +128,7 @@ impl Extractor {
         // By the first frame: a film whose frames change their shape has one list or none.
         if is_squeezed(self.probe.print.size) {
             let features =
-                if second.is_multiple_of(STRETCH_EVERY) { self.unsqueezed(luma) } else { Vec::new() };
+                if number.is_multiple_of(STRETCH_EVERY) { self.unsqueezed(luma) } else { Vec::new() };
             self.probe.unsqueezed.push(ObservedFrame { time, features });
         }
     }

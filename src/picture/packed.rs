@@ -70,14 +70,16 @@ impl Packed {
         self.starts.len().saturating_sub(1)
     }
 
-    /// A feature by its number, and its key frame. The checksum is not looked at.
-    pub(crate) fn feature(&self, ordinal: u32) -> Option<(u32, Feature)> {
+    /// The key frame of a feature, by its number. The bytes are not looked at.
+    pub(crate) fn key_of(&self, ordinal: u32) -> Option<u32> {
         let key = self.starts.partition_point(|&start| start <= ordinal).checked_sub(1)?;
-        if key == self.keys() {
-            return None;
-        }
-        let mut rest = self.bytes.get(place(key, ordinal)..)?;
-        Some((key as u32, feature(&mut rest).ok()?))
+        (key < self.keys()).then_some(key as u32)
+    }
+
+    /// A feature by its number. The checksum is not looked at.
+    pub(crate) fn feature(&self, ordinal: u32) -> Option<Feature> {
+        let key = self.key_of(ordinal)?;
+        feature(&mut self.bytes.get(place(key as usize, ordinal)..)?).ok()
     }
 
     /// The features of a key frame, each with its number, in the order of these.
@@ -126,7 +128,9 @@ mod tests {
                 .collect();
             prop_assert_eq!(packed.features(), all.len());
             prop_assert_eq!(packed.keys(), print.keys.len());
-            prop_assert!((0u32..).zip(&all).all(|(n, expected)| packed.feature(n) == Some(*expected)));
+            for (n, (key, feature)) in (0u32..).zip(&all) {
+                prop_assert_eq!((packed.key_of(n), packed.feature(n)), (Some(*key), Some(*feature)));
+            }
             prop_assert_eq!(packed.feature(all.len() as u32), None);
             for key in 0..packed.keys() {
                 let some = (0u32..).zip(&all).filter(|(_, (of, _))| *of as usize == key);

@@ -39,7 +39,7 @@ impl Sight<'_> {
             *decades = decades.min(FEATURES);
             *common.entry(key).or_default() += *decades / all;
             let at = tick(self.print.keys[at as usize].time).wrapping_sub(window.columns.start);
-            // Key frames of the reference are four ticks apart: the nearest one counts.
+            // Key frames of most references are four ticks apart: the nearest one counts.
             for column in at.saturating_sub(2)..at.saturating_add(2) {
                 if let Some(cell) = matrix.at(row(key), column) {
                     *cell += *decades;

@@ -43,7 +43,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use votes::{Ballots, Vote};
 
-/// Sights looked at, beside one for every two key frames of the query; the blocks of a long one have equal shares.
+/// Sights looked at, beside one for every two key frames of the query; the blocks of a long one share them.
 const MOST_SIGHTS: usize = 24;
 /// No evidence counts for more.
 const MOST: f64 = 60.0;
@@ -108,15 +108,19 @@ impl PictureSpace {
         let mut trials = 0.0;
         let keys = probe.keys.len();
         let collect = |half| votes::collect(&self.references, probe, blocks::half(half, keys));
-        let most = (MOST_SIGHTS + keys / 2).div_ceil(blocks::count(keys));
+        let count = blocks::count(keys);
+        let mut left = MOST_SIGHTS + keys / 2;
         let mut prints = Prints::default();
         let mut ballots = collect(0);
-        for block in 0..blocks::count(keys) {
+        for block in 0..count {
             let next = collect(block + 1);
             for (ballot, votes) in &next {
                 ballots.entry(*ballot).or_default().extend(votes);
             }
+            // What one block leaves is for those after it.
+            let most = left.div_ceil(count - block);
             let sights = self.sights(probe, blocks::range(block, keys), ballots, most, &mut prints);
+            left -= sights.len();
             for (sight, seeds, first) in sights {
                 lines.extend(sight.segments(&seeds, first, &mut trials));
             }

@@ -21,8 +21,8 @@ const TOGETHER: usize = 1 << 25;
 pub(super) struct References {
     index: Arc<Indexed>,
     known: Map<RefId, Arc<Reference>>,
-    /// Of all prints.
-    features: usize,
+    /// Codes of all prints that are indexed, at the most.
+    indexed: usize,
 }
 
 #[derive(Debug)]
@@ -59,9 +59,14 @@ impl Drop for Reference {
 }
 
 impl Reference {
-    /// A feature by its number, and its key frame.
-    pub(super) fn feature(&self, ordinal: u32) -> Option<(u32, Feature)> {
+    /// A feature by its number.
+    pub(super) fn feature(&self, ordinal: u32) -> Option<Feature> {
         self.print.feature(ordinal)
+    }
+
+    /// The key frame of a feature.
+    pub(super) fn key_of(&self, ordinal: u32) -> Option<u32> {
+        self.print.key_of(ordinal)
     }
 
     /// The number of key frames.
@@ -134,20 +139,20 @@ impl References {
     }
 
     fn keep(&mut self, id: RefId, print: Packed) {
-        self.features += print.features();
+        self.indexed += selection::most(&print);
         self.known.insert(id, Arc::new(Reference { print, id, index: Arc::clone(&self.index) }));
     }
 
     /// Takes a reference out.
     pub(super) fn remove(&mut self, reference: RefId) {
         if let Some(reference) = self.known.remove(&reference) {
-            self.features -= reference.print.features();
+            self.indexed -= selection::most(&reference.print);
         }
     }
 
-    /// The number of features that the prints of all references have.
-    pub(super) fn features(&self) -> usize {
-        self.features
+    /// The number of codes that are indexed of all references, at the most. The index may hold those of others as well.
+    pub(super) fn indexed(&self) -> usize {
+        self.indexed
     }
 
     /// Takes out of the index what no clone has, when that is worth a pass through the index.

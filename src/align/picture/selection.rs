@@ -23,6 +23,11 @@ pub(super) fn indexed(print: &Packed) -> impl Iterator<Item = (u32, Feature)> {
     })
 }
 
+/// The most that are indexed of a print, which takes no look at its features.
+pub(super) fn most(print: &Packed) -> usize {
+    print.features().min(CHOSEN * print.keys().div_ceil(TOGETHER))
+}
+
 /// Of features by key frame, in the order of their strength, a few of the largest and the first that are unlike each other.
 fn unlike(keys: &[Vec<(u32, Feature)>]) -> Vec<(u32, Feature)> {
     let mut by_size: Vec<_> = keys.iter().flatten().copied().collect();

@@ -243,7 +243,8 @@ impl Sight<'_> {
         let pace = all.pace;
         let mut found = Vec::new();
         for _ in 0..MOST_LINES {
-            let Some(mut line) = next.filter(|line| line.decades >= LEAST) else { break };
+            let wanted = |line: &Line| line.decades >= LEAST && found.len() < MOST_SEGMENTS;
+            let Some(mut line) = next.filter(wanted) else { break };
             let moved = motion.along(&line);
             let elsewhere = all.runner_up(&line).max(motion.runner_up(&line)).max(0.0);
             let features = (line.decades - moved).min(ALL_FEATURES);
@@ -257,9 +258,6 @@ impl Sight<'_> {
                 let map = placing.maps[(line.from + line.to) / 2];
                 let segment = self.segment(query, matched, line.slope, f64::from(line.decades), map);
                 found.push((segment, f64::from(features.max(0.0))));
-            }
-            if found.len() == MOST_SEGMENTS {
-                break;
             }
         }
         together(found, f64::from(ALL_FEATURES))

@@ -9,15 +9,15 @@ use std::collections::BTreeMap;
 use std::f32::consts::PI;
 use std::ops::Range;
 
-/// How far two features that collide may differ and be the same, where all prints have so many.
+/// How far two features that collide may differ and be the same, where so many are indexed.
 ///
 /// Strangers become votes the more often the larger the bank is, and each costs a look.
-fn reach(features: usize) -> Reach {
-    match features.checked_ilog2() {
-        None | Some(..18) => Reach::new(128, 7),
-        Some(18..22) => Reach::new(64, 5),
-        Some(22..26) => Reach::new(32, 4),
-        Some(26..) => Reach::new(16, 4),
+fn reach(indexed: usize) -> Reach {
+    match indexed.checked_ilog2() {
+        None | Some(..16) => Reach::new(128, 7),
+        Some(16..20) => Reach::new(64, 5),
+        Some(20..24) => Reach::new(32, 4),
+        Some(24..) => Reach::new(16, 4),
     }
 }
 
@@ -27,11 +27,15 @@ const _: () = assert!(index::WORDS == picture::WORDS && index::WORD as usize == 
 /// Hits that are looked at for a feature of the query, whichever these are: there is hardly anything else in a bank that
 /// has more.
 const MOST_FOUND: usize = 4096;
-/// Hits of a feature in one reference that count, the nearest: of a camera that stands still each moment looks the same.
-const MOST_OF_ONE: usize = 16;
-/// A feature that hits more than this many of the bank's is a common one, ...
+/// A feature that hits more than this many of the bank's is a common one.
 const COMMON: usize = 256;
-/// ... and speaks only for so many, the nearest: all of a film's variants that are banked, or of a broadcaster's films.
+/// It speaks for so many in each [stretch](STRETCH) of a reference, the nearest: of a camera that stands still each moment
+/// looks the same.
+const MOST_OF_STRETCH: usize = 1;
+/// Key frames of a reference.
+const STRETCH: u32 = 32;
+/// If it is common still, it speaks only for so many, the nearest: all of a film's variants that are banked, or of a
+/// broadcaster's films.
 const MOST_OF_COMMON: usize = 64;
 
 /// A feature of the query that looks like one of a reference.
@@ -91,33 +95,43 @@ pub(super) fn collect(references: &References, probe: &Probe, keys: Range<usize>
             doubts: observed.doubts,
         };
         let sought: Vec<Sought> = asked.iter().map(sought).collect();
-        snapshot.colliding_batch(&sought, reach(references.features()), MOST_FOUND, &mut batch);
+        snapshot.colliding_batch(&sought, reach(references.indexed()), MOST_FOUND, &mut batch);
         for (i, hits) in batch.iter().enumerate() {
             // The index may hold references of a clone.
             let ours = |id: u64| {
-                let (reference, ordinal) = split(id);
-                let (at, found) = references.get(reference)?.feature(ordinal)?;
-                Some((reference, at, found))
+                let (id, ordinal) = split(id);
+                let reference = references.get(id)?;
+                Some(Found { id, at: reference.key_of(ordinal)?, reference, ordinal })
             };
             let hits = telling(hits.iter().filter_map(|hit| ours(hit.id)).collect());
             let (key, place, Observed { feature, .. }) = asked[i];
-            for (reference, at, found) in hits {
+            for Found { id, at, reference, ordinal } in hits {
+                let Some(found) = reference.feature(ordinal) else { continue };
                 let vote = Vote { pair: pair(feature, &found, look), query: (key, place), key: at };
-                ballots.entry((reference, look)).or_default().push(vote);
+                ballots.entry((id, look)).or_default().push(vote);
             }
         }
     }
     ballots
 }
 
+/// A feature of a reference that was hit.
+struct Found<T> {
+    id: RefId,
+    /// Place in the reference's list of key frames.
+    at: u32,
+    reference: T,
+    ordinal: u32,
+}
+
 /// Of the hits of one feature, nearest first, those that tell something.
-fn telling<T>(mut hits: Vec<(RefId, u32, T)>) -> Vec<(RefId, u32, T)> {
-    if hits.len() > MOST_OF_ONE {
-        let mut counts: BTreeMap<RefId, usize> = BTreeMap::new();
-        hits.retain(|(reference, ..)| {
-            let count = counts.entry(*reference).or_default();
+fn telling<T>(mut hits: Vec<Found<T>>) -> Vec<Found<T>> {
+    if hits.len() > COMMON {
+        let mut counts: BTreeMap<(RefId, u32), usize> = BTreeMap::new();
+        hits.retain(|hit| {
+            let count = counts.entry((hit.id, hit.at / STRETCH)).or_default();
             *count += 1;
-            *count <= MOST_OF_ONE
+            *count <= MOST_OF_STRETCH
         });
     }
     if hits.len() > COMMON {
@@ -142,15 +156,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_hits_very_much_speaks_for_the_nearest() {
-        let of = |references: &[u32]| {
-            telling(references.iter().zip(0u32..).map(|(r, at)| (*r, at, ())).collect()).len()
+    fn what_hits_very_much_speaks_for_the_nearest_of_each_stretch() {
+        let told = |hits: &mut dyn Iterator<Item = (RefId, u32)>| {
+            let found = |(ordinal, (id, at))| Found { id, at, reference: (), ordinal };
+            Vec::from_iter(telling((0u32..).zip(hits).map(found).collect()).iter().map(|hit| hit.ordinal))
         };
-        assert_eq!(of(&[7; 16]), 16);
-        assert_eq!(of(&[7; 1000]), MOST_OF_ONE);
-        assert_eq!(of(&Vec::from_iter(0..256)), COMMON);
-        assert_eq!(of(&Vec::from_iter(0..257)), MOST_OF_COMMON);
-        let kept = telling(Vec::from_iter((0..300).map(|at| (at % 3, at, ()))));
-        assert!(kept.iter().map(|(_, at, ())| *at).eq(0..48));
+        assert_eq!(told(&mut (0..256).map(|at| (7, at))).len(), COMMON);
+        // One camera for an hour, and variants of a film.
+        assert_eq!(told(&mut (0..900).map(|n| (7, 4 * n))), Vec::from_iter((0..900).step_by(8)));
+        assert_eq!(told(&mut (0..1200).map(|n| (n / 3, n % 3))), Vec::from_iter((0..64).map(|n| 3 * n)));
     }
 }

@@ -43,10 +43,9 @@ pub(super) fn discount(found: &mut [Found], probe: &Probe, tracks: &Parts) {
         }
     }
     let mut known = HashMap::new();
-    let mut is_common = |(slot, there): (usize, &Vec<&Found>)| {
-        is_common((slot as f64 + 0.5) * SLOT, there, tracks, &mut known)
-    };
-    let common: Vec<bool> = there.iter().enumerate().map(&mut is_common).collect();
+    let common: Vec<bool> = (0..slots)
+        .map(|slot| is_common((slot as f64 + 0.5) * SLOT, &there[slot], tracks, &mut known))
+        .collect();
     if !common.contains(&true) {
         return;
     }
@@ -64,7 +63,7 @@ pub(super) fn discount(found: &mut [Found], probe: &Probe, tracks: &Parts) {
     }
 }
 
-/// Whether enough unrelated ones of the references that have the moment `time` of the query do.
+/// Whether enough of those that have the moment `time` of the query are unrelated.
 fn is_common(time: f64, there: &[&Found], tracks: &Parts, known: &mut HashMap<(RefId, RefId), bool>) -> bool {
     let mut unrelated: Vec<&Found> = Vec::new();
     for &found in there {

@@ -237,8 +237,8 @@ impl SoundSpace {
     }
 }
 
-/// The lines from candidates of one reference, those that lie on such a line left out, and those of moments that have
-/// many: a long copy is found again and again, and a loop in all places.
+/// The lines from candidates of one reference, without those that lie on many such lines or of moments that have very many:
+/// a long copy is found again and again, and a loop in all places.
 fn fits_apart(heard: &Heard, candidates: Vec<Candidate>) -> Vec<Fit> {
     let mut fits: Vec<Fit> = Vec::new();
     for Candidate { track, line, .. } in candidates {
