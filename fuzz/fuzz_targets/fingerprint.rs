@@ -19,16 +19,21 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// The bytes behind the head's fixed part, with a length and a checksum that fit.
+/// The bytes as a duration and the prints of both senses, behind a head and with a length and a checksum that fit. The first one
+/// tells where the one print ends.
 fn sealed(bytes: &[u8]) -> Vec<u8> {
-    let mut out = b"AFPR".to_vec();
-    out.extend(1u16.to_le_bytes());
-    out.extend(0u16.to_le_bytes());
-    out.extend((24 + bytes.len() as u64 + 4).to_le_bytes());
-    out.extend(Spec::CURRENT.picture.to_le_bytes());
-    out.extend(Spec::CURRENT.sound.to_le_bytes());
-    out.extend([0; 4]);
-    out.extend(bytes);
+    let (picture, sound) = (picture::Print::default(), sound::Print::default());
+    let empty = Fingerprint { spec: Spec::CURRENT, duration: 1.0, still: false, picture, sound };
+    // Magic, version, flags, length, spec and key.
+    let mut out = empty.to_bytes()[..24].to_vec();
+    let (share, bytes) = bytes.split_first().unwrap_or((&0, &[]));
+    let (duration, prints) = bytes.split_at(bytes.len().min(8));
+    out.extend(duration);
+    out.resize(32, 0);
+    out.extend((prints.len() as u64 * u64::from(*share) / 255).to_le_bytes());
+    out.extend(prints);
+    let length = out.len() as u64 + 4;
+    out[8..16].copy_from_slice(&length.to_le_bytes());
     out.extend(crc32fast::hash(&out).to_le_bytes());
     out
 }

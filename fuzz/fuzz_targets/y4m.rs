@@ -12,6 +12,6 @@ fuzz_target!(|bytes: &[u8]| {
     options.limits.pixels = 1 << 20;
     let Ok(mut film) = Y4m::new(bytes, &options) else { return };
     while let Ok(Some(frame)) = film.next_frame() {
-        assert!(frame.luma.width().max(frame.luma.height()) <= 640);
+        assert!(frame.luma.width().max(frame.luma.height()) <= options.max_side as usize);
     }
 });

@@ -78,6 +78,13 @@ impl<const W: usize> Part<W> {
         Self { body: Body::Segment(segment), removed: Arc::new(ranges), live, claimed: false }
     }
 
+    /// A segment from which some ids were taken out.
+    pub(super) fn without(segment: Arc<Segment<W>>, removed: &[(u64, u64)]) -> Self {
+        let mut part = Self::less(segment, removed, 0);
+        part.live = part.body.count(|id| !part.removed.contains(id));
+        part
+    }
+
     /// Ids that were not taken out.
     pub(super) fn len(&self) -> usize {
         self.live
@@ -103,7 +110,8 @@ impl<const W: usize> Part<W> {
         };
         if hit > 0 {
             Arc::make_mut(&mut self.removed).insert(ids);
-            self.live -= hit;
+            // What a file told may have been too few.
+            self.live = self.live.saturating_sub(hit);
         }
     }
 

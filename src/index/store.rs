@@ -30,7 +30,8 @@ impl<const W: usize> Index<W> {
     /// Opens what [`save`](Self::save) wrote. Segments are mapped, not read: this takes the same short time for every
     /// size, but for the ids of segments from which some were removed.
     ///
-    /// The files are not checked beyond their headers; [`verify`](Self::verify) does that.
+    /// The files are not checked beyond their headers; [`verify`](Self::verify) does that. What the index was made for is not
+    /// written: from the next merge on it is one for exact searches.
     ///
     /// # Errors
     /// If the folder holds no index of codes of `W` words, or its files are cut off or of another version.
@@ -43,9 +44,11 @@ impl<const W: usize> Index<W> {
         for entry in read_manifest::<W>(&fs::read(&path)?)? {
             let segment = Segment::open(&segment_path(folder, entry.number))?;
             segment.set_home(folder, entry.number);
-            let mut part = Part::new(Body::Segment(Arc::new(segment)));
-            entry.removed.iter().for_each(|&(start, end)| part.remove(&(start..=end)));
-            index.attach(part);
+            let segment = Arc::new(segment);
+            index.attach(match &entry.removed[..] {
+                [] => Part::new(Body::Segment(segment)),
+                removed => Part::without(segment, removed),
+            });
         }
         Ok(index)
     }
@@ -63,7 +66,9 @@ impl<const W: usize> Index<W> {
         let mut entries = Vec::new();
         for part in &snapshot.state.parts {
             let Body::Segment(segment) = &part.body else { continue };
-            let number = match segment.home(folder) {
+            // Somebody else may have been at work in the folder since.
+            let is_there = |&number: &u64| segment.is_in(&segment_path(folder, number)).unwrap_or(false);
+            let number = match segment.home(folder).filter(is_there) {
                 Some(number) => number,
                 None => {
                     segment.write(&segment_path(folder, next))?;
@@ -84,9 +89,10 @@ impl<const W: usize> Index<W> {
         file.sync_all()?;
         fs::rename(&temporary, folder.join(MANIFEST))?;
         File::open(folder)?.sync_all()?;
-        for number in numbers(folder)? {
+        // What nothing names any more is in nobody's way if it cannot be removed.
+        for number in numbers(folder).unwrap_or_default() {
             if !entries.iter().any(|entry| entry.number == number) {
-                fs::remove_file(segment_path(folder, number))?;
+                let _ = fs::remove_file(segment_path(folder, number));
             }
         }
         Ok(())
@@ -184,6 +190,7 @@ fn numbers(folder: &Path) -> io::Result<Vec<u64>> {
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name();
         let number = name.to_str().and_then(|name| name.strip_suffix(".segment"));
+        let number = number.filter(|number| number.len() == 16);
         numbers.extend(number.and_then(|number| u64::from_str_radix(number, 16).ok()));
     }
     Ok(numbers)
@@ -262,6 +269,32 @@ mod tests {
         let mut ids: Vec<u64> = index.snapshot().within(&[0; 2], 128).iter().map(|hit| hit.id).collect();
         ids.sort();
         ids
+    }
+
+    #[test]
+    fn what_others_took_away_or_replaced_is_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("index");
+        let of = |ids: std::ops::Range<u64>| {
+            let index = Index::<2>::default();
+            index.extend(ids.map(|id| (code(id), id)));
+            index.merge();
+            index
+        };
+        let (one, other) = (of(0..3000), of(5000..9000));
+        one.save(&folder).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+        one.save(&folder).unwrap();
+        assert_eq!(ids(&Index::open(&folder).unwrap()), ids(&one));
+        fs::remove_dir_all(&folder).unwrap();
+        // The same number.
+        other.save(&folder).unwrap();
+        one.save(&folder).unwrap();
+        assert_eq!(ids(&Index::open(&folder).unwrap()), ids(&one));
+        fs::write(folder.join("1.segment"), "of somebody else").unwrap();
+        other.save(&folder).unwrap();
+        assert_eq!(ids(&Index::open(&folder).unwrap()), ids(&other));
+        assert!(folder.join("1.segment").exists());
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub struct Options {
     pub max_side: u32,
     /// Samples a second, whatever the file's own rate. Default 8000, at least 1000.
     pub sample_rate: u32,
-    /// Read no more than so much of the start. Default: all.
+    /// Read no more than so much of the start, which is to be more than nothing. Default: all.
     pub first: Option<Duration>,
     /// What a file may cost.
     pub limits: Limits,
@@ -48,6 +48,11 @@ impl Default for Options {
 
 impl Options {
     /// Pictures a second, within what makes sense.
+    /// Pixels of a picture's longer side at the most.
+    pub(super) fn side(&self) -> u32 {
+        self.max_side.max(16)
+    }
+
     pub(super) fn ticks(&self) -> u32 {
         self.frame_rate.max(1)
     }

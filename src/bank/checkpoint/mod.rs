@@ -229,6 +229,9 @@ fn resume(disk: &dyn Disk, file: &dyn DiskFile, log: &dyn DiskFile) -> io::Resul
     for (entry, removed, live) in segments {
         let Ok(segment) = Segment::from_bytes(open(disk, &entry)?) else { return Ok(None) };
         let (segment, live) = (Arc::new(segment), usize::try_from(live).unwrap_or(0));
+        if live > segment.len() {
+            return Ok(None);
+        }
         files.segments.push((Arc::clone(&segment), entry.name));
         stored.push(Stored { segment, removed, live });
     }

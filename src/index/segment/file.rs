@@ -6,7 +6,7 @@ use crate::index::{bands::Bands, kernel::Level};
 use crate::plain as bytes;
 use crate::shared::Bytes;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -90,6 +90,14 @@ impl<const W: usize> Segment<W> {
             (Memory::File(_) | Memory::Shared(_), Some(trailer)) => out.write_all(trailer),
             _ => out.write_all(&self.checksum().to_le_bytes()),
         }
+    }
+
+    /// Whether a file begins as this segment's does and is as long, by which others are told from it.
+    pub(in crate::index) fn is_in(&self, path: &Path) -> io::Result<bool> {
+        let mut file = File::open(path)?;
+        let mut header = [0; HEADER];
+        file.read_exact(&mut header)?;
+        Ok(file.metadata()?.len() == self.layout.length as u64 && self.memory.bytes().starts_with(&header))
     }
 
     /// Maps a segment file. Takes the same short time for every size: only the header, with its own checksum, and the

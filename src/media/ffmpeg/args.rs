@@ -98,7 +98,7 @@ fn steady(total: u32) -> String {
 /// the longer side to the limit. `round=up` takes the picture that is on the screen at each tick. Luma is taken as it
 /// is, as if its range were full: bringing it there costs the program a tenth of all its time, and very little here.
 fn picture_filter(options: &Options) -> String {
-    let (rate, side) = (options.ticks(), options.max_side.max(16));
+    let (rate, side) = (options.ticks(), options.side());
     let (w, h) = ("(iw*min(1,sar))", "(ih/max(1,sar))");
     let fit = format!("min(1,{side}/max({w},{h}))");
     format!(

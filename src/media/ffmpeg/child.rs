@@ -30,6 +30,9 @@ pub(super) fn cpu_allowed(limits: &Limits, bytes: u64, given: f64) -> f64 {
     (CPU_ANYWAY + bytes as f64 / 1e6 * CPU_MEGABYTE + given * CPU_SECOND).min(limits.cpu.as_secs_f64())
 }
 
+/// A descriptor above those that the decoder is given.
+const ABOVE: i32 = args::SOUND_FD + 1;
+
 /// A running decoder and the ends of its pipes. Dropping it kills the child and waits for its end.
 #[derive(Debug)]
 pub(super) struct Running {
@@ -38,6 +41,8 @@ pub(super) struct Running {
     pub(super) samples: File,
     pub(super) messages: ChildStderr,
     pub(super) jailed: bool,
+    /// Nobody can wait for it any more, nor kill it: its number may be another's.
+    gone: bool,
 }
 
 /// Starts the decoder on `file`.
@@ -57,7 +62,10 @@ pub(super) fn start(path: &Path, file: &File, options: &Options, want: Want) -> 
     if let Some(dirs) = std::env::var_os(jail::LIBRARY_PATH) {
         command.env(jail::LIBRARY_PATH, dirs);
     }
-    let sound = FdMapping { parent_fd: sound_end, child_fd: args::SOUND_FD };
+    // Out of the way of the standard streams, where this process has closed its own.
+    let parent_fd = rustix::io::fcntl_dupfd_cloexec(&sound_end, ABOVE).map_err(|e| io(e.into()))?;
+    drop(sound_end);
+    let sound = FdMapping { parent_fd, child_fd: args::SOUND_FD };
     let jailed = jail::lock(&mut command, &program, file, sound, options)
         .map_err(|cause| MediaError::jail(path, cause))?;
 
@@ -75,7 +83,7 @@ pub(super) fn start(path: &Path, file: &File, options: &Options, want: Want) -> 
         // A smaller pipe works too.
         let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE);
     }
-    Ok(Running { child, pictures, samples: File::from(samples), messages, jailed })
+    Ok(Running { child, pictures, samples: File::from(samples), messages, jailed, gone: false })
 }
 
 impl Running {
@@ -92,10 +100,17 @@ impl Running {
         !matches!(waitid(WaitId::Pid(pid), options), Ok(None))
     }
 
-    /// Waits for the child's end: how it ended, and the CPU seconds it took.
-    pub(super) fn reap(&mut self) -> io::Result<(ExitStatus, f64)> {
+    /// Waits for the child's end: how it ended, and the CPU seconds it took. A process that ignores SIGCHLD is not told how.
+    pub(super) fn reap(&mut self) -> io::Result<(Option<ExitStatus>, f64)> {
         let cpu = self.cpu();
-        Ok((self.child.wait()?, cpu))
+        match self.child.wait() {
+            Ok(status) => Ok((Some(status), cpu)),
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::CHILD.raw_os_error()) => {
+                self.gone = true;
+                Ok((None, cpu))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// CPU seconds of the child, which may have ended but not been reaped.
@@ -117,6 +132,9 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        if self.gone {
+            return;
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -33,12 +33,15 @@ mod linux {
         RulesetCreated, RulesetCreatedAttr, Scope,
     };
     use rustix::process::{
-        Resource, Rlimit, Signal, getpid, getppid, set_parent_process_death_signal, setrlimit,
+        Resource, Rlimit, Signal, getpid, getppid, getrlimit, set_parent_process_death_signal, setrlimit,
     };
 
     use super::LIBRARY_PATH;
     use crate::media::Options;
     use crate::media::ffmpeg::calls;
+
+    /// CPU seconds beyond the limit, of which the parent tells: some decoders take the kernel's signal for a wish to end.
+    const CPU_GRACE: u64 = 2;
 
     /// Where systems keep the libraries that programs start with.
     const LIBRARIES: &[&str] =
@@ -66,13 +69,15 @@ mod linux {
             return Err(cause);
         }
         let (mut paths, calls) = (paths.ok(), calls.ok());
+        let cpu = options.limits.cpu.as_secs().saturating_add(CPU_GRACE);
         let limits = [
             (Resource::As, options.limits.memory),
-            (Resource::Cpu, options.limits.cpu.as_secs().max(1)),
+            (Resource::Cpu, cpu),
             (Resource::Fsize, 0),
             (Resource::Core, 0),
             (Resource::Nofile, 64),
-        ];
+        ]
+        .map(|(resource, most)| (resource, limit(resource, most)));
         let parent = getpid();
         let enter = move || -> io::Result<()> {
             set_parent_process_death_signal(Some(Signal::KILL))?;
@@ -84,10 +89,8 @@ mod linux {
             if whole {
                 closed?;
             }
-            for (resource, most) in limits {
-                // A hard limit above the soft one lets the child die of the signal that says why.
-                let hard = if resource == Resource::Cpu { most + 1 } else { most };
-                setrlimit(resource, Rlimit { current: Some(most), maximum: Some(hard) })?;
+            for (resource, limit) in &limits {
+                setrlimit(*resource, *limit)?;
             }
             if let Some(paths) = paths.take() {
                 paths.restrict_self().map_err(|_| io::Error::from(rustix::io::Errno::ACCESS))?;
@@ -107,6 +110,14 @@ mod linux {
         // Afterwards: where other threads open and close files, the rule set may have the number that the sound is to have.
         command.fd_mappings(vec![sound]).map_err(|e| e.to_string())?;
         Ok(whole)
+    }
+
+    /// A limit of so much, or of what this process has if that is less: without privileges none can be raised.
+    fn limit(resource: Resource, most: u64) -> Rlimit {
+        let inherited = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+        // A hard limit above the soft one lets the child die of the signal that says why.
+        let hard = if resource == Resource::Cpu { most.saturating_add(1) } else { most };
+        Rlimit { current: Some(most.min(inherited)), maximum: Some(hard.min(inherited)) }
     }
 
     /// Takes from the program that will be started all descriptors but its own: others in this process may have opened
@@ -350,6 +361,21 @@ mod tests {
             assert!(!whole && command.status().unwrap().success());
         };
         std::thread::spawn(old_kernel).join().unwrap();
+    }
+
+    #[test]
+    fn limits_of_the_process_itself_are_no_hindrance() {
+        // Threads have limits in common; so a shell sets them, and starts this test again for what is below.
+        const BELOW: &str = "AFTERIMAGE_TEST_BELOW";
+        if std::env::var_os(BELOW).is_some() {
+            assert!(jailed("/bin/sh", &["-c", ":"], Limits::default()).status.success());
+            return;
+        }
+        let this = std::env::current_exe().unwrap();
+        let name = "media::ffmpeg::jail::tests::limits_of_the_process_itself_are_no_hindrance";
+        let run = format!("ulimit -Ht 3600; ulimit -Hn 48; exec {:?} --exact {name}", this.to_str().unwrap());
+        let output = Command::new("/bin/sh").args(["-c", &run]).env(BELOW, "1").output().unwrap();
+        assert!(output.status.success(), "{output:?}");
     }
 
     #[test]

@@ -89,7 +89,9 @@ impl Log {
         let inner = text.trim_start();
         if let Some(rest) = text.strip_prefix("  Stream #0:") {
             match rest.split_once(" -> #") {
-                Some((index, _)) if self.listed => self.chosen.extend(number(index)),
+                Some((index, _)) if self.listed && self.chosen.len() < STREAMS => {
+                    self.chosen.extend(number(index));
+                }
                 _ if !self.listed && self.streams.len() < STREAMS => self.streams.extend(listed(rest)),
                 _ => {}
             }

@@ -75,13 +75,14 @@ pub(super) fn run(
         // What came before it is not to be believed either.
         return Err(MediaError::malformed(path, "it made the decoder do what no decoder does"));
     }
+    let failed = status.is_some_and(|status| !status.success());
     let Pump { log, frames, samples, .. } = pump;
-    Ok(Outcome { frames, samples, log, cpu, jailed: child.jailed, failed: !status.success(), better })
+    Ok(Outcome { frames, samples, log, cpu, jailed: child.jailed, failed, better })
 }
 
-fn ended_by(status: ExitStatus, signal: Signal) -> bool {
+fn ended_by(status: Option<ExitStatus>, signal: Signal) -> bool {
     use std::os::unix::process::ExitStatusExt;
-    status.signal() == Some(signal.as_raw())
+    status.and_then(|status| status.signal()) == Some(signal.as_raw())
 }
 
 enum Stop {
@@ -110,7 +111,7 @@ impl<'a> Pump<'a> {
     fn new(options: &'a Options) -> Self {
         Self {
             options,
-            planes: Planes::default(),
+            planes: Planes { most: options.side() as usize, ..Planes::default() },
             turned: Vec::new(),
             tone: None,
             odd: Vec::new(),
@@ -123,7 +124,7 @@ impl<'a> Pump<'a> {
 
     fn run(&mut self, child: &mut Running, bytes: u64, want: Want, sink: &mut impl Sink) -> Result<(), Stop> {
         let limits = &self.options.limits;
-        let end = Instant::now() + limits.wall;
+        let begun = Instant::now();
         let mut look = Instant::now() + LOOK;
         // Waiting is counted only while it is the child that is waited for.
         let mut waited = Duration::ZERO;
@@ -131,7 +132,7 @@ impl<'a> Pump<'a> {
         let (mut pictures, mut samples, mut messages) = (true, true, true);
         while pictures || samples || messages {
             let now = Instant::now();
-            if now > end {
+            if now - begun > limits.wall {
                 return Err(Stop::Bound(Bound::WallClock));
             }
             if waited > limits.stall {
@@ -260,6 +261,8 @@ fn read(pipe: &mut impl Read, buffer: &mut [u8]) -> Result<usize, Stop> {
 /// The child's stream of pictures: Y4M in grey, so each picture is a line `FRAME` and one plane.
 #[derive(Debug, Default)]
 struct Planes {
+    /// Pixels of a picture's longer side that were asked for.
+    most: usize,
     line: Vec<u8>,
     /// Width and height, once the header has been seen.
     size: Option<(usize, usize)>,
@@ -285,6 +288,12 @@ impl Planes {
         match byte {
             [b'\n'] => {
                 let header = Header::parse(&self.line).map_err(|e| Stop::Malformed(e.to_string()))?;
+                if header.width.max(header.height) > self.most {
+                    // A decoder that was taken over may send anything.
+                    return Err(Stop::Malformed(
+                        "the decoder sent a larger picture than it was to".to_owned(),
+                    ));
+                }
                 self.size = Some((header.width, header.height));
                 self.record = vec![0; FRAME.len() + header.width * header.height];
             }
