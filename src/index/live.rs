@@ -117,7 +117,12 @@ impl<const W: usize> Index<W> {
         Self::for_use(Use::Scans)
     }
 
-    fn for_use(purpose: Use) -> Self {
+    /// What it was made for.
+    pub(super) fn purpose(&self) -> Use {
+        self.tender.purpose
+    }
+
+    pub(super) fn for_use(purpose: Use) -> Self {
         Self { tender: Arc::new(Tender::new(purpose)), saving: Mutex::default() }
     }
 

@@ -73,7 +73,7 @@ pub(super) struct Tender<const W: usize> {
     writer: Mutex<Writer>,
     /// Told whenever a job ends.
     pub(super) ended: Condvar,
-    purpose: Use,
+    pub(super) purpose: Use,
     /// What segments and tables leave behind.
     pub(super) spare: Arc<Spare>,
 }

@@ -4,13 +4,16 @@
 //! whatever happens before leaves the old state whole.
 //!
 //! ```text
-//! manifest  magic, version u32, words u32, length u64, parts u64,
+//! manifest  magic, version u32, words u32, length u64, what for u64 (0 exact searches, 1 collisions, 2 scans), parts u64,
 //!           for each part: number of its file u64, ranges u64, for each removed range two u64, its ends,
 //!           CRC-32 of all before it
 //! ```
+//!
+//! In version 1 it is not said what for.
 
 use super::block::Block;
 use super::live::Index;
+use super::merge::Use;
 use super::part::{Body, Part};
 use super::segment::{OpenError, Segment, VerifyError};
 use super::snapshot::Snapshot;
@@ -20,7 +23,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const MAGIC: [u8; 8] = *b"AFTIMIDX";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// What indexes are for, by their numbers in a manifest.
+const USES: [Use; 3] = [Use::Exact, Use::Collisions, Use::Scans];
 const MANIFEST: &str = "manifest";
 
 /// The largest manifest that is read.
@@ -30,8 +35,7 @@ impl<const W: usize> Index<W> {
     /// Opens what [`save`](Self::save) wrote. Segments are mapped, not read: this takes the same short time for every
     /// size, but for the ids of segments from which some were removed.
     ///
-    /// The files are not checked beyond their headers; [`verify`](Self::verify) does that. What the index was made for is not
-    /// written: from the next merge on it is one for exact searches.
+    /// The files are not checked beyond their headers; [`verify`](Self::verify) does that.
     ///
     /// # Errors
     /// If the folder holds no index of codes of `W` words, or its files are cut off or of another version.
@@ -40,8 +44,9 @@ impl<const W: usize> Index<W> {
         if fs::metadata(&path)?.len() > MANIFEST_MOST {
             return Err(OpenError::Manifest);
         }
-        let index = Self::default();
-        for entry in read_manifest::<W>(&fs::read(&path)?)? {
+        let (purpose, entries) = read_manifest::<W>(&fs::read(&path)?)?;
+        let index = Self::for_use(purpose);
+        for entry in entries {
             let segment = Segment::open(&segment_path(folder, entry.number))?;
             segment.set_home(folder, entry.number);
             let segment = Arc::new(segment);
@@ -85,7 +90,7 @@ impl<const W: usize> Index<W> {
         }
         let temporary = folder.join("manifest.new");
         let mut file = File::create(&temporary)?;
-        file.write_all(&manifest::<W>(&entries))?;
+        file.write_all(&manifest::<W>(self.purpose(), &entries))?;
         file.sync_all()?;
         fs::rename(&temporary, folder.join(MANIFEST))?;
         File::open(folder)?.sync_all()?;
@@ -196,14 +201,16 @@ fn numbers(folder: &Path) -> io::Result<Vec<u64>> {
     Ok(numbers)
 }
 
-fn manifest<const W: usize>(entries: &[Entry]) -> Vec<u8> {
+fn manifest<const W: usize>(purpose: Use, entries: &[Entry]) -> Vec<u8> {
     let mut bytes = Vec::new();
     bytes.extend_from_slice(&MAGIC);
     bytes.extend_from_slice(&VERSION.to_le_bytes());
     bytes.extend_from_slice(&(W as u32).to_le_bytes());
     let ranges: usize = entries.iter().map(|entry| entry.removed.len()).sum();
-    let length = 32 + 16 * entries.len() + 16 * ranges + 4;
+    let length = 40 + 16 * entries.len() + 16 * ranges + 4;
     bytes.extend_from_slice(&(length as u64).to_le_bytes());
+    let number = USES.iter().position(|of| *of == purpose).unwrap_or(0);
+    bytes.extend_from_slice(&(number as u64).to_le_bytes());
     bytes.extend_from_slice(&(entries.len() as u64).to_le_bytes());
     for Entry { number, removed } in entries {
         bytes.extend_from_slice(&number.to_le_bytes());
@@ -217,13 +224,13 @@ fn manifest<const W: usize>(entries: &[Entry]) -> Vec<u8> {
     bytes
 }
 
-fn read_manifest<const W: usize>(bytes: &[u8]) -> Result<Vec<Entry>, OpenError> {
+fn read_manifest<const W: usize>(bytes: &[u8]) -> Result<(Use, Vec<Entry>), OpenError> {
     let (head, mut rest) = bytes.split_first_chunk::<16>().ok_or(OpenError::Manifest)?;
     if head[..8] != MAGIC {
         return Err(OpenError::Magic);
     }
     let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-    if word(8) != VERSION {
+    if !(1..=VERSION).contains(&word(8)) {
         return Err(OpenError::Version { expected: VERSION, got: word(8) });
     }
     let (body, checksum) = bytes.split_last_chunk::<4>().ok_or(OpenError::Manifest)?;
@@ -237,6 +244,13 @@ fn read_manifest<const W: usize>(bytes: &[u8]) -> Result<Vec<Entry>, OpenError> 
     if length != bytes.len() as u64 {
         return Err(OpenError::Length { expected: length, got: bytes.len() as u64 });
     }
+    let purpose = match word(8) {
+        1 => Use::Exact,
+        _ => *usize::try_from(take(&mut rest)?).ok().and_then(|n| USES.get(n)).ok_or(OpenError::Manifest)?,
+    };
+    if purpose == Use::Collisions && W != 2 {
+        return Err(OpenError::Manifest);
+    }
     let mut entries = Vec::new();
     for _ in 0..take(&mut rest)? {
         let number = take(&mut rest)?;
@@ -246,7 +260,7 @@ fn read_manifest<const W: usize>(bytes: &[u8]) -> Result<Vec<Entry>, OpenError> 
         }
         entries.push(Entry { number, removed });
     }
-    if rest.len() == 4 { Ok(entries) } else { Err(OpenError::Manifest) }
+    if rest.len() == 4 { Ok((purpose, entries)) } else { Err(OpenError::Manifest) }
 }
 
 fn take(rest: &mut &[u8]) -> Result<u64, OpenError> {
@@ -269,6 +283,31 @@ mod tests {
         let mut ids: Vec<u64> = index.snapshot().within(&[0; 2], 128).iter().map(|hit| hit.id).collect();
         ids.sort();
         ids
+    }
+
+    #[test]
+    fn an_index_stays_what_it_was_made_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let saved = |index: &Index<2>| {
+            index.extend((0..5000).map(|id| (code(id), id)));
+            index.save(folder.path()).unwrap();
+            Index::<2>::open(folder.path()).unwrap()
+        };
+        for index in [Index::default(), Index::for_collisions(), Index::compact()] {
+            let opened = saved(&index);
+            assert_eq!(opened.purpose(), index.purpose());
+            assert_eq!(ids(&opened), ids(&index));
+        }
+        // As it was written before.
+        let mut bytes = fs::read(folder.path().join(MANIFEST)).unwrap();
+        bytes.truncate(bytes.len() - 4);
+        bytes[8..12].copy_from_slice(&1u32.to_le_bytes());
+        bytes.drain(24..32);
+        let length = bytes.len() as u64 + 4;
+        bytes[16..24].copy_from_slice(&length.to_le_bytes());
+        bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
+        let (purpose, entries) = read_manifest::<2>(&bytes).unwrap();
+        assert_eq!((purpose, entries.len()), (Use::Exact, 1));
     }
 
     #[test]
@@ -340,8 +379,8 @@ mod tests {
             at: prop::sample::Index, flip in 1u8.., cut: prop::sample::Index,
         ) {
             let entries: Vec<_> = numbers.into_iter().map(|(number, removed)| Entry { number, removed }).collect();
-            let whole = manifest::<2>(&entries);
-            prop_assert_eq!(read_manifest::<2>(&whole).unwrap(), entries);
+            let whole = manifest::<2>(Use::Scans, &entries);
+            prop_assert_eq!(read_manifest::<2>(&whole).unwrap(), (Use::Scans, entries));
             let mut damaged = whole.clone();
             damaged[at.index(whole.len())] ^= flip;
             prop_assert!(read_manifest::<2>(&damaged).is_err());
