@@ -1,4 +1,4 @@
-//! Moments as serde writes them: milliseconds since 1970.
+//! Moments as they are written down: milliseconds since 1970.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::time::{Duration, SystemTime};

@@ -7,7 +7,7 @@ use std::ops::Range;
 /// Key frames of a block.
 const LENGTH: usize = 64;
 /// Key frames from one block to the next: a segment that one block cuts lies whole in its neighbour, or is long.
-const STEP: usize = LENGTH / 2;
+pub(super) const STEP: usize = LENGTH / 2;
 
 /// Key frames of either side.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,11 +1,12 @@
 //! Feature hits from the index, sorted by the reference they speak for.
 
+use super::blocks::STEP;
 use super::geometry::Pair;
 use super::references::{References, split};
 use crate::align::RefId;
 use crate::index::{self, Batch, Reach, Sought};
 use crate::picture::{self, Feature, Observed, Probe};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::f32::consts::PI;
 use std::ops::Range;
 
@@ -27,13 +28,9 @@ const _: () = assert!(index::WORDS == picture::WORDS && index::WORD as usize == 
 /// Hits that are looked at for a feature of the query, whichever these are: there is hardly anything else in a bank that
 /// has more.
 const MOST_FOUND: usize = 4096;
-/// A feature that hits more than this many of the bank's is a common one.
+/// A feature that hits more than this many of the bank's is a common one. It speaks for the nearest in each half of a
+/// [block](super::blocks) of a reference: of a camera that stands still each moment looks the same.
 const COMMON: usize = 256;
-/// It speaks for so many in each [stretch](STRETCH) of a reference, the nearest: of a camera that stands still each moment
-/// looks the same.
-const MOST_OF_STRETCH: usize = 1;
-/// Key frames of a reference.
-const STRETCH: u32 = 32;
 /// If it is common still, it speaks only for so many, the nearest: all of a film's variants that are banked, or of a
 /// broadcaster's films.
 const MOST_OF_COMMON: usize = 64;
@@ -127,12 +124,8 @@ struct Found<T> {
 /// Of the hits of one feature, nearest first, those that tell something.
 fn telling<T>(mut hits: Vec<Found<T>>) -> Vec<Found<T>> {
     if hits.len() > COMMON {
-        let mut counts: BTreeMap<(RefId, u32), usize> = BTreeMap::new();
-        hits.retain(|hit| {
-            let count = counts.entry((hit.id, hit.at / STRETCH)).or_default();
-            *count += 1;
-            *count <= MOST_OF_STRETCH
-        });
+        let mut told = BTreeSet::new();
+        hits.retain(|hit| told.insert((hit.id, hit.at as usize / STEP)));
     }
     if hits.len() > COMMON {
         hits.truncate(MOST_OF_COMMON);
@@ -156,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_hits_very_much_speaks_for_the_nearest_of_each_stretch() {
+    fn what_hits_very_much_speaks_for_the_nearest_of_each_half_block() {
         let told = |hits: &mut dyn Iterator<Item = (RefId, u32)>| {
             let found = |(ordinal, (id, at))| Found { id, at, reference: (), ordinal };
             Vec::from_iter(telling((0u32..).zip(hits).map(found).collect()).iter().map(|hit| hit.ordinal))
