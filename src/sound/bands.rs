@@ -19,8 +19,8 @@ pub(super) const STEP: usize = 5;
 /// Bands that a word compares.
 pub(super) const BANDS: usize = 33;
 
-/// Semitones that a query may lie above or below its reference.
-pub(super) const REACH: usize = 4;
+/// Semitones that a query may lie above or below its reference: an octave.
+pub(super) const REACH: usize = 12;
 
 /// Sub-bands in all: those of an unshifted word and the reach on either side.
 pub(super) const SUB_BANDS: usize = (BANDS - 1) * STEP + 1 + 2 * REACH * PER_SEMITONE;
@@ -60,9 +60,9 @@ impl std::fmt::Debug for Analyser {
 }
 
 impl Analyser {
-    /// Of frames that are shorter and follow each other faster where the `pace` is above 1. At another pace than that,
-    /// only the bands of an unshifted word are summed up, and the others nought.
-    pub(super) fn new(pace: f64) -> Self {
+    /// Of frames that are shorter and follow each other faster where the `pace` is above 1. Bands that no word at one of the
+    /// `pitches` needs are zero.
+    pub(super) fn new(pace: f64, pitches: &[HalfSemitones]) -> Self {
         let [frame, hop] = [FRAME, HOP].map(|samples| (samples as f64 / pace).round() as usize);
         let fft = RealFftPlanner::<f32>::new().plan_fft_forward(frame);
         // As loud in a short frame as in a long one.
@@ -71,7 +71,7 @@ impl Analyser {
             let hann = 0.5 - 0.5 * (std::f64::consts::TAU * n as f64 / frame as f64).cos();
             (loudness * hann) as f32
         });
-        let is_summed = |band: &usize| pace == 1.0 || unshifted().any(|own| own == *band);
+        let is_summed = |band: &usize| pitches.iter().any(|&pitch| of_word(pitch).any(|own| own == *band));
         Self {
             hop,
             window: window.collect(),
@@ -117,15 +117,20 @@ fn frequency(sub_band: f64) -> f64 {
     LOWEST * (semitones / 12.0).exp2()
 }
 
-/// The sub-bands of an unshifted word.
-pub(super) fn unshifted() -> impl Iterator<Item = usize> {
-    (0..BANDS).map(|band| REACH * PER_SEMITONE + band * STEP)
+/// A distance between pitches.
+pub(super) type HalfSemitones = i32;
+
+/// The sub-bands of a word that is read at a pitch, at most [`REACH`] semitones from the reference's.
+pub(super) fn of_word(pitch: HalfSemitones) -> impl Iterator<Item = usize> {
+    let first = (REACH * PER_SEMITONE) as i32 + pitch * (PER_SEMITONE / 2) as i32;
+    (0..BANDS).map(move |band| first as usize + band * STEP)
 }
 
 fn triangle(sub_band: usize, frame: usize) -> Triangle {
     let middle = sub_band as f64;
     let bin = f64::from(RATE) / frame as f64;
-    let first = (frequency(middle - HALF_WIDTH) / bin).ceil() as usize;
+    // What would lie above half the rate is not there to be summed up.
+    let first = ((frequency(middle - HALF_WIDTH) / bin).ceil() as usize).min(frame / 2);
     let last = ((frequency(middle + HALF_WIDTH) / bin).floor() as usize).min(frame / 2);
     let weights: Vec<f32> = (first..=last)
         .map(|n| {

@@ -13,16 +13,19 @@ mod resample;
 mod words;
 
 pub use print::{ALGORITHM, Print, PrintError};
-pub use words::{PITCHES, Reading, SIDE, UNSHIFTED, WEAKEST, Word, semitones};
+#[cfg(test)]
+pub(crate) use words::WEAKEST;
+pub use words::Word;
+pub(crate) use words::{Reading, SIDE};
 
 use crate::key::{Key, Turns};
 use crate::media::Samples;
-pub(crate) use heard::Heard;
+pub(crate) use heard::{Heard, PITCHES};
 use heard::{Listener, PACES};
 use resample::Resampler;
 
-/// What a search needs of a soundtrack: a word each 32 ms at each of [`PITCHES`] pitches, and words as those of
-/// references that run much slower or faster.
+/// What a search needs of a soundtrack: a word each 32 ms at each pitch that a copy may have been moved to, and words as
+/// those of references that run much slower or faster.
 #[derive(Clone, Debug)]
 pub struct Probe {
     print: Print,
@@ -75,11 +78,6 @@ impl Probe {
     /// Whether there is something to recognise, by word.
     pub fn eventful(&self) -> &[bool] {
         self.usual().eventful()
-    }
-
-    /// All words as read at a pitch below [`PITCHES`]; those that are not eventful mean nothing.
-    pub fn readings(&self, pitch: usize) -> &[Reading] {
-        self.usual().readings(pitch)
     }
 }
 

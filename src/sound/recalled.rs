@@ -1,7 +1,8 @@
 //! A probe from a print: what can still be heard of a soundtrack that was thrown away.
 
-use super::words::{SIDE, UNSHIFTED, Word};
-use super::{Heard, PACES, Print, Probe, Reading, semitones};
+use super::bands::HalfSemitones;
+use super::words::{SIDE, Word};
+use super::{Heard, PACES, Print, Probe, Reading};
 
 /// Semitones from one bit of a word to the next.
 const BAND: f64 = 1.25;
@@ -14,7 +15,7 @@ impl Probe {
         for word in print.words() {
             // Words overlap by three quarters, so that the lost one between two is not far from either.
             for _ in 0..2 {
-                heard.push(word.is_some(), |pitch| shifted(*word, pitch));
+                heard.push(word.is_some(), |pitch, _| shifted(*word, pitch));
             }
         }
         Self::new(print.clone(), heard)
@@ -22,11 +23,11 @@ impl Probe {
 }
 
 /// The word of a copy whose pitch is as far from the print's as `pitch` tells.
-fn shifted(word: Word, pitch: usize) -> Reading {
+fn shifted(word: Word, pitch: HalfSemitones) -> Reading {
     let word = word.map_or(0, |word| word.get());
-    let bands = (semitones(pitch) / BAND).round() as i32;
+    let bands = (f64::from(pitch) / 2.0 / BAND).round() as i32;
     let shift = |bits: u32| if bands >= 0 { bits >> bands } else { bits << -bands };
-    let firm = if pitch == UNSHIFTED { u32::MAX } else { shift(u32::MAX) };
+    let firm = if pitch == 0 { u32::MAX } else { shift(u32::MAX) };
     // No bit is known to be weaker than others: those of the upper bands are, as a rule.
     let weakest = [SIDE, u32::BITS as usize].map(|end| std::array::from_fn(|rank| (end - 1 - rank) as u8));
     Reading { word: shift(word), firm, weakest }
@@ -35,7 +36,6 @@ fn shifted(word: Word, pitch: usize) -> Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sound::PITCHES;
     use std::num::NonZeroU32;
 
     #[test]
@@ -44,8 +44,9 @@ mod tests {
         let probe = Probe::from_print(&print);
         assert_eq!(probe.print(), &print);
         assert_eq!(probe.eventful(), [true, true, false, false, true, true]);
-        assert_eq!(probe.readings(UNSHIFTED)[0].word, 0xf0);
-        assert_eq!(probe.readings(UNSHIFTED)[4].word, 7);
-        assert!((0..PITCHES).all(|pitch| probe.readings(pitch).len() == 6));
+        let heard = probe.usual();
+        assert_eq!(heard.readings(heard.unshifted())[0].word, 0xf0);
+        assert_eq!(heard.readings(heard.unshifted())[4].word, 7);
+        assert!(heard.pitches().all(|pitch| heard.readings(pitch).len() == 6));
     }
 }

@@ -3,21 +3,12 @@
 //! Bit `b` says whether the difference between bands `b + 1` and `b` grew from one frame to a later one (Haitsma
 //! and Kalker, "A Highly Robust Audio Fingerprinting System", 2002, here with longer frames and a wider lag).
 
-use super::bands::{BANDS, PER_SEMITONE, REACH, STEP, SUB_BANDS, unshifted};
+use super::bands::{BANDS, HalfSemitones, SUB_BANDS, of_word};
 use crate::key::{Key, Turns};
 use std::num::NonZeroU32;
 
 /// Frames between the two that a word compares: 128 ms.
 pub(super) const LAG: usize = 4;
-
-/// Pitches that a query is read at, half a semitone apart.
-pub const PITCHES: usize = 4 * REACH + 1;
-
-/// The pitch at which a query and its reference agree as they are.
-pub const UNSHIFTED: usize = PITCHES / 2;
-
-/// Sub-bands from one pitch to the next.
-const PITCH_STEP: usize = PER_SEMITONE / 2;
 
 /// Mean compressed loudness of a band, below which a frame is silent: some 80 dB below full scale.
 const SILENT: f32 = 0.11;
@@ -25,54 +16,50 @@ const SILENT: f32 = 0.11;
 /// Mean change of a band's loudness, as a share of the loudness, below which a sound stands still.
 const STILL: f32 = 0.012;
 
-/// Semitones that pitch `number` takes the query to lie above its reference.
-pub fn semitones(pitch: usize) -> f64 {
-    (pitch as f64 - UNSHIFTED as f64) / 2.0
-}
-
 /// A word, or none where the sound is silent or stands still. Zero is not used.
 pub type Word = Option<NonZeroU32>;
 
 /// Bits on each side of a reading that are told to be weak.
-pub const WEAKEST: usize = 12;
+pub(crate) const WEAKEST: usize = 12;
 
 /// Bits of a side: the two overlap.
-pub const SIDE: usize = 20;
+pub(crate) const SIDE: usize = 20;
 
 /// One moment of a query, read at one pitch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reading {
+pub(crate) struct Reading {
     /// The word.
-    pub word: u32,
+    pub(crate) word: u32,
     /// Ones at the bits that are far from tipping over.
-    pub firm: u32,
+    pub(crate) firm: u32,
     /// Numbers of the bits nearest to tipping over, the nearest first, of the lower [side](SIDE) and of the upper one.
-    pub weakest: [[u8; WEAKEST]; 2],
+    /// They are told of words that are looked up.
+    pub(crate) weakest: [[u8; WEAKEST]; 2],
 }
 
 /// Whether the step between two frames holds something to recognise.
 pub(super) fn is_eventful(early: &[f32; SUB_BANDS], late: &[f32; SUB_BANDS]) -> bool {
     let mut loudness = 0.0;
     let mut change = 0.0;
-    for band in unshifted() {
+    for band in of_word(0) {
         loudness += early[band] + late[band];
         change += (late[band] - early[band]).abs();
     }
     loudness > 2.0 * SILENT * BANDS as f32 && change > STILL * loudness
 }
 
-/// The step between two frames, read at `pitch`; its values turned by `turns`, if there are any.
+/// The step between two frames, read at `pitch`, with its weakest bits where it `is_asked` for; its values turned by
+/// `turns`, if there are any.
 pub(super) fn read(
     early: &[f32; SUB_BANDS],
     late: &[f32; SUB_BANDS],
-    pitch: usize,
+    pitch: HalfSemitones,
+    is_asked: bool,
     turns: Option<&Turns>,
 ) -> Reading {
-    let first = pitch * PITCH_STEP;
     let mut growth = [0.0f32; BANDS];
-    for (b, growth) in growth.iter_mut().enumerate() {
-        let at = first + b * STEP;
-        *growth = late[at] - early[at];
+    for (growth, band) in growth.iter_mut().zip(of_word(pitch)) {
+        *growth = late[band] - early[band];
     }
     let mut values = [0.0f32; BANDS - 1];
     for (b, value) in values.iter_mut().enumerate() {
@@ -83,7 +70,10 @@ pub(super) fn read(
     }
     let sum: f32 = values.iter().map(|value| value.abs()).sum();
     let firm_from = 0.5 * sum / values.len() as f32;
-    let mut reading = Reading { weakest: weakest(&values), ..Reading::default() };
+    let mut reading = Reading::default();
+    if is_asked {
+        reading.weakest = weakest(&values);
+    }
     for (b, value) in values.iter().enumerate() {
         reading.word |= u32::from(*value > 0.0) << b;
         reading.firm |= u32::from(value.abs() > firm_from) << b;

@@ -8,7 +8,7 @@
 
 use super::line::{Agreed, Fit, Line, agree, pairs};
 use super::null;
-use crate::sound::{Heard, Print, UNSHIFTED};
+use crate::sound::{Heard, Print};
 
 /// Words that a line must be moved by to be another one, well beyond what a word spans.
 const NEAR: isize = 12;
@@ -38,7 +38,7 @@ const FAR_PITCH: f64 = 2.5;
 /// How many times rarer copies are that are farther off than that, though most lines are.
 const FARTHER: f64 = 10.0;
 
-/// The same for those at another pace than the usual one.
+/// The same for those at another pace than the usual one, and at a pitch that is far.
 const FARTHEST: f64 = 1_000.0;
 
 /// How surprising a fit is: by what any two sounds may reach, or by what these two reach beside it, whichever says more.
@@ -48,7 +48,7 @@ pub(super) fn surprise(heard: &Heard, track: &[u32], fit: &Fit, trials: f64) -> 
     let is_far = (speed - 1.0).abs() > FAR_SPEED || fit.pitch.abs() > FAR_PITCH;
     // Trials that are weighed by what is expected (Genovese, Roeder and Wasserman, "False discovery control with p-value
     // weighting", 2006).
-    let rarer = if !heard.is_usual() {
+    let rarer = if !heard.is_usual() || heard.is_far(line.pitch) {
         FARTHEST
     } else if is_far {
         FARTHER
@@ -57,7 +57,7 @@ pub(super) fn surprise(heard: &Heard, track: &[u32], fit: &Fit, trials: f64) -> 
     };
     let trials = rarer * trials;
     let general = null::surprise(evidence, trials);
-    let is_plain = line.pitch == UNSHIFTED && (speed - 1.0).abs() <= PLAIN_SPEED;
+    let is_plain = fit.line.pitch == heard.unshifted() && (speed - 1.0).abs() <= PLAIN_SPEED;
     let measured = |spread| null::surprise_beside(evidence, spread, is_plain, trials);
     if general >= SURE || measured(0.0) < general.max(WORTH) {
         return general;

@@ -2,7 +2,7 @@
 
 use super::line::{self, Line};
 use crate::align::{Span, Transform};
-use crate::sound::{Heard, Print, Probe, UNSHIFTED};
+use crate::sound::{Heard, Print, Probe};
 
 /// How much of a sub-fingerprint differs at one moment of a match.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,16 +34,16 @@ pub fn bit_errors(
     let track: Vec<u32> = print.words().iter().map(|word| word.map_or(0, |word| word.get())).collect();
     let at = |time: f64| (((time - Probe::FIRST) / Print::HOP).max(0.0) as usize).min(track.len());
     let words = at(matched.start)..at(matched.end).max(at(matched.start));
-    let half_semitones = (transform.pitch * 2.0).round().clamp(-99.0, 99.0) as isize;
     let reaches = |heard: &&Heard| line::SPEEDS.contains(&(transform.speed / heard.pace()));
-    let Some(heard) = probe.heard().iter().find(reaches) else { return Vec::new() };
+    let read =
+        probe.heard().iter().filter(reaches).flat_map(|heard| heard.pitches().map(move |at| (heard, at)));
+    let off = |&(heard, at): &(&Heard, usize)| (heard.semitones(at) - transform.pitch).abs();
+    let Some((heard, pitch)) = read.min_by(|a, b| off(a).total_cmp(&off(b))) else { return Vec::new() };
     let line = Line {
         query: query.end * heard.pace() - Heard::FIRST,
         reference: matched.end - Probe::FIRST,
         speed: transform.speed / heard.pace(),
-        pitch: UNSHIFTED
-            .saturating_add_signed(half_semitones)
-            .clamp(heard.pitches().start, heard.pitches().end - 1),
+        pitch,
     };
     if !(line.query.is_finite() && line.reference.is_finite()) {
         return Vec::new();

@@ -2,7 +2,7 @@
 
 use super::null::{self, Evidence};
 use super::tracks::GAP;
-use crate::sound::{Heard, PITCHES, Print, Reading, semitones};
+use crate::sound::{Heard, Print, Reading};
 use std::ops::{Range, RangeInclusive};
 
 /// Times are those of words: seconds since the first word of either side.
@@ -319,7 +319,7 @@ pub(super) fn improve(heard: &Heard, track: &[u32], line: &Line, words: &Range<u
         }
     }
     let found = best.1;
-    for pitch in [found.pitch.saturating_sub(1), (found.pitch + 1).min(PITCHES - 1)] {
+    for pitch in [found.pitch.saturating_sub(1), (found.pitch + 1).min(heard.pitches().end - 1)] {
         consider(Line { pitch, ..found }, &mut best);
     }
     best.1
@@ -328,8 +328,12 @@ pub(super) fn improve(heard: &Heard, track: &[u32], line: &Line, words: &Range<u
 /// The pitch between those read, where a parabola through the agreements has its top.
 fn exact_pitch(heard: &Heard, track: &[u32], line: &Line, words: &Range<usize>) -> f64 {
     let at = |pitch: usize| agreement(heard, track, &Line { pitch, ..*line }, words) as f64;
-    let middle = semitones(line.pitch);
-    if line.pitch == 0 || line.pitch + 1 == PITCHES {
+    let middle = heard.semitones(line.pitch);
+    if line.pitch == 0 || line.pitch + 1 == heard.pitches().end {
+        return middle;
+    }
+    let (lower, upper) = (middle - heard.semitones(line.pitch - 1), heard.semitones(line.pitch + 1) - middle);
+    if lower != upper {
         return middle;
     }
     let (below, here, above) = (at(line.pitch - 1), at(line.pitch), at(line.pitch + 1));
@@ -337,5 +341,5 @@ fn exact_pitch(heard: &Heard, track: &[u32], line: &Line, words: &Range<usize>) 
     if bend >= 0.0 {
         return middle;
     }
-    middle + 0.5 * (0.5 * (below - above) / bend).clamp(-0.5, 0.5)
+    middle + upper * (0.5 * (below - above) / bend).clamp(-0.5, 0.5)
 }

@@ -13,7 +13,7 @@ use super::parts::{Part, Parts};
 use super::table::{ASIDE, BITS, Lists, bit_of_key, key, sketch};
 use crate::plain::prefetch;
 use crate::rough;
-use crate::sound::{Heard, PITCHES, Print, Reading, UNSHIFTED};
+use crate::sound::{Heard, PITCHES, Print, Reading};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -33,10 +33,6 @@ const FEWEST_RIGHT: f32 = 8.0;
 
 /// Keys are sorted by so many of their first bits: the lists of those that follow each other lie on few pages of memory.
 const SORTED: u32 = 11;
-
-/// Words from one that is looked up at another pitch than the reference's to the next: odd, so that half of them lie
-/// between those that are kept. Such copies are few, and mostly clean.
-const SHIFTED_STEP: usize = 3;
 
 /// Most of a sketch's weight that may be on bits that differ: one place in six hundred is as near by chance.
 const SKETCH: f32 = 0.305;
@@ -168,7 +164,7 @@ impl Query {
     fn new(heard: &Heard) -> Self {
         let all = |of: fn(&Reading) -> u32| {
             let phase = |pitch, phase| heard.readings(pitch).iter().skip(phase).step_by(2).map(of).collect();
-            (0..PITCHES).map(|pitch| [phase(pitch, 0), phase(pitch, 1)]).collect()
+            heard.pitches().map(|pitch| [phase(pitch, 0), phase(pitch, 1)]).collect()
         };
         Self { words: all(|reading| reading.word), firm: all(|reading| reading.firm) }
     }
@@ -244,18 +240,16 @@ impl Asked {
         let mut keys: Vec<(u32, u16)> = Vec::new();
         let moments = Moments { words: part.clone(), pitches: heard.pitches() };
         for pitch in heard.pitches() {
-            let (flips, step) = if pitch == UNSHIFTED && heard.is_usual() {
-                (unshifted, heard.step())
-            } else {
-                (shifted, heard.step().max(SHIFTED_STEP))
-            };
+            let is_plain = heard.is_usual() && pitch == heard.unshifted();
+            let (flips, step) = (if is_plain { unshifted } else { shifted }, heard.step(pitch));
+            let readings = heard.readings(pitch);
             // Too near to the ends there is nothing around to compare.
-            let inner =
-                part.start.max(2 * ASIDE)..part.end.min(heard.eventful().len().saturating_sub(2 * ASIDE));
-            for word in inner.step_by(step).filter(|&word| heard.eventful()[word]) {
+            let inner = part.start.max(2 * ASIDE)..part.end.min(readings.len().saturating_sub(2 * ASIDE));
+            let first = inner.start.next_multiple_of(step);
+            for word in (first..inner.end).step_by(step).filter(|&word| heard.eventful()[word]) {
                 let moment = moments.number(Moment { word, pitch });
                 for side in 0..2 {
-                    let likely = likely_keys(&heard.readings(pitch)[word], side, bits, flips);
+                    let likely = likely_keys(&readings[word], side, bits, flips);
                     keys.extend(likely.map(|key| (key, moment)));
                 }
             }
@@ -371,7 +365,7 @@ mod tests {
 
     #[test]
     fn moments_have_numbers_in_order() {
-        for pitches in [0..PITCHES, UNSHIFTED..UNSHIFTED + 1] {
+        for pitches in [0..PITCHES, 0..1] {
             let moments = Moments { words: 5 * PART..6 * PART, pitches };
             let number = |moment: Moment| usize::from(moments.number(moment));
             assert!(moments.all().map(number).eq(0..PART * moments.pitches.len()));

@@ -70,7 +70,8 @@ impl Query {
             let count = PART.min(blocks - first);
             let readings = heard
                 .pitches()
-                .flat_map(|pitch| COARSE.map(|speed| read(heard, pitch, speed, start, count as f64 * block)))
+                .flat_map(|pitch| speeds(heard, pitch).map(move |speed| (pitch, speed)))
+                .map(|(pitch, speed)| read(heard, pitch, speed, start, count as f64 * block))
                 .collect();
             parts.push(Part { start, readings });
             if first + count == blocks {
@@ -80,6 +81,18 @@ impl Query {
         }
         Self { parts }
     }
+}
+
+/// The coarse speeds that are tried at a pitch. At one that is far, those of a tape, and those near to the reference's own.
+fn speeds(heard: &Heard, pitch: usize) -> impl Iterator<Item = f64> {
+    /// Speeds that are so near have a coarse one in common.
+    const NEAR: f64 = 1.07;
+    let tape = (heard.semitones(pitch) / 12.0).exp2() / heard.pace();
+    let tried = heard.is_far(pitch).then_some([tape, 1.0 / heard.pace()]);
+    let is_near = |speed: f64, tried: f64| (1.0 / NEAR..NEAR).contains(&(speed / tried));
+    COARSE
+        .into_iter()
+        .filter(move |&speed| tried.is_none_or(|all| all.iter().any(|&one| is_near(speed, one))))
 }
 
 /// The blocks of `length` seconds of a query from `start` on, of words where a reference would have them.

@@ -2,7 +2,7 @@ use super::line::{Fit, Line};
 use super::null::Evidence;
 use super::*;
 use crate::media::Samples;
-use crate::sound::{Extractor, UNSHIFTED};
+use crate::sound::Extractor;
 
 const RATE: u32 = 8_000;
 
@@ -111,6 +111,30 @@ fn tempo_is_found_from_half_to_twice_by_either_plan() {
             let mean = strip.iter().map(|moment| moment.rate).sum::<f64>() / strip.len() as f64;
             assert!(strip.len() > 200 && mean < 0.35, "{tempo}: {mean} of {}", strip.len());
         }
+    }
+}
+
+#[test]
+fn tapes_and_voices_far_from_their_pitch_are_found_by_either_plan() {
+    let space = space(1..4);
+    let octave = [0.5, 2.0].map(|pitch| (1.0, pitch));
+    let voices = [0.63, 1.45].map(|pitch| (1.0, pitch));
+    let tapes = [0.52, 0.68, 0.78, 1.29, 1.5, 1.9].map(|speed| (speed, speed));
+    for (speed, pitch) in octave.into_iter().chain(voices).chain(tapes) {
+        let query = extract(&melody_in(2, 20.0, speed, pitch));
+        for plan in [SoundPlan::Exhaustive, SoundPlan::Lookup] {
+            let found = space.search_by(&query, plan);
+            let best = &found[0];
+            assert!(best.reference == 2 && best.surprise > 10.0, "{speed}, {pitch}: {best:?}");
+            assert!((best.transform.speed / speed - 1.0).abs() < 0.01, "{speed}, {pitch}: {best:?}");
+            assert!((best.transform.pitch - 12.0 * pitch.log2()).abs() < 0.7, "{speed}, {pitch}: {best:?}");
+            assert!(found[1..].iter().all(|other| other.surprise < 5.0), "{speed}, {pitch}: {found:?}");
+        }
+        let best = &space.search(&query)[0];
+        let print = extract(&melody(2, 20.0, 1.0)).print().clone();
+        let strip = bit_errors(&query, &print, best.query, best.matched, &best.transform);
+        let mean = strip.iter().map(|moment| moment.rate).sum::<f64>() / strip.len() as f64;
+        assert!(strip.len() > 200 && mean < 0.35, "{speed}, {pitch}: {mean} of {}", strip.len());
     }
 }
 
@@ -239,7 +263,7 @@ fn one_sound_that_was_banked_many_times_is_no_common_passage() {
 fn of_lines_far_off_speed_or_pitch_more_is_asked() {
     let probe = extract(&melody(3, 5.0, 1.0));
     let surprise = |speed, pitch| {
-        let line = Line { query: 0.0, reference: 0.0, speed, pitch: UNSHIFTED + 1 };
+        let line = Line { query: 0.0, reference: 0.0, speed, pitch: probe.usual().unshifted() + 1 };
         let evidence = Evidence { agreement: 9_000.0, weight: 12_000.0, variance: 20_000.0 };
         beside::surprise(probe.usual(), &[], &Fit { line, words: 0..50, pitch, evidence }, 1e7)
     };
@@ -256,7 +280,7 @@ fn what_is_beside_a_fit_tells_of_loops() {
         let probe = extract(sound);
         let track: Vec<u32> =
             probe.print().words().iter().map(|word| word.map_or(GAP, NonZeroU32::get)).collect();
-        let line = Line { query: 0.0, reference: 0.0, speed: 1.0, pitch: crate::sound::UNSHIFTED };
+        let line = Line { query: 0.0, reference: 0.0, speed: 1.0, pitch: probe.usual().unshifted() };
         beside::spread(
             probe.usual(),
             &track,
