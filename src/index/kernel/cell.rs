@@ -16,7 +16,6 @@ pub(in crate::index) struct Cell {
     pub(in crate::index) near: u8,
     /// The most bits in which the fingerprints may differ.
     pub(in crate::index) limit: u8,
-    pub(in crate::index) band: u32,
 }
 
 /// A cache line of words.

@@ -41,7 +41,7 @@ proptest! {
         for (number, (lines, len, fingerprint, near, prints)) in (0u32..).zip(cells) {
             let word = words.len();
             let lanes = OF_LINE * lines as usize;
-            looked.push(Cell { word, lines, near, limit: 0, fingerprint: fingerprint.into(), band: 0 });
+            looked.push(Cell { word, lines, near, limit: 0, fingerprint: fingerprint.into() });
             let mut all = vec![len as u16, 0];
             all.extend(&prints[..lanes - Cell::SKIPPED]);
             words.extend(all.chunks(OF_WORD).map(|four| {

@@ -158,7 +158,7 @@ impl Buckets {
     /// The cell of a value, with what is looked for in it.
     #[inline(always)]
     pub(super) fn cell(&self, band: usize, value: u32, fingerprint: u32, near: u8, limit: u8) -> Cell {
-        Cell { word: self.room(band, value).prints, lines: 1, near, limit, fingerprint, band: band as u32 }
+        Cell { word: self.room(band, value).prints, lines: 1, near, limit, fingerprint }
     }
 
     /// What does not fit into a cell, as another one.

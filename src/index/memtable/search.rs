@@ -2,7 +2,7 @@
 
 use super::Memtable;
 use super::buckets::Buckets;
-use crate::index::bands::{Bands, Budget, Masks};
+use crate::index::bands::Masks;
 use crate::index::kernel::{Candidate, Cell, Found, Level};
 use crate::index::{Code, distance};
 use crate::plain::ahead;
@@ -28,14 +28,15 @@ const DEEPEST: i32 = 3;
 pub(in crate::index) struct Scratch {
     /// For each band the largest distance that is probed; −1 leaves it out.
     thresholds: Vec<i32>,
-    budgets: Vec<Budget>,
     cells: Vec<Cell>,
     overflows: Vec<Cell>,
     candidates: Vec<Candidate>,
     /// The numbers of cells with an overflow.
     over: Vec<u32>,
-    /// Places of codes that passed, each with the band.
-    places: Vec<(u32, u32)>,
+    /// Places of codes that passed, in each band that they passed in.
+    places: Vec<u32>,
+    /// The same, each once, by a hash.
+    seen: Vec<u32>,
     /// The codes within the radius.
     pub(in crate::index) found: Vec<Found>,
 }
@@ -46,7 +47,7 @@ impl<const W: usize> Memtable<W> {
         scratch.found.clear();
         match self.buckets.get().and_then(Option::as_ref) {
             Some(buckets) if probe(buckets, len, code, radius, scratch) => {
-                self.check(buckets.bands(), len, code, radius, scratch);
+                self.check(len, code, radius, scratch);
             }
             _ => self.scan(len, code, radius, &mut scratch.found),
         }
@@ -87,22 +88,39 @@ impl<const W: usize> Memtable<W> {
     }
 
     /// Checks the codes that passed.
-    fn check(&self, bands: Bands, len: usize, code: &Code<W>, radius: u32, scratch: &mut Scratch) {
-        let Scratch { thresholds, budgets, places, found, .. } = scratch;
-        places.retain(|&(place, _)| (place as usize) < len);
+    fn check(&self, len: usize, code: &Code<W>, radius: u32, scratch: &mut Scratch) {
+        let Scratch { places, seen, found, .. } = scratch;
+        // The same code passes in several bands.
+        keep_first(places, len, seen);
         Level::best().run(|| {
-            for &(place, band) in ahead(places, |&(place, _)| self.pairs.prefetch(place as usize)) {
-                let stored = self.pairs.code(place as usize);
-                let distance = distance(&stored, code);
-                // The same code passes in several bands; the first that it passes in reports it.
-                if distance <= radius
-                    && bands.first_passed(&stored, code, thresholds, budgets) == Some(band as usize)
-                {
+            for &place in ahead(places, |&place| self.pairs.prefetch(place as usize)) {
+                let distance = distance(&self.pairs.code(place as usize), code);
+                if distance <= radius {
                     found.push(Found { place, distance });
                 }
             }
         });
     }
+}
+
+/// Leaves each of the places below `len` once, in the order in which they come first.
+fn keep_first(places: &mut Vec<u32>, len: usize, seen: &mut Vec<u32>) {
+    /// What no place is.
+    const FREE: u32 = u32::MAX;
+    /// 2³² over the golden ratio (Knuth, "The Art of Computer Programming", volume 3, 6.4).
+    const SCATTER: u32 = 0x9e37_79b9;
+    let bits = (2 * places.len()).next_power_of_two().trailing_zeros().max(1);
+    seen.clear();
+    seen.resize(1 << bits, FREE);
+    places.retain(|&place| {
+        let mut at = (place.wrapping_mul(SCATTER) >> (u32::BITS - bits)) as usize;
+        while seen[at] != FREE && seen[at] != place {
+            at = (at + 1) & (seen.len() - 1);
+        }
+        let is_first = seen[at] == FREE && (place as usize) < len;
+        seen[at] = place;
+        is_first
+    });
 }
 
 /// Whether so wide a search may be made by probes.
@@ -173,8 +191,7 @@ fn share_out<const W: usize>(
 
 /// Lists the cells within the thresholds, and asks for their memory. `false` if they cost more than `most`.
 fn list<const W: usize>(buckets: &Buckets, code: &Code<W>, most: usize, scratch: &mut Scratch) -> bool {
-    let Scratch { thresholds, budgets, cells, .. } = scratch;
-    buckets.bands().budgets(thresholds, budgets);
+    let Scratch { thresholds, cells, .. } = scratch;
     cells.clear();
     let masks = Masks::of(buckets.width());
     for (band, &threshold) in thresholds.iter().enumerate() {
@@ -214,24 +231,20 @@ fn pick(buckets: &Buckets, most: usize, scratch: &mut Scratch) -> bool {
     true
 }
 
-/// Appends the places of what passes of cells, each with the band.
+/// Appends the places of what passes of cells.
 fn pick_of(
     buckets: &Buckets,
     cells: &[Cell],
     candidates: &mut Vec<Candidate>,
     over: &mut Vec<u32>,
-    places: &mut Vec<(u32, u32)>,
+    places: &mut Vec<u32>,
 ) {
     candidates.clear();
     over.clear();
     Level::best().pick(buckets.words(), cells, candidates, over);
     let cell = |candidate: &Candidate| cells[candidate.number as usize];
     let asked = ahead(candidates, |passed| buckets.prefetch_place(cell(passed), passed.place));
-    let passed = asked.filter_map(|passed| {
-        let cell = cell(passed);
-        Some((buckets.place(cell, passed.place)?, cell.band))
-    });
-    places.extend(passed);
+    places.extend(asked.filter_map(|passed| buckets.place(cell(passed), passed.place)));
 }
 
 #[cfg(test)]
