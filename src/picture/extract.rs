@@ -2,6 +2,7 @@
 
 use super::description::secret_turns;
 use super::feature::{Feature, Features, MOST_DIRECTIONS, Observed};
+use super::foreign::Window;
 use super::motion::{CELLS, COLUMNS, LAG, Motion, RATE, ROWS, changes};
 use super::plane::Plane;
 use super::print::{KeyFrame, MOST_FEATURES, ObservedFrame, Probe, Raster, USUAL_SHAPE};
@@ -10,11 +11,13 @@ use crate::key::{Key, Turns};
 use crate::media::{Frame, Luma};
 use std::collections::VecDeque;
 
-/// Ticks of which one is a key frame: the first that a frame begins.
+/// Ticks of which one has a key frame: the first frame that belongs to the film.
 const KEY_EVERY: u64 = 4;
 /// Longer side of the plane that features are found in, in pixels, key frame by key frame: fine features find a copy that
 /// is shown small, and coarse ones cost little.
 const SIDES: [usize; 4] = [640, 320, 960, 640];
+/// The longest of them: a larger picture is not kept.
+const LARGEST: usize = 960;
 /// Longer side up to which a smaller frame is enlarged: a blob needs some pixels to be found.
 const ENLARGED: usize = 640;
 /// Size from which the print keeps a feature, in longer sides: finer detail does not survive, and where a copy
@@ -62,6 +65,17 @@ pub struct Extractor {
     features: Features,
     /// The next key frame is of this second or a later one.
     next_key: u64,
+    /// Frames of which it is not known yet whether they belong to the film.
+    window: Window<Pending>,
+}
+
+/// What is needed of a frame when those after it are known.
+#[derive(Debug)]
+struct Pending {
+    time: f64,
+    raster: Plane,
+    /// The whole picture, if it may be a key frame.
+    picture: Option<Picture>,
 }
 
 impl Extractor {
@@ -70,29 +84,45 @@ impl Extractor {
         Self { turns: Some(secret_turns(key)), ..Self::default() }
     }
 
-    /// Takes the next frame. Of the frames of a quarter of a second the first gives features, the mean gives motion.
+    /// Takes the next frame. Of the frames of a second the first gives features, the mean of a quarter of a second gives
+    /// motion; frames that do not belong to the film give neither.
     pub fn push(&mut self, frame: Frame<'_>) {
         let Some(tick) = ticks::number(frame.time, 0.0, MOST_TICKS) else { return };
         let luma = &frame.luma;
+        let size = &mut self.probe.print.size;
+        if *size == [0.0; 2] {
+            let longer = luma.width().max(luma.height()) as f32;
+            *size = [luma.width() as f32 / longer, luma.height() as f32 / longer];
+        }
         let raster = Plane::reduced(luma, RASTER_SIDE);
+        let cells = cell_means(&raster);
+        let picture = (tick / KEY_EVERY >= self.next_key).then(|| Picture::new(luma));
+        if let Some(pending) = self.window.push(cells, Pending { time: frame.time, raster, picture }) {
+            self.take(pending);
+        }
+    }
+
+    /// Takes a frame that belongs to the film.
+    fn take(&mut self, frame: Pending) {
+        let Pending { time, raster, picture } = frame;
         let Self { probe, ticks, between, cells, .. } = self;
-        if let Some(number) = ticks::number(frame.time, 0.5, MOST_BETWEEN) {
+        if let Some(number) = ticks::number(time, 0.5, MOST_BETWEEN) {
             between.push(number, &raster, |shown| show(&mut probe.between, &shown));
         }
-        if probe.print.size == [0.0; 2] {
-            let longer = luma.width().max(luma.height()) as f32;
-            probe.print.size = [luma.width() as f32 / longer, luma.height() as f32 / longer];
-        }
-        let begins = ticks.push(tick, &raster, |shown| observe(probe, cells, &shown));
+        let Some(tick) = ticks::number(time, 0.0, MOST_TICKS) else { return };
+        ticks.push(tick, &raster, |shown| observe(probe, cells, &shown));
         let second = tick / KEY_EVERY;
-        if begins && second >= self.next_key {
+        if second >= self.next_key
+            && let Some(luma) = picture.as_ref().and_then(Picture::luma)
+        {
             self.next_key = second + 1;
-            self.key_frame(tick, luma);
+            self.key_frame(tick, &luma);
         }
     }
 
     /// Ends the film.
     pub fn finish(mut self) -> Probe {
+        std::mem::take(&mut self.window).rest().for_each(|pending| self.take(pending));
         self.ticks.close(|shown| observe(&mut self.probe, &mut self.cells, &shown));
         self.between.close(|shown| show(&mut self.probe.between, &shown));
         if self.probe.rasters.len() == 1
@@ -138,6 +168,31 @@ impl Extractor {
         let [width, height] = USUAL_PIXELS;
         self.features.take(&Plane::shaped(luma, width, height));
         self.features.strongest(PROBE_FEATURES, .., MOST_DIRECTIONS, &STRETCHES[..1], self.turns.as_ref())
+    }
+}
+
+/// A picture of its own memory, as large as key frames are looked at.
+#[derive(Debug)]
+struct Picture {
+    width: usize,
+    height: usize,
+    pixels: Vec<u8>,
+}
+
+impl Picture {
+    fn new(luma: &Luma<'_>) -> Self {
+        let (width, height) = (luma.width(), luma.height());
+        if width.max(height) > LARGEST {
+            let Plane { width, height, pixels } = Plane::reduced(luma, LARGEST);
+            return Self { width, height, pixels: pixels.iter().map(|pixel| pixel.round() as u8).collect() };
+        }
+        let mut pixels = Vec::with_capacity(width * height);
+        (0..height).for_each(|y| pixels.extend_from_slice(luma.row(y)));
+        Self { width, height, pixels }
+    }
+
+    fn luma(&self) -> Option<Luma<'_>> {
+        Luma::new(self.width, self.height, self.width, &self.pixels)
     }
 }
 

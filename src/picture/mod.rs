@@ -5,6 +5,7 @@ mod blur;
 mod description;
 mod extract;
 mod feature;
+mod foreign;
 mod keypoint;
 pub mod motion;
 mod packed;

@@ -39,16 +39,16 @@ pub(super) fn number(seconds: f64, late: f64, most: u64) -> Option<u64> {
 }
 
 impl Ticks {
-    /// Takes a frame of a tick, hands on what was shown before, and tells whether the tick has begun with it. A frame of
-    /// an earlier tick than that of the frame before is not looked at.
-    pub(super) fn push(&mut self, number: u64, frame: &Plane, mut each: impl FnMut(Shown)) -> bool {
+    /// Takes a frame of a tick, and hands on what was shown before. A frame of an earlier tick than that of the frame before
+    /// is not looked at.
+    pub(super) fn push(&mut self, number: u64, frame: &Plane, mut each: impl FnMut(Shown)) {
         if let Some(open) = &mut self.open
             && number <= open.number
         {
             if number == open.number {
                 open.add(frame);
             }
-            return false;
+            return;
         }
         self.close(&mut each);
         let missing = number - self.done;
@@ -58,7 +58,6 @@ impl Ticks {
         }
         self.done = number;
         self.open = Some(Tick { number, sum: frame.clone(), frames: 1.0 });
-        true
     }
 
     /// Hands on the tick under way.
