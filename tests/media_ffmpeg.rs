@@ -158,6 +158,24 @@ fn high_dynamic_range_is_brought_down() {
 }
 
 #[test]
+fn pictures_too_short_to_be_seen_are_not_taken() {
+    let bench = Bench::new();
+    // White, 25 pictures a second, with a millisecond of black at each moment at which one is taken.
+    let decoys = "color=white:size=64x64:rate=1000:duration=2,drawbox=c=black:t=fill:enable='not(mod(n,125))',\
+         select='not(mod(n,40)*mod(n,125)*mod(n-1,125))'";
+    let (_, seen) = read(&bench.encode("decoys.mkv", &format!("-f lavfi -i {decoys} -vsync vfr -c:v ffv1")));
+    assert!(seen.frames.len() >= 15);
+    assert!(seen.frames.iter().all(|frame| frame.at(0.5, 0.5) > 200));
+    // Where all are short, as in slow motion, no moment is missed for long.
+    let ramp = "color=black:size=64x64:rate=240:duration=2,format=gray,geq=lum='N/2'";
+    let (_, seen) = read(&bench.encode("fast.mkv", &format!("-f lavfi -i {ramp} -c:v ffv1")));
+    for (number, frame) in seen.frames.iter().enumerate() {
+        let (level, due) = (f64::from(frame.at(0.5, 0.5)), number as f64 * 15.0);
+        assert!((due - 1.0..=due + 8.0).contains(&level), "{level} in place of {due}");
+    }
+}
+
+#[test]
 fn rotation_is_honoured() {
     let bench = Bench::new();
     bench.encode("flat.mp4", &format!("-f lavfi -i {HALVES} -pix_fmt yuv420p"));

@@ -94,6 +94,19 @@ fn steady(total: u32) -> String {
     )
 }
 
+/// Seconds that a picture has to be shown for, so that it is seen. Screens show 60 or 120 a second.
+const SEEN: f64 = 0.0075;
+/// Seconds of pictures that are too short which are passed over at once: in a film of 240 a second all are short.
+const SHORT: f64 = 0.05;
+
+/// Time stamps in which a picture that is gone too soon to be seen takes no time: the next one begins where it did. Otherwise
+/// someone could put pictures of a millisecond just where pictures are taken, and nobody would see them.
+fn seen() -> String {
+    format!(
+        "'if(isnan(PREV_INPTS)+gte(PTS-PREV_INPTS,{SEEN}/TB)+gt(PTS-PREV_OUTPTS,{SHORT}/TB),PTS,PREV_OUTPTS)'"
+    )
+}
+
 /// Drops frames first, then scales what is left: square pixels by shrinking the longer way, never by stretching, then
 /// the longer side to the limit. `round=up` takes the picture that is on the screen at each tick. Luma is taken as it
 /// is, as if its range were full: bringing it there costs the program a tenth of all its time, and very little here.
@@ -102,9 +115,10 @@ fn picture_filter(options: &Options) -> String {
     let (w, h) = ("(iw*min(1,sar))", "(ih/max(1,sar))");
     let fit = format!("min(1,{side}/max({w},{h}))");
     format!(
-        "setpts={},fps={rate}:start_time=0:round=up,\
+        "setpts={},setpts={},fps={rate}:start_time=0:round=up,\
          scale=w='max(1,round({w}*{fit}))':h='max(1,round({h}*{fit}))':flags=area:in_range=full,format=gray",
-        steady(u32::MAX)
+        steady(u32::MAX),
+        seen()
     )
 }
 
