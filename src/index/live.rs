@@ -65,7 +65,12 @@ impl<const W: usize> Index<W> {
 
     /// Takes out all ids of a range.
     pub fn remove(&self, ids: RangeInclusive<u64>) {
-        self.tender.remove(&ids);
+        self.remove_all([ids]);
+    }
+
+    /// Takes out all ids of many ranges, in one pass through what is stored. Readers see all of them gone or none.
+    pub fn remove_all(&self, ids: impl IntoIterator<Item = RangeInclusive<u64>>) {
+        self.tender.remove(&ids.into_iter().collect());
         Tender::tend(&self.tender);
     }
 
@@ -130,6 +135,7 @@ impl<const W: usize> Index<W> {
     pub fn merge(&self) {
         self.tender.merge_all();
         Tender::tend(&self.tender);
+        self.tender.rest();
     }
 }
 

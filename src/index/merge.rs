@@ -7,13 +7,13 @@
 use super::block::{Block, Source};
 use super::memtable::Memtable;
 use super::part::{Body, Part};
+use super::ranges::Ranges;
 use super::segment::Segment;
 use super::snapshot::State;
 use super::spare::Spare;
 use arc_swap::ArcSwap;
 use std::cmp::Reverse;
 use std::io;
-use std::ops::RangeInclusive;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -82,12 +82,14 @@ pub(super) struct Tender<const W: usize> {
 pub(super) struct Writer {
     /// The jobs at work: merges by level, that of everything, and that of larger buckets.
     pub(super) jobs: [Option<Job>; LEVELS + 2],
+    /// Those who wait until no job is at work: none begins meanwhile.
+    waiting: usize,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Job {
     /// What was taken out since the merge began.
-    late: Vec<RangeInclusive<u64>>,
+    late: Ranges,
 }
 
 /// The job of merging everything.
@@ -164,9 +166,9 @@ impl<const W: usize> Tender<W> {
         self.state.store(Arc::new(state));
     }
 
-    pub(super) fn remove(&self, ids: &RangeInclusive<u64>) {
+    pub(super) fn remove(&self, ids: &Ranges) {
         let mut writer = self.lock();
-        writer.jobs.iter_mut().flatten().for_each(|job| job.late.push(ids.clone()));
+        writer.jobs.iter_mut().flatten().for_each(|job| job.late.join(ids));
         self.change_locked(|state| {
             state.parts.iter_mut().for_each(|part| part.remove(ids));
             state.parts.retain(|part| part.len() > 0 || part.claimed);
@@ -219,7 +221,7 @@ impl<const W: usize> Tender<W> {
     }
 
     /// Gives spare memory back as soon as no merge is at work.
-    fn rest(&self) {
+    pub(super) fn rest(&self) {
         let writer = self.lock();
         if writer.jobs.iter().all(Option::is_none) {
             self.spare.open(false);
@@ -229,9 +231,11 @@ impl<const W: usize> Tender<W> {
     /// Merges everything into one part.
     pub(super) fn merge_all(&self) {
         let mut writer = self.lock();
+        writer.waiting += 1;
         while writer.jobs.iter().any(Option::is_some) {
             writer = self.ended.wait(writer).unwrap_or_else(PoisonError::into_inner);
         }
+        writer.waiting -= 1;
         self.spare.open(false);
         let mut claimed = Vec::new();
         self.change_locked(|state| {
@@ -260,8 +264,11 @@ impl<const W: usize> Tender<W> {
         }
         drop(state);
         let mut writer = self.lock();
+        if writer.waiting > 0 {
+            return None;
+        }
         let idle = |level: usize| writer.jobs[level].is_none();
-        let is_sorting = !idle(ALL) || !idle(0);
+        let is_sorting = !idle(0);
         let may_grow = idle(GROW);
         if is_sorting && !(may_grow && self.is_crowded(&self.state.load())) {
             return None;
@@ -333,7 +340,7 @@ impl<const W: usize> Tender<W> {
         let mut merged = Part::new(Body::Segment(Arc::new(segment)));
         let mut writer = self.lock();
         let late = writer.jobs[level].take().unwrap_or_default().late;
-        late.iter().for_each(|ids| merged.remove(ids));
+        merged.remove(&late);
         self.change_locked(|state| {
             state.parts.retain(|part| !parts.iter().any(|merged| merged.body.is(&part.body)));
             if merged.len() > 0 {

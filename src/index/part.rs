@@ -9,7 +9,6 @@ use super::ranges::Ranges;
 use super::segment::{BatchScratch, CollideScratch, Scratch, Segment, scan_for_collisions};
 use super::spare::Spare;
 use super::{Code, Hit, Outcome};
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 /// Codes of a segment that are looked at together.
@@ -95,21 +94,21 @@ impl<const W: usize> Part<W> {
         self.live == self.body.len()
     }
 
-    pub(super) fn remove(&mut self, ids: &RangeInclusive<u64>) {
+    pub(super) fn remove(&mut self, ids: &Ranges) {
         let (least, greatest) = match &self.body {
             Body::Memtable(table, _) => table.span(),
             Body::Segment(segment) => segment.span(),
         };
-        if *ids.end() < least || *ids.start() > greatest {
+        if !ids.meet(&(least..=greatest)) {
             return;
         }
         let hit = if self.removed.is_empty() {
-            self.body.count(|id| ids.contains(&id))
+            self.body.count(|id| ids.contains(id))
         } else {
-            self.body.count(|id| ids.contains(&id) && !self.removed.contains(id))
+            self.body.count(|id| ids.contains(id) && !self.removed.contains(id))
         };
         if hit > 0 {
-            Arc::make_mut(&mut self.removed).insert(ids);
+            Arc::make_mut(&mut self.removed).join(ids);
             // What a file told may have been too few.
             self.live = self.live.saturating_sub(hit);
         }

@@ -8,6 +8,17 @@ pub(super) struct Ranges {
     ranges: Vec<(u64, u64)>,
 }
 
+impl FromIterator<RangeInclusive<u64>> for Ranges {
+    fn from_iter<I: IntoIterator<Item = RangeInclusive<u64>>>(ranges: I) -> Self {
+        // In order, each is added at the end.
+        let mut sorted: Vec<_> = ranges.into_iter().collect();
+        sorted.sort_unstable_by_key(|range| *range.start());
+        let mut ranges = Self::default();
+        sorted.iter().for_each(|range| ranges.insert(range));
+        ranges
+    }
+}
+
 impl Ranges {
     pub(super) fn is_empty(&self) -> bool {
         self.ranges.is_empty()
@@ -33,6 +44,18 @@ impl Ranges {
         self.ranges.splice(from..to, [(start, end)]);
     }
 
+    /// Adds what others have.
+    pub(super) fn join(&mut self, others: &Self) {
+        let both = self.ranges.iter().chain(&others.ranges);
+        *self = both.map(|&(start, end)| start..=end).collect();
+    }
+
+    /// Whether some id of a range is among them.
+    pub(super) fn meet(&self, ids: &RangeInclusive<u64>) -> bool {
+        let from = self.ranges.partition_point(|range| range.1 < *ids.start());
+        !ids.is_empty() && self.ranges.get(from).is_some_and(|range| range.0 <= *ids.end())
+    }
+
     pub(super) fn contains(&self, id: u64) -> bool {
         let after = self.ranges.partition_point(|range| range.0 <= id);
         after > 0 && id <= self.ranges[after - 1].1
@@ -51,7 +74,9 @@ mod tests {
             let mut model = BTreeSet::new();
             let mut tested = Ranges::default();
             for (start, length) in ranges {
-                tested.insert(&(start..=start + length));
+                let range = start..=start + length;
+                prop_assert_eq!(tested.meet(&range), range.clone().any(|id| model.contains(&id)));
+                tested.insert(&range);
                 model.extend(start..=start + length);
             }
             for id in 0..80 {

@@ -27,6 +27,8 @@ const VERSION: u32 = 2;
 /// What indexes are for, by their numbers in a manifest.
 const USES: [Use; 3] = [Use::Exact, Use::Collisions, Use::Scans];
 const MANIFEST: &str = "manifest";
+/// Held by whoever saves.
+const LOCK: &str = "lock";
 
 /// The largest manifest that is read.
 const MANIFEST_MOST: u64 = 1 << 30;
@@ -40,11 +42,24 @@ impl<const W: usize> Index<W> {
     /// # Errors
     /// If the folder holds no index of codes of `W` words, or its files are cut off or of another version.
     pub fn open(folder: &Path) -> Result<Self, OpenError> {
-        let path = folder.join(MANIFEST);
-        if fs::metadata(&path)?.len() > MANIFEST_MOST {
-            return Err(OpenError::Manifest);
+        let mut manifest = manifest_of(folder)?;
+        loop {
+            match Self::open_as(folder, &manifest) {
+                // Somebody saved meanwhile, and took away what is no longer named.
+                Err(OpenError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+                    let now = manifest_of(folder)?;
+                    if now == manifest {
+                        return Err(OpenError::Io(error));
+                    }
+                    manifest = now;
+                }
+                done => return done,
+            }
         }
-        let (purpose, entries) = read_manifest::<W>(&fs::read(&path)?)?;
+    }
+
+    fn open_as(folder: &Path, manifest: &[u8]) -> Result<Self, OpenError> {
+        let (purpose, entries) = read_manifest::<W>(manifest)?;
         let index = Self::for_use(purpose);
         for entry in entries {
             let segment = Segment::open(&segment_path(folder, entry.number))?;
@@ -59,13 +74,17 @@ impl<const W: usize> Index<W> {
     }
 
     /// Writes what is stored now to a folder, which is made if it does not exist. Segments that the folder has already
-    /// are not written again. Insertions and removals go on meanwhile, and are in the next save.
+    /// are not written again. Insertions and removals go on meanwhile, and are in the next save. Waits for others who save
+    /// to the same folder, whose index is then replaced.
     ///
     /// # Errors
     /// Those of the file system. The folder then holds what it held before.
     pub fn save(&self, folder: &Path) -> io::Result<()> {
         let _saving = self.saving();
         fs::create_dir_all(folder)?;
+        // Of all processes one at a time: each takes away what its own manifest does not name.
+        let lock = File::create(folder.join(LOCK))?;
+        lock.lock()?;
         let snapshot = self.snapshot();
         let mut next = numbers(folder)?.into_iter().max().map_or(0, |most| most + 1);
         let mut entries = Vec::new();
@@ -136,7 +155,7 @@ impl<const W: usize> Index<W> {
     pub(crate) fn add_stored(&self, parts: impl IntoIterator<Item = Stored<W>>, end: u64) {
         for Stored { segment, removed, live } in parts {
             let mut part = Part::less(segment, &removed, live);
-            part.remove(&(end..=u64::MAX));
+            part.remove(&[end..=u64::MAX].into_iter().collect());
             self.attach(part);
         }
     }
@@ -187,6 +206,14 @@ struct Entry {
 
 fn segment_path(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{number:016x}.segment"))
+}
+
+fn manifest_of(folder: &Path) -> Result<Vec<u8>, OpenError> {
+    let path = folder.join(MANIFEST);
+    if fs::metadata(&path)?.len() > MANIFEST_MOST {
+        return Err(OpenError::Manifest);
+    }
+    Ok(fs::read(&path)?)
 }
 
 /// The numbers of the segment files of a folder.
@@ -325,11 +352,18 @@ mod tests {
         fs::remove_dir_all(&folder).unwrap();
         one.save(&folder).unwrap();
         assert_eq!(ids(&Index::open(&folder).unwrap()), ids(&one));
-        fs::remove_dir_all(&folder).unwrap();
-        // The same number.
-        other.save(&folder).unwrap();
-        one.save(&folder).unwrap();
-        assert_eq!(ids(&Index::open(&folder).unwrap()), ids(&one));
+        // The same number, and at last as many codes of the same ids.
+        let alike = Index::<2>::default();
+        alike.extend((0..3000).map(|id| (code(id).map(|word| word ^ 1 << 40), id)));
+        alike.merge();
+        for theirs in [&other, &alike] {
+            fs::remove_dir_all(&folder).unwrap();
+            theirs.save(&folder).unwrap();
+            one.save(&folder).unwrap();
+            let saved = Index::<2>::open(&folder).unwrap();
+            assert_eq!(ids(&saved), ids(&one));
+            assert_eq!(saved.snapshot().within(&code(2), 0), one.snapshot().within(&code(2), 0));
+        }
         fs::write(folder.join("1.segment"), "of somebody else").unwrap();
         other.save(&folder).unwrap();
         assert_eq!(ids(&Index::open(&folder).unwrap()), ids(&other));
@@ -362,6 +396,27 @@ mod tests {
         assert_eq!(numbers(folder.path()).unwrap().len(), 1);
         assert_eq!(ids(&Index::open(folder.path()).unwrap()), ids(&opened));
         assert!(matches!(Index::<4>::open(folder.path()), Err(OpenError::Width { expected: 256, got: 128 })));
+    }
+
+    #[test]
+    fn several_save_to_one_folder_while_it_is_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path();
+        let index_of = |count: u64| {
+            let index = Index::<2>::default();
+            index.extend((0..count).map(|id| (code(id), id)));
+            index
+        };
+        index_of(3000).save(folder).unwrap();
+        std::thread::scope(|scope| {
+            for count in [3000, 4000] {
+                scope.spawn(move || (0..20).for_each(|_| index_of(count).save(folder).unwrap()));
+            }
+            for _ in 0..40 {
+                let opened = Index::<2>::open(folder).unwrap();
+                assert!([3000, 4000].contains(&opened.len()));
+            }
+        });
     }
 
     #[test]

@@ -64,8 +64,8 @@ fn check<const W: usize>(steps: Vec<Step<W>>, mut queries: Vec<Code<W>>, radius:
                 index.extend(pairs);
             }
             Step::Remove(start, end) => {
-                naive.0.retain(|(_, id)| !(start..=end).contains(id));
-                index.remove(start..=end);
+                naive.0.retain(|(_, id)| !(start..=end).contains(id) && *id != 3 * end);
+                index.remove_all([start..=end, 3 * end..=3 * end]);
             }
         }
         assert_eq!(index.len(), naive.0.len());
@@ -255,7 +255,8 @@ fn check_sorted<const W: usize>(radii: &[u32]) {
     let index = Index::<W>::default();
     // Two segments, a tail in the head, and a range taken out.
     index.extend(codes[..18_000].iter().copied().zip(0..));
-    index.extend(codes[18_000..23_500].iter().copied().zip(18_000..));
+    index.merge();
+    index.add_segment(Segment::build(&codes[18_000..23_500], &Vec::from_iter(18_000..23_500)).unwrap());
     index.extend(codes[23_500..].iter().copied().zip(23_500..));
     index.remove(5_000..=5_400);
     let snapshot = index.snapshot();

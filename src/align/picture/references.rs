@@ -168,10 +168,10 @@ impl References {
         }
         let swept = std::mem::take(&mut *gone);
         drop(gone);
-        for reference in swept {
+        self.index.codes.remove_all(swept.into_iter().map(|reference| {
             let first = u64::from(reference) << 32;
-            self.index.codes.remove(first..=first | u64::from(u32::MAX));
-        }
+            first..=first | u64::from(u32::MAX)
+        }));
     }
 
     pub(super) fn get(&self, reference: RefId) -> Option<&Arc<Reference>> {

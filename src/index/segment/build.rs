@@ -9,7 +9,7 @@ use crate::index::block::Source;
 use crate::index::{Code, bands::Bands, kernel::Level, merge::Use, spare::Spare};
 use crate::plain::cast_mut;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// Fewer codes are not cut into bands: a scan is faster.
 const LEAST_INDEXED: usize = 2048;
@@ -130,7 +130,14 @@ impl<const W: usize> Segment<W> {
         if let Some((bands, sorted, first, mut items)) = tables {
             write_postings(&mut memory, (&layout, &counts), bands, (&sorted, first), cast_mut(&mut items));
         }
-        Ok(Self { memory: Memory::Own(memory), counts, layout, level: Level::best(), home: Mutex::default() })
+        Ok(Self {
+            memory: Memory::Own(memory),
+            counts,
+            layout,
+            level: Level::best(),
+            home: Mutex::default(),
+            trailer: OnceLock::new(),
+        })
     }
 }
 

@@ -6,9 +6,9 @@ use crate::index::{bands::Bands, kernel::Level};
 use crate::plain as bytes;
 use crate::shared::Bytes;
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 /// Why a segment could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -85,19 +85,26 @@ impl<const W: usize> Segment<W> {
     pub(crate) fn write_to(&self, out: &mut dyn Write) -> io::Result<()> {
         let bytes = self.memory.bytes();
         out.write_all(&bytes[..bytes.len().min(self.layout.length - TRAILER)])?;
-        // What was damaged since it was written must not get a checksum that fits.
-        match (&self.memory, bytes.last_chunk::<TRAILER>()) {
-            (Memory::File(_) | Memory::Shared(_), Some(trailer)) => out.write_all(trailer),
-            _ => out.write_all(&self.checksum().to_le_bytes()),
-        }
+        out.write_all(self.trailer())
     }
 
-    /// Whether a file begins as this segment's does and is as long, by which others are told from it.
+    /// The checksum of its file. What was damaged since it was written must not get one that fits.
+    fn trailer(&self) -> &[u8; TRAILER] {
+        self.trailer.get_or_init(|| match (&self.memory, self.memory.bytes().last_chunk()) {
+            (Memory::File(_) | Memory::Shared(_), Some(trailer)) => *trailer,
+            _ => self.checksum().to_le_bytes(),
+        })
+    }
+
+    /// Whether a file begins and ends as this segment's does and is as long, by which others are told from it.
     pub(in crate::index) fn is_in(&self, path: &Path) -> io::Result<bool> {
         let mut file = File::open(path)?;
-        let mut header = [0; HEADER];
+        let (mut header, mut trailer) = ([0; HEADER], [0; TRAILER]);
         file.read_exact(&mut header)?;
-        Ok(file.metadata()?.len() == self.layout.length as u64 && self.memory.bytes().starts_with(&header))
+        let length = file.seek(SeekFrom::End(-(TRAILER as i64)))? + TRAILER as u64;
+        file.read_exact(&mut trailer)?;
+        let is_as_long = length == self.layout.length as u64;
+        Ok(is_as_long && self.memory.bytes().starts_with(&header) && *self.trailer() == trailer)
     }
 
     /// Maps a segment file. Takes the same short time for every size: only the header, with its own checksum, and the
@@ -138,7 +145,14 @@ impl<const W: usize> Segment<W> {
         if layout.length != bytes.len() {
             return Err(OpenError::Length { expected: layout.length as u64, got });
         }
-        Ok(Self { memory, counts, layout, level: Level::best(), home: Mutex::default() })
+        Ok(Self {
+            memory,
+            counts,
+            layout,
+            level: Level::best(),
+            home: Mutex::default(),
+            trailer: OnceLock::new(),
+        })
     }
 
     /// Reads the whole segment and checks what [`open`](Self::open) leaves: that every byte behind the header has the

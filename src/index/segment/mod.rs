@@ -26,10 +26,10 @@ use crate::plain::{cast, prefetch};
 use crate::shared::Bytes;
 use bits::bits_at;
 use ids::Ids;
-use layout::{Counts, Layout};
+use layout::{Counts, Layout, TRAILER};
 use memmap2::Mmap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Codes that were written once and are only read.
 pub struct Segment<const W: usize> {
@@ -39,6 +39,8 @@ pub struct Segment<const W: usize> {
     level: Level,
     /// The folder that has it as a file, and the file's number.
     home: Mutex<Option<(PathBuf, u64)>>,
+    /// The last bytes of its file, once they are known.
+    trailer: OnceLock<[u8; TRAILER]>,
 }
 
 /// Where the bytes lie.
