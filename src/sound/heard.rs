@@ -8,6 +8,8 @@
 use super::bands::{Analyser, FIRST_MIDDLE, HOP_SECONDS, HalfSemitones, REACH, SUB_BANDS};
 use super::words::{self, LAG, Reading, Word};
 use crate::key::Turns;
+use bitvec::slice::BitSlice;
+use bitvec::vec::BitVec;
 use std::collections::VecDeque;
 use std::ops::Range;
 
@@ -41,7 +43,7 @@ const GLANCE_STEP: usize = 3 * SHIFTED_STEP;
 pub(crate) struct Heard {
     pace: f64,
     is_glance: bool,
-    eventful: Vec<bool>,
+    eventful: BitVec,
     /// In rising order.
     pitches: Vec<HalfSemitones>,
     /// By pitch.
@@ -77,7 +79,7 @@ impl Heard {
         Self {
             pace,
             is_glance: false,
-            eventful: Vec::new(),
+            eventful: BitVec::new(),
             readings: vec![Vec::new(); pitches.len()],
             pitches,
         }
@@ -93,7 +95,7 @@ impl Heard {
         Self {
             pace: self.pace,
             is_glance: true,
-            eventful: self.eventful.iter().take(count).copied().collect(),
+            eventful: self.eventful[..count.min(self.eventful.len())].to_bitvec(),
             pitches: self.pitches.clone(),
             readings: self.readings.iter().enumerate().map(read).collect(),
         }
@@ -113,8 +115,8 @@ impl Heard {
 
     /// Every second word as a bank keeps it.
     pub(super) fn kept(&self) -> Vec<Word> {
-        let words = self.readings[self.unshifted()].iter().zip(&self.eventful).step_by(2);
-        words.map(|(reading, eventful)| words::kept(*reading).filter(|_| *eventful)).collect()
+        let words = self.readings[self.unshifted()].iter().zip(self.eventful.iter().by_vals()).step_by(2);
+        words.map(|(reading, eventful)| words::kept(*reading).filter(|_| eventful)).collect()
     }
 
     /// Times as fast as a reference that the query was heard as.
@@ -160,7 +162,7 @@ impl Heard {
     }
 
     /// Whether there is something to recognise, by word.
-    pub(crate) fn eventful(&self) -> &[bool] {
+    pub(crate) fn eventful(&self) -> &BitSlice {
         &self.eventful
     }
 

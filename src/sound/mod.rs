@@ -20,6 +20,7 @@ pub(crate) use words::{Reading, SIDE};
 
 use crate::key::{Key, Turns};
 use crate::media::Samples;
+use bitvec::slice::BitSlice;
 pub(crate) use heard::{Heard, PITCHES};
 use heard::{Listener, PACES};
 use resample::Resampler;
@@ -76,7 +77,7 @@ impl Probe {
     }
 
     /// Whether there is something to recognise, by word.
-    pub fn eventful(&self) -> &[bool] {
+    pub fn eventful(&self) -> &BitSlice {
         self.usual().eventful()
     }
 }

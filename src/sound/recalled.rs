@@ -36,6 +36,7 @@ fn shifted(word: Word, pitch: HalfSemitones) -> Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bitvec::{bits, order::Lsb0};
     use std::num::NonZeroU32;
 
     #[test]
@@ -43,7 +44,7 @@ mod tests {
         let print = Print { words: vec![NonZeroU32::new(0xf0), None, NonZeroU32::new(7)] };
         let probe = Probe::from_print(&print);
         assert_eq!(probe.print(), &print);
-        assert_eq!(probe.eventful(), [true, true, false, false, true, true]);
+        assert_eq!(probe.eventful(), bits![1, 1, 0, 0, 1, 1]);
         let heard = probe.usual();
         assert_eq!(heard.readings(heard.unshifted())[0].word, 0xf0);
         assert_eq!(heard.readings(heard.unshifted())[4].word, 7);

@@ -171,7 +171,7 @@ impl SoundSpace {
 
     /// What is shared by what was heard at one pace.
     fn at_pace<'a>(&self, heard: &'a Heard, plan: SoundPlan) -> Vec<Found<'a>> {
-        if !heard.eventful().contains(&true) {
+        if heard.eventful().not_any() {
             return Vec::new();
         }
         let mut fits: BTreeMap<RefId, Vec<Fit>> = BTreeMap::new();
