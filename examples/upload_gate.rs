@@ -7,7 +7,7 @@ mod synthetic;
 
 use afterimage::fingerprint::SpecMismatch;
 use afterimage::media::{Frame, Luma, Samples};
-use afterimage::{Bank, Fingerprinter, Probe, Sink};
+use afterimage::{Action, Bank, Fingerprinter, Probe, Sink};
 use std::error::Error;
 use std::time::SystemTime;
 use synthetic::Film;
@@ -35,13 +35,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Lets an upload through, or says which part of it is whose copy.
+/// Says what follows for an upload, and which part of it is whose copy.
 fn gate(bank: &Bank, name: &str, upload: &Probe) -> Result<(), SpecMismatch> {
     let verdict = bank.check(upload, SystemTime::now())?;
+    let follows = match verdict.action {
+        Some(Action::Block) => "blocked",
+        Some(Action::Review) => "held for review",
+        _ => "let through",
+    };
     match verdict.acting().next() {
-        None => println!("{name}: let through"),
+        None => println!("{name}: {follows}"),
         Some(m) => println!(
-            "{name}: blocked, {:.1}–{:.1} s are {:.1}–{:.1} s of {:?} [{}], score {:.1}",
+            "{name}: {follows}, {:.1}–{:.1} s are {:.1}–{:.1} s of {:?} [{}], score {:.1}",
             m.query.start, m.query.end, m.matched.start, m.matched.end, m.reference, m.label, m.score
         ),
     }

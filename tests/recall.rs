@@ -87,7 +87,7 @@ fn sound(samples: &[f32]) -> Probe {
     fingerprinter.finish()
 }
 
-/// Whether the surest match is the film, with the second `matched` of it at the second `query`.
+/// Whether some match that acts is the film, with the second `matched` of it at the second `query`.
 fn is_found(verdict: &Verdict, film: usize, query: f64, matched: f64, speed: f64) -> bool {
     verdict.acting().any(|found| {
         let there = found.matched.start + (query - found.query.start) * found.transform.speed;

@@ -60,6 +60,7 @@ impl std::str::FromStr for Pdq {
 }
 
 /// The spectrum of one picture, from which the hash and its seven dihedral relatives are read.
+#[derive(Clone, Debug)]
 pub struct Spectrum {
     /// Row-major, vertical frequency first.
     coefficients: [[f32; COEFFICIENTS]; COEFFICIENTS],

@@ -223,7 +223,7 @@ mod wide {
     /// As the portable one, compiled for the best that the processor has.
     pub(super) fn accumulate(running: &mut [i16], best: &mut [i16], values: &[i16]) {
         if is_x86_feature_detected!("avx2") {
-            // SAFETY: as above.
+            // SAFETY: the processor has the features that the function is compiled for.
             unsafe { accumulate_avx2(running, best, values) }
         } else {
             super::accumulate_portable(running, best, values);
