@@ -8,11 +8,14 @@ use std::io::Read;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+/// What is locked until this is dropped.
+pub(super) type Lock = Box<dyn Debug + Send + Sync>;
+
 /// A folder.
 pub(super) trait Disk: Debug + Send + Sync {
     /// The names in the folder; [`io::ErrorKind::NotFound`] where there is no folder.
     fn names(&self) -> io::Result<Vec<String>>;
-    /// Makes the folder, durably.
+    /// Makes the folder where it is missing, durably.
     fn make(&self) -> io::Result<()>;
     /// Opens a file of the folder, to write where `write`.
     fn open(&self, name: &str, write: bool) -> io::Result<Box<dyn DiskFile>>;
@@ -25,7 +28,7 @@ pub(super) trait Disk: Debug + Send + Sync {
     /// Makes the names durable.
     fn sync(&self) -> io::Result<()>;
     /// Locks a file of the folder until the lock is dropped; `None` where somebody else holds it.
-    fn lock(&self, name: &str) -> io::Result<Option<Box<dyn Debug + Send + Sync>>>;
+    fn lock(&self, name: &str) -> io::Result<Option<Lock>>;
 }
 
 /// A file of a folder.
@@ -68,12 +71,15 @@ impl Disk for Folder {
         builder.recursive(true);
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        // Each folder's name is kept in the folder above it.
-        let missing: Vec<&Path> = self.0.ancestors().take_while(|path| !path.exists()).collect();
+        // Each folder's name is kept in the folder above it. Of those that are there, this one may have been made just now.
+        let missing = self.0.ancestors().take_while(|path| !path.exists()).count();
         builder.create(&self.0)?;
-        for path in missing {
-            if let Some(above) = path.parent() {
-                sync_folder(if above.as_os_str().is_empty() { Path::new(".") } else { above })?;
+        for (n, above) in self.0.ancestors().skip(1).take(missing.max(1)).enumerate() {
+            let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+            match sync_folder(above) {
+                // A folder of somebody else's, who made this one in it.
+                Err(error) if n >= missing && error.kind() == io::ErrorKind::PermissionDenied => {}
+                done => done?,
             }
         }
         Ok(())
@@ -99,7 +105,7 @@ impl Disk for Folder {
         sync_folder(&self.0)
     }
 
-    fn lock(&self, name: &str) -> io::Result<Option<Box<dyn Debug + Send + Sync>>> {
+    fn lock(&self, name: &str) -> io::Result<Option<Lock>> {
         let file = Self::options(true).create(true).truncate(false).open(self.0.join(name))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Box::new(file))),

@@ -79,12 +79,17 @@ pub enum CheckpointError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogError {
-    /// The operating system refused; the log is as it was.
+    /// The operating system refused; the log is as it was. Where even that could not be brought about, the next change is
+    /// refused as [`Broken`](Self::Broken), and whether this one was made is told by opening the bank anew.
     #[error("{0}")]
     Io(#[from] io::Error),
     /// The fingerprint is too large for one record.
     #[error("the change is too large")]
     TooLarge,
+    /// Somebody else wrote to the log or cut it off, whatever the lock said, or a change was written down and could not be
+    /// shown: the bank has to be opened anew.
+    #[error("the log does not end where this bank left it; open the bank anew")]
+    Moved,
     /// An earlier change could neither be written nor taken back: the bank has to be opened anew.
     #[error("an earlier write failed and could not be taken back; open the bank anew")]
     Broken,

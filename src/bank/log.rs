@@ -11,7 +11,7 @@
 //! in turn, is told the new end, which the next sync makes durable. So a record that cannot be read lies either before
 //! the end that a slot tells, and the file is corrupt, or behind it, and power was lost while it was written.
 
-use super::disk::{Disk, DiskFile};
+use super::disk::{Disk, DiskFile, Lock};
 use super::error::{LogError, OpenError};
 use super::event::Event;
 use super::record;
@@ -37,7 +37,7 @@ const START: u64 = 3 * PAGE;
 pub(super) struct Log {
     disk: Arc<dyn Disk>,
     file: Box<dyn DiskFile>,
-    _lock: Box<dyn std::fmt::Debug + Send + Sync>,
+    _locks: Vec<Lock>,
     place: Place,
     slot: u64,
     broken: bool,
@@ -147,10 +147,19 @@ impl Log {
         if !made && names.iter().any(|name| name != LOCK && name != UNFINISHED) {
             return Err(OpenError::NotABank);
         }
-        let lock = disk.lock(LOCK)?.ok_or(OpenError::Busy)?;
+        let lock = |name| disk.lock(name)?.ok_or(OpenError::Busy);
+        let mut _locks = vec![lock(LOCK)?];
         // Another process may have made it before this one got the lock.
         if !disk.names()?.iter().any(|name| name == NAME) {
+            // Who made the folder may have been stopped before its name was durable.
+            disk.make()?;
             create(&*disk, Spec::keyed(key.unwrap_or_default()))?;
+        }
+        // As may have been who made the log, and nothing that is written to it would last without its name.
+        disk.sync()?;
+        if cfg!(unix) {
+            // The other lock is in a file that somebody may take for litter. Elsewhere nobody could read what is locked.
+            _locks.push(lock(NAME)?);
         }
         let file = disk.open(NAME, true)?;
         let from = replay.begin(&*disk, &*file);
@@ -159,7 +168,7 @@ impl Log {
             file.set_len(found.place.end)?;
             file.sync()?;
         }
-        Ok((Self { disk, file, _lock: lock, place: found.place, slot: found.slot, broken: false }, found))
+        Ok((Self { disk, file, _locks, place: found.place, slot: found.slot, broken: false }, found))
     }
 
     /// Writes an event down. When this returns `Ok` no loss of power can take it back; when it returns an error the
@@ -170,6 +179,10 @@ impl Log {
         }
         let bytes = record::encode(event).ok_or(LogError::TooLarge)?;
         let start = self.place.end;
+        // What others wrote there must not be overwritten, and a number that comes twice would be the end of the log.
+        if event.sequence != self.place.sequence + 1 || self.file.len()? != start {
+            return Err(LogError::Moved);
+        }
         let end = start + bytes.len() as u64;
         if let Err(error) = self.file.write_at(start, &bytes).and_then(|()| self.file.sync()) {
             // After a failed sync nobody knows what is on the disk, so what was written has to go, durably. Where that
@@ -248,7 +261,6 @@ fn create(disk: &dyn Disk, spec: Spec) -> Result<(), OpenError> {
     file.write_at(0, &bytes)?;
     file.sync()?;
     disk.rename(UNFINISHED, NAME)?;
-    disk.sync()?;
     Ok(())
 }
 

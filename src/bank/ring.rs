@@ -25,7 +25,7 @@
 //! is random, so that no upload can be made whose content passes for a record after its own was half overwritten.
 
 use super::OpenError;
-use super::disk::{Disk, DiskFile, Folder};
+use super::disk::{Disk, DiskFile, Folder, Lock};
 use crate::decide::unix;
 use crate::fingerprint::{Cursor, Fingerprint, Spec};
 use crate::key::KeyId;
@@ -53,7 +53,7 @@ const LEAST: u64 = 1 << 20;
 #[derive(Debug)]
 pub struct Uploads {
     file: Box<dyn DiskFile>,
-    lock: Option<Box<dyn std::fmt::Debug + Send + Sync>>,
+    lock: Option<Lock>,
     most: u64,
     salt: u64,
     ring: Mutex<Ring>,
@@ -135,10 +135,7 @@ impl Uploads {
         Self::read(disk, Some(lock))
     }
 
-    fn read(
-        disk: &dyn Disk,
-        lock: Option<Box<dyn std::fmt::Debug + Send + Sync>>,
-    ) -> Result<Self, OpenError> {
+    fn read(disk: &dyn Disk, lock: Option<Lock>) -> Result<Self, OpenError> {
         let file = disk.open(NAME, lock.is_some()).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => OpenError::Missing,
             _ => OpenError::Io(error),

@@ -147,6 +147,63 @@ fn after_a_write_that_could_not_be_taken_back_a_bank_refuses_changes() {
     assert_eq!(Bank::open_on(Arc::new(disk.clone()), None).unwrap().len(), 1);
 }
 
+/// A process is stopped while it makes a bank, the next one goes on, and then power is lost.
+#[test]
+fn a_bank_that_was_half_made_is_made_whole_before_it_is_changed() {
+    for at in 0.. {
+        let mut made = false;
+        for seed in 0..4 {
+            let disk = SimDisk::failing(&[(at, Failure::Half)]);
+            let open = || Bank::open_on(Arc::new(disk.clone()), None);
+            made = open().is_ok();
+            open().unwrap().add("a", "", fingerprint_of(11)).unwrap();
+            disk.reboot(&mut Random(seed));
+            assert_eq!(open().unwrap().len(), 1, "operation {at}, seed {seed}");
+        }
+        if made {
+            assert!(at > 4, "{at} operations make a bank");
+            break;
+        }
+    }
+}
+
+#[test]
+fn what_others_wrote_is_never_overwritten() {
+    let disk = SimDisk::default();
+    let open = || Bank::open_on(Arc::new(disk.clone()), None);
+    let bank = open().unwrap();
+    bank.add("a", "", fingerprint_of(11)).unwrap();
+    disk.forget_lock("lock");
+    if cfg!(unix) {
+        assert!(matches!(open(), Err(OpenError::Busy)), "the log is locked itself");
+        disk.forget_lock("lock");
+        disk.forget_lock("changes.log");
+    }
+    let other = open().unwrap();
+    other.add("b", "", fingerprint_of(12)).unwrap();
+    assert!(matches!(bank.add("c", "", fingerprint_of(13)), Err(ChangeError::Log(LogError::Moved))));
+    other.add("d", "", fingerprint_of(14)).unwrap();
+    let names = |bank: &Bank| bank.list().iter().map(|r| r.name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&bank), ["a"]);
+    drop((bank, other));
+    assert_eq!(names(&open().unwrap()), ["a", "b", "d"]);
+}
+
+/// As after a panic between the two.
+#[test]
+fn a_change_that_was_written_and_not_shown_is_the_last_one() {
+    let disk = SimDisk::default();
+    let open = || Bank::open_on(Arc::new(disk.clone()), None);
+    let bank = open().unwrap();
+    bank.add("a", "", fingerprint_of(11)).unwrap();
+    let was = bank.view();
+    bank.add("b", "", fingerprint_of(12)).unwrap();
+    bank.view.store(was);
+    assert!(matches!(bank.add("c", "", fingerprint_of(13)), Err(ChangeError::Log(LogError::Moved))));
+    drop(bank);
+    assert_eq!(open().unwrap().len(), 2);
+}
+
 #[test]
 fn a_lock_is_given_back() {
     let disk = SimDisk::default();

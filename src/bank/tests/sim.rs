@@ -2,11 +2,11 @@
 //!
 //! What was written and not synced may come out of a loss of power in any part and in any order of whole sectors.
 
-use crate::bank::disk::{Disk, DiskFile};
+use crate::bank::disk::{Disk, DiskFile, Lock};
 use crate::shared::Bytes;
 use crate::synthetic::Random;
 use memmap2::MmapMut;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -44,13 +44,14 @@ struct Content {
 #[derive(Debug, Default)]
 struct State {
     made: bool,
+    durably_made: bool,
     names: BTreeMap<String, usize>,
     durable_names: BTreeMap<String, usize>,
     files: Vec<Content>,
     operations: u64,
     plan: Vec<(u64, Failure)>,
     dead: bool,
-    locked: bool,
+    locked: BTreeSet<String>,
     lie: Option<Lie>,
 }
 
@@ -71,11 +72,11 @@ pub(super) struct SimDisk(Arc<Mutex<State>>);
 struct SimFile(SimDisk, usize);
 
 #[derive(Debug)]
-struct SimLock(SimDisk);
+struct SimLock(SimDisk, String);
 
 impl Drop for SimLock {
     fn drop(&mut self) {
-        self.0.state().locked = false;
+        self.0.state().locked.remove(&self.1);
     }
 }
 
@@ -98,6 +99,11 @@ impl SimDisk {
         self.state().plan = (from..from + count).map(|at| (at, Failure::Half)).collect();
     }
 
+    /// A lock's file is gone, and who makes it anew gets the lock.
+    pub(super) fn forget_lock(&self, name: &str) {
+        self.state().locked.remove(name);
+    }
+
     /// Operations so far.
     pub(super) fn operations(&self) -> u64 {
         self.state().operations
@@ -111,11 +117,15 @@ impl SimDisk {
     /// The power is back: what was not synced is there in parts. Nothing fails any more.
     pub(super) fn reboot(&self, random: &mut Random) {
         let mut state = self.state();
-        (state.dead, state.locked) = (false, false);
+        state.dead = false;
+        state.locked.clear();
         state.plan.clear();
+        state.made = state.durably_made;
         // A folder keeps or loses each of its unsynced names.
         let mut names = state.durable_names.clone();
-        if random.next().is_multiple_of(2) {
+        if !state.made {
+            names.clear();
+        } else if random.next().is_multiple_of(2) {
             names = state.names.clone();
         }
         (state.names, state.durable_names) = (names.clone(), names);
@@ -199,7 +209,8 @@ impl Disk for SimDisk {
 
     fn make(&self) -> io::Result<()> {
         self.operate(|state, extent| {
-            state.made |= extent == Extent::All;
+            state.made |= extent != Extent::Nothing;
+            state.durably_made |= extent == Extent::All;
             Ok(())
         })
     }
@@ -249,11 +260,11 @@ impl Disk for SimDisk {
         })
     }
 
-    fn lock(&self, _name: &str) -> io::Result<Option<Box<dyn Debug + Send + Sync>>> {
-        if std::mem::replace(&mut self.state().locked, true) {
+    fn lock(&self, name: &str) -> io::Result<Option<Lock>> {
+        if !self.state().locked.insert(name.to_owned()) {
             return Ok(None);
         }
-        Ok(Some(Box::new(SimLock(self.clone()))))
+        Ok(Some(Box::new(SimLock(self.clone(), name.to_owned()))))
     }
 }
 
