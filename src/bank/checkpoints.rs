@@ -43,9 +43,18 @@ impl Bank {
     ///
     /// A bank that is open for changes does so by itself, in the background, when much was changed; dropping the bank waits
     /// for that. Nobody else waits for it, and the log is never touched.
+    ///
+    /// Files of the checkpoint before are kept in use, so they are read and checked first. Where they are damaged, all is
+    /// made anew from the log, for searches as well; changes wait for that.
     pub fn checkpoint(&self) -> Result<u64, CheckpointError> {
         // Whoever comes second comes with the newer bank.
         let mut files = self.checkpoints.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.content(&self.home())?;
+        if !checkpoint::is_sound(&*now.disk, &files) {
+            let _home = self.home();
+            self.view.store(Arc::new(self.view().anew()));
+            *files = Files::default();
+        }
         let now = self.content(&self.home())?;
         now.write(&mut files)?;
         self.checkpoints.due.store(now.mark.place.end + DUE, Ordering::Relaxed);

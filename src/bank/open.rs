@@ -214,7 +214,7 @@ impl Bank {
         })?;
         let checkpoint = match loaded {
             Err(Unusable::Missing) => Checkpoint::Missing,
-            Ok(loaded) if loaded.catalogue == then && checkpoint::is_sound(&folder, &loaded) => {
+            Ok(loaded) if loaded.catalogue == then && checkpoint::is_sound(&folder, &loaded.files) => {
                 Checkpoint::Sound { sequence: at }
             }
             Ok(_) | Err(Unusable::Damaged) => Checkpoint::Damaged,

@@ -135,6 +135,13 @@ impl View {
         })
     }
 
+    /// The same, searched by what the log tells and by nothing that was kept.
+    pub(super) fn anew(&self) -> Self {
+        let view = Self::from(self.catalogue.clone());
+        view.prepare();
+        view
+    }
+
     /// Gets ready to be searched at once.
     pub(super) fn prepare(&self) {
         self.spaces();

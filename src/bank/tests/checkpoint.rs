@@ -230,6 +230,36 @@ fn damage_to_a_checkpoint_is_found_and_is_never_a_wrong_answer() {
 }
 
 #[test]
+fn a_checkpoint_that_was_damaged_is_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    drop(bank(dir));
+    let names = found(&without_checkpoint(dir));
+    for changed in [false, true] {
+        for ending in ["segment", "tracks"] {
+            let path =
+                files(dir).into_iter().find(|path| path.extension().is_some_and(|e| e == ending)).unwrap();
+            let mut bytes = fs::read(&path).unwrap();
+            let at = bytes.len() - bytes.len() / 3;
+            bytes[at..].fill(0x55);
+            fs::write(&path, &bytes).unwrap();
+            assert_eq!(checkpoint(dir), Checkpoint::Damaged, "{ending}");
+            let bank = Bank::open(dir).unwrap();
+            if changed {
+                bank.suspend("one", true).unwrap();
+                bank.suspend("one", false).unwrap();
+            }
+            let sequence = bank.checkpoint().unwrap();
+            assert_eq!(checkpoint(dir), Checkpoint::Sound { sequence }, "{ending}");
+            assert_eq!(found(&bank), names);
+            drop(bank);
+            assert_eq!(found(&Bank::open(dir).unwrap()), names);
+            assert_eq!(files(dir).len(), 3);
+        }
+    }
+}
+
+#[test]
 fn a_fingerprint_that_was_damaged_behind_a_checkpoint_is_not_believed() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
