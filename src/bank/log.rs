@@ -101,12 +101,21 @@ pub(super) struct Found {
     pub(super) key: KeyId,
     /// Behind the last record.
     pub(super) place: Place,
+    /// The checksum of that record, 0 where there is none.
+    checksum: u32,
     /// Bytes behind it that are no record: a change that was never acknowledged.
     pub(super) torn: u64,
     /// Slots that cannot be read; one is what a loss of power leaves.
     pub(super) bad_slots: u8,
     /// The slot that is to be written next.
     slot: u64,
+}
+
+impl Found {
+    /// Where the log ended, to be known again.
+    pub(super) fn mark(&self) -> Mark {
+        Mark { place: self.place, checksum: self.checksum }
+    }
 }
 
 /// An event that was read.
@@ -284,7 +293,7 @@ pub(super) fn read(
     if acknowledged.end.max(from.end) > length {
         return Err(OpenError::Corrupt { offset: length, cause: "the file was cut off".to_owned() });
     }
-    let Place { end: mut at, mut sequence } = from;
+    let Mark { place: Place { end: mut at, mut sequence }, mut checksum } = Mark::read(file, from)?;
     let mapped = if acknowledged.end > from.end { file.map(acknowledged.end)? } else { Bytes::default() };
     let mut buffer = Vec::new();
     while at < length {
@@ -307,6 +316,7 @@ pub(super) fn read(
         let end = at + (record::HEAD + content.len()) as u64;
         let packed = mapped_part(&mapped, end - packed as u64..end).filter(|_| packed > 0).map(Packed::new);
         each(Logged { event, end, packed });
+        checksum = buffer.last_chunk().map_or(0, |sum| u32::from_le_bytes(*sum));
         sequence = number;
         at = end + record::TAIL as u64;
     }
@@ -317,6 +327,7 @@ pub(super) fn read(
     Ok(Found {
         key: spec.key,
         place,
+        checksum,
         torn: length - at,
         bad_slots: acknowledged.bad,
         slot: acknowledged.next_slot,

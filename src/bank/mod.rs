@@ -49,7 +49,7 @@ use crate::key::KeyId;
 use arc_swap::ArcSwap;
 use checkpoints::Checkpoints;
 use disk::Folder;
-use log::{Log, Place};
+use log::{Log, Mark};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 use view::View;
@@ -76,7 +76,7 @@ enum Home {
     Memory,
     ReadOnly,
     /// A log that another process may be writing, read as far as told.
-    Reader(Folder, Place),
+    Reader(Folder, Mark),
     Disk(Log),
 }
 

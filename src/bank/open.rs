@@ -3,7 +3,7 @@
 use super::catalogue::Catalogue;
 use super::checkpoint::{self, Files, Unusable};
 use super::disk::{Disk, DiskFile, Folder, InMemory};
-use super::log::{self, Log, Logged, Place, Replay};
+use super::log::{self, Log, Logged, Mark, Place, Replay};
 use super::view::View;
 use super::{Bank, Event, Home, OpenError, checkpoints::Checkpoints, watch};
 use crate::fingerprint::Spec;
@@ -155,7 +155,7 @@ impl Bank {
     pub fn open_read_only(dir: impl AsRef<Path>) -> Result<Self, OpenError> {
         let folder = Folder(dir.as_ref().to_owned());
         let (bank, found) = Self::read(&folder, u64::MAX)?;
-        *bank.home() = Home::Reader(folder, found.place);
+        *bank.home() = Home::Reader(folder, found.mark());
         watch::shown(bank.sequence(), bank.len());
         Ok(bank)
     }
@@ -163,25 +163,36 @@ impl Bank {
     /// Makes the changes that another process made since this bank was [opened to be read](Bank::open_read_only) or
     /// refreshed, and returns their number. Of other banks there are none.
     ///
+    /// A change that was being written may be seen before it is acknowledged. Where it never was, as on a full disk, or where
+    /// the log was put back from a copy, the bank is read anew.
+    ///
     /// # Errors
     /// Those of opening. The bank is then as it was.
     pub fn refresh(&self) -> Result<u64, OpenError> {
         let mut home = self.home();
-        let Home::Reader(folder, place) = &mut *home else { return Ok(0) };
+        let Home::Reader(folder, mark) = &mut *home else { return Ok(0) };
+        let place = mark.place;
+        if !Mark::read(&*log::open_read_only(folder)?, place).is_ok_and(|now| now == *mark) {
+            let (bank, found) = Self::read(folder, u64::MAX)?;
+            self.view.store(bank.view());
+            *mark = found.mark();
+            watch::shown(self.sequence(), self.len());
+            return Ok(found.place.sequence.saturating_sub(place.sequence));
+        }
         let (found, mut events) = retried(|| {
             let mut events = Vec::new();
-            let found = log::read_only(folder, &mut From(*place, |logged| events.push(logged)))?;
+            let found = log::read_only(folder, &mut From(place, |logged| events.push(logged)))?;
             Ok((found, events))
         })?;
         // Maps are few: what is small is copied.
         if found.place.end - place.end < WORTH_MAPPING {
             events.iter_mut().for_each(|logged| logged.packed = None);
         }
-        *place = found.place;
         let count = events.len() as u64;
         if count > 0 {
             self.show(&events);
         }
+        *mark = found.mark();
         Ok(count)
     }
 

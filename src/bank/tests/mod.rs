@@ -252,6 +252,29 @@ fn another_process_catches_up() {
     assert_eq!(Bank::in_memory().refresh().unwrap(), 0);
 }
 
+#[test]
+fn a_reader_gives_up_what_was_never_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("changes.log");
+    Bank::open(folder.path()).unwrap().add("a", "", fingerprint(0)).unwrap();
+    let before = std::fs::read(&log).unwrap();
+    let reader = Bank::open_read_only(folder.path()).unwrap();
+    Bank::open(folder.path()).unwrap().add("b", "", fingerprint(1)).unwrap();
+    assert_eq!((reader.refresh().unwrap(), reader.len()), (1, 2));
+    // As if it had been read while it was written, and could not be synced then.
+    std::fs::write(&log, &before).unwrap();
+    assert_eq!((reader.refresh().unwrap(), reader.len(), reader.sequence()), (0, 1, 1));
+    Bank::open(folder.path()).unwrap().add("b", "", fingerprint(1)).unwrap();
+    assert_eq!(reader.refresh().unwrap(), 1);
+    // What takes its place may be as long.
+    std::fs::write(&log, &before).unwrap();
+    let bank = Bank::open(folder.path()).unwrap();
+    bank.add("c", "", fingerprint(1)).unwrap();
+    assert_eq!(reader.refresh().unwrap(), 0);
+    assert_eq!(content(&reader), content(&bank));
+    assert_eq!(reader.check(&probes()[1], NOW).unwrap(), bank.check(&probes()[1], NOW).unwrap());
+}
+
 #[cfg(unix)]
 #[test]
 fn files_are_for_their_owner_alone() {
