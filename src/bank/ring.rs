@@ -119,7 +119,8 @@ impl Uploads {
             }
             other => other?,
         };
-        if names.iter().any(|name| ![NAME, UNFINISHED, LOCK].contains(&name.as_str())) {
+        let made = names.iter().any(|name| name == NAME);
+        if !made && names.iter().any(|name| name != UNFINISHED && name != LOCK) {
             return Err(OpenError::NotABank);
         }
         let lock = disk.lock(LOCK)?.ok_or(OpenError::Busy)?;
@@ -241,6 +242,10 @@ impl Uploads {
     }
 
     fn upload(&self, number: u64, at: u64, content: u64) -> io::Result<Option<Upload>> {
+        // Another process may have put another one there.
+        if self.head_at(at)? != Some((number, content)) {
+            return Ok(None);
+        }
         let mut bytes = vec![0; content as usize + TAIL];
         self.file.read_at(START + at + HEAD as u64, &mut bytes)?;
         let read = || {

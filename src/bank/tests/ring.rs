@@ -157,3 +157,25 @@ fn damage_is_told_and_never_read() {
         assert!(found.iter().all(|upload| was.contains(upload)));
     }
 }
+
+#[test]
+fn a_file_beside_a_ring_is_no_harm_and_no_ring_is_made_beside_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    Uploads::open(folder.path(), 0).unwrap().keep("x", NOW, &sized(10)).unwrap();
+    std::fs::write(folder.path().join(".DS_Store"), "").unwrap();
+    assert_eq!(Uploads::open(folder.path(), 0).unwrap().len(), 1);
+    std::fs::remove_file(folder.path().join("uploads.ring")).unwrap();
+    assert!(matches!(Uploads::open(folder.path(), 0), Err(OpenError::NotABank)));
+}
+
+#[test]
+fn what_was_overwritten_meanwhile_is_not_told_as_what_was_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let uploads = Uploads::open(folder.path(), 0).unwrap();
+    (0..3).for_each(|_| uploads.keep("x", NOW, &sized(400_000)).unwrap());
+    let reader = Uploads::open_read_only(folder.path()).unwrap();
+    (0..2).for_each(|_| uploads.keep("x", NOW, &sized(400_000)).unwrap());
+    let numbers = |(found, lost): (Vec<Upload>, u64)| (found.iter().map(|u| u.number).collect(), lost);
+    assert_eq!(numbers(all(&uploads)), (vec![4, 5], 0));
+    assert_eq!(numbers(all(&reader)), (vec![], 2));
+}
