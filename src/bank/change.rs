@@ -33,6 +33,11 @@ impl Bank {
     /// said [about](About) it.
     ///
     /// Where the same content is there already under this name, it is no error. Nothing is suspended or resumed by that.
+    ///
+    /// # Errors
+    /// [`ChangeError::NameTaken`] where other content has the name; [`ChangeError::Spec`] for a fingerprint of another key or of
+    /// other algorithms; [`ChangeError::Text`] for a name, label or collection that is too long or has control characters;
+    /// [`ChangeError::Log`] where it could not be written down. The bank is then as it was.
     pub fn add(
         &self,
         name: &str,
@@ -55,6 +60,9 @@ impl Bank {
     }
 
     /// Takes a reference out.
+    ///
+    /// # Errors
+    /// [`ChangeError::Unknown`] where there is none of that name, [`ChangeError::Held`] where it is under legal hold.
     pub fn remove(&self, name: &str) -> Result<(), ChangeError> {
         self.make(&mut self.home(), Change::Remove { name: name.to_owned() })
     }
@@ -136,7 +144,11 @@ impl Bank {
         }
         check_text("the actor", &event.actor)?;
         check_text("the reason", &event.reason)?;
-        self.write(&mut home, event.clone())
+        let mut event = Event { time: to_the_millisecond(event.time), ..event.clone() };
+        if let Change::Policy { policy: Some(policy), .. } = &mut event.change {
+            policy.expires = policy.expires.map(to_the_millisecond);
+        }
+        self.write(&mut home, event)
     }
 
     pub(super) fn home(&self) -> MutexGuard<'_, Home> {

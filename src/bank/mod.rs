@@ -116,7 +116,8 @@ impl Bank {
         self.view().policies.clone()
     }
 
-    /// A bank in memory, to be read only, of some of the references, and all policies. It is at the same change.
+    /// A bank in memory, to be read only, of some of the references, and all policies. It is at the same change, and does not
+    /// follow this one.
     ///
     /// A sweep through past uploads asks it for the references that are new.
     pub fn only(&self, wanted: impl Fn(&Reference) -> bool) -> Self {

@@ -42,8 +42,9 @@ pub enum Checkpoint {
         /// After the change of this number.
         sequence: u64,
     },
-    /// It is torn, damaged, or not of this log or version. Searches may miss what it should have held, until the next one
-    /// takes its place; opening passes over it where it tells.
+    /// It is torn, damaged, or not of this log or version. Where that is seen at once, opening passes over it, and reads the
+    /// log. Where it is not, searches may miss what it should have held, until [`Bank::checkpoint`] makes it anew and other
+    /// processes open the bank again.
     Damaged,
 }
 
@@ -206,7 +207,10 @@ impl Bank {
         if last < sequence { Err(OpenError::NotYet { asked: sequence, last }) } else { Ok(bank) }
     }
 
-    /// Reads all of the bank in the folder `dir` and checks every checksum.
+    /// Reads all of the bank in the folder `dir` and checks every checksum. Somebody else may be changing it.
+    ///
+    /// # Errors
+    /// Those of opening, for what is wrong with the log. Of a checkpoint that is damaged [`Verified::checkpoint`] tells.
     pub fn verify(dir: impl AsRef<Path>) -> Result<Verified, OpenError> {
         let folder = Folder(dir.as_ref().to_owned());
         let loaded = checkpoint::load(&folder, &*log::open_read_only(&folder)?);

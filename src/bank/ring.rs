@@ -106,7 +106,7 @@ impl Uploads {
         Self::open_on(&Folder(dir.as_ref().to_owned()), most)
     }
 
-    /// Opens the ring in the folder `dir` to look through it.
+    /// Opens the ring in the folder `dir` to look through it. Uploads that another process keeps from here on are not seen.
     pub fn open_read_only(dir: impl AsRef<Path>) -> Result<Self, OpenError> {
         Self::read(&Folder(dir.as_ref().to_owned()), None)
     }
@@ -222,7 +222,8 @@ impl Uploads {
         Ok(())
     }
 
-    /// Tells all uploads that can be read, the oldest first, and returns how many cannot.
+    /// Tells all uploads that can be read, the oldest first, and returns how many cannot: torn by a loss of power, damaged, or,
+    /// in a ring that was opened to be read, overwritten since.
     pub fn each(&self, mut each: impl FnMut(Upload)) -> Result<u64, io::Error> {
         let numbers: Vec<u64> = self.ring().records.keys().copied().collect();
         let mut lost = 0;

@@ -78,6 +78,18 @@ fn replicas_take_changes_in_order_only() {
     assert!(matches!(copy.replicate(&forged), Err(ChangeError::NameTaken { .. })));
     copy.replicate(&events[1]).unwrap();
     assert_eq!(copy.check(&probes()[1], NOW).unwrap(), bank.check(&probes()[1], NOW).unwrap());
+    // A log keeps milliseconds, and a bank shows what its log keeps.
+    let time = NOW + Duration::from_nanos(1_234_567_890);
+    let change = Change::Policy {
+        collection: "x".to_owned(),
+        policy: Some(Policy { expires: Some(time), ..Policy::default() }),
+    };
+    bank.replicate(&Event { sequence: 3, time, change, ..events[0].clone() }).unwrap();
+    let change = events[0].change.clone();
+    bank.remove("a").unwrap();
+    bank.replicate(&Event { sequence: 5, time, change, ..events[0].clone() }).unwrap();
+    let reader = Bank::open_read_only(folder.path()).unwrap();
+    assert_eq!((reader.list(), reader.policies()), (bank.list(), bank.policies()));
 }
 
 #[test]
