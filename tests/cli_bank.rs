@@ -94,6 +94,21 @@ fn history_is_told_undone_and_gone_back_to() {
 }
 
 #[test]
+fn names_that_turn_the_order_of_text_are_shown_harmless_and_told_to_programs_as_they_are() {
+    let scene = Scene::new();
+    let name = "gpj\u{202e}\u{200f}.y4m";
+    assert_eq!(scene.run(&format!("add bank b.y4m --name {name} --collection {name}")).0, 0);
+    assert_eq!(scene.run(&format!("policy bank {name} --action review")).0, 0);
+    for line in ["list bank", "log bank", "policy bank", &format!("policy bank {name}")] {
+        let (status, text, _) = scene.run(line);
+        assert!(status == 0 && text.contains("gpj  .y4m") && !text.contains('\u{202e}'), "{line}: {text}");
+    }
+    assert_eq!(scene.lines("list bank --format jsonl")[1]["name"], name);
+    let events = scene.lines("log bank --json");
+    assert_eq!((&events[1]["name"], &events[2]["collection"]), (&name.into(), &name.into()));
+}
+
+#[test]
 fn policies_decide_what_follows() {
     let scene = Scene::new();
     let action = |args: &str| {

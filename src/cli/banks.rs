@@ -1,7 +1,7 @@
 //! The commands that tend a bank.
 
 use super::probe::{Probed, Reading, name};
-use super::{Failure, Status, caution, complain, csv, jobs, say, warn};
+use super::{Failure, Status, caution, complain, csv, jobs, one_line, say, warn};
 use afterimage::bank::{About, Added, Bank, Checkpoint, OpenError};
 use afterimage::decide::DEFAULT;
 use afterimage::fingerprint::{Fingerprint, Probe, Spec};
@@ -246,7 +246,8 @@ impl List {
             match self.format {
                 ListFormat::Text => {
                     let suspended = if about.suspended { "  (suspended)" } else { "" };
-                    writeln!(out, "{seconds:9.1} s  {name}  {collection}  {label}{suspended}")?;
+                    let line = format!("{seconds:9.1} s  {name}  {collection}  {label}{suspended}");
+                    writeln!(out, "{}", one_line(&line))?;
                 }
                 ListFormat::Csv => {
                     let [name, label, collection] = [name, label, collection].map(|text| csv::field(text));

@@ -43,8 +43,9 @@ impl Log {
         let mut written = Ok(());
         let read = Bank::history(&self.bank, |event| {
             if event.sequence > self.since && written.is_ok() {
-                let line = if self.json { object(&event).to_string() } else { line(&event) };
-                written = writeln!(out, "{}", one_line(&line));
+                // JSON escapes what would end a line, and a program has to get names as they are.
+                let line = if self.json { object(&event).to_string() } else { one_line(&line(&event)) };
+                written = writeln!(out, "{line}");
             }
         });
         written?;

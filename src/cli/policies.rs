@@ -1,7 +1,7 @@
 //! `afterimage policy`, `suspend` and `resume`: what follows from a match.
 
 use super::banks::{to_change, to_read};
-use super::{Failure, Status, say, time};
+use super::{Failure, Status, one_line, say, time};
 use afterimage::decide::{Action, InForce, Policy};
 use clap::Args;
 use std::io::{self, Write};
@@ -126,7 +126,8 @@ impl PolicyCommand {
         let Some(collection) = &self.collection else { return self.show_all() };
         let policies = to_read(&self.bank)?.policies();
         if self.terms.is_empty() && !self.reset {
-            writeln!(io::stdout().lock(), "{}", line(collection, policies.of(collection)))?;
+            let line = line(collection, policies.of(collection));
+            writeln!(io::stdout().lock(), "{}", one_line(&line))?;
             return Ok(Status::NoMatch);
         }
         let bank = to_change(&self.bank, &self.reason)?;
@@ -150,7 +151,7 @@ impl PolicyCommand {
         names.dedup();
         let mut out = io::stdout().lock();
         for name in names {
-            writeln!(out, "{}", line(&name, policies.of(&name)))?;
+            writeln!(out, "{}", one_line(&line(&name, policies.of(&name))))?;
         }
         Ok(Status::NoMatch)
     }

@@ -15,7 +15,7 @@ pub(super) enum Format {
     /// Sentences
     #[default]
     Text,
-    /// A header and a row for each match
+    /// A header and a row for each match; names as they are, which a spreadsheet has to be told to take for text
     Csv,
     /// A JSON object on a line for each file
     Jsonl,
