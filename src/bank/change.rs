@@ -34,6 +34,8 @@ impl Bank {
     ///
     /// Where the same content is there already under this name, it is no error. Nothing is suspended or resumed by that.
     ///
+    /// What has [nothing to be found by](Fingerprint::is_blank), such as black frames without sound, is banked, and never found.
+    ///
     /// # Errors
     /// [`ChangeError::NameTaken`] where other content has the name; [`ChangeError::Spec`] for a fingerprint of another key or of
     /// other algorithms; [`ChangeError::Text`] for a name, label or collection that is too long or has control characters;
