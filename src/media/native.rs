@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::sniff::Kind;
 use super::source::{Drained, drain_frames, drain_samples};
+use super::wav;
 use super::{Image, ImageFormat, MediaError, Options, Sink, SourceError, Stream, Summary, Warning, Wav, Y4m};
 
 /// Sound that ends this many seconds before its header says so is truncated.
@@ -105,7 +106,14 @@ fn strung(input: &mut BufReader<&File>, format: ImageFormat) -> Result<bool, Sou
     Ok(seen >= IMAGES)
 }
 
-fn sound(input: BufReader<&File>, options: &Options, sink: &mut impl Sink) -> Result<Summary, SourceError> {
+fn sound(
+    mut input: BufReader<&File>,
+    options: &Options,
+    sink: &mut impl Sink,
+) -> Result<Summary, SourceError> {
+    if !wav::is_plain(&mut input)? {
+        return Err(SourceError::unsupported("a WAVE file with several formats or blocks of samples"));
+    }
     let mut source = Wav::new(input, options)?;
     let (samples, mut warnings) = whole(drain_samples(&mut source, options, sink), options.hertz())?;
     let decoded = samples as f64 / f64::from(options.hertz());

@@ -2,7 +2,7 @@
 //!
 //! Format: Microsoft and IBM, "Multimedia Programming Interface and Data Specifications 1.0"; EBU Tech 3306 for RF64.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 
 use super::downmix::Downmix;
 use super::resample::Resampler;
@@ -208,6 +208,60 @@ impl<R: BufRead> SampleSource for Wav<R> {
     }
 }
 
+/// Whether a file tells its format and has its samples once, so that all readers find the same ones. Some take the first of
+/// several, some the last.
+pub(super) fn is_plain<R: Read + Seek>(input: &mut BufReader<R>) -> io::Result<bool> {
+    let end = input.seek(SeekFrom::End(0))?;
+    input.rewind()?;
+    let mut head = [0; 12];
+    if end < 12 {
+        return Ok(true);
+    }
+    input.read_exact(&mut head)?;
+    let long = &head[..4] != b"RIFF";
+    let (mut at, mut long_size, mut formats, mut blocks) = (12, 0, 0, 0);
+    while at <= end - 8 {
+        let mut chunk = [0; 8];
+        input.read_exact(&mut chunk)?;
+        let [a, b, c, d, size @ ..] = chunk;
+        let mut size = u64::from(u32::from_le_bytes(size));
+        match &[a, b, c, d] {
+            b"fmt " => formats += 1,
+            // Pictures.
+            b"SMV0" => return Ok(false),
+            b"ds64" if at + 24 <= end => {
+                let mut sizes = [0; 16];
+                input.read_exact(&mut sizes)?;
+                input.seek_relative(-16)?;
+                let [.., a, b, c, d, e, f, g, h] = sizes;
+                long_size = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+            }
+            b"data" => {
+                blocks += 1;
+                match (size, long) {
+                    (0xFFFF_FFFF, true) => size = long_size,
+                    // All that follows is samples.
+                    (0 | 0xFFFF_FFFF, false) => break,
+                    (_, true) => return Ok(false),
+                    (..) => {}
+                }
+                // Not everyone passes over the byte that makes it even.
+                if size % 2 == 1 && at.saturating_add(9).saturating_add(size) < end {
+                    return Ok(false);
+                }
+            }
+            _ => {}
+        }
+        let padded = size.saturating_add(size % 2);
+        at = at.saturating_add(8).saturating_add(padded);
+        if at < end {
+            input.seek_relative(i64::try_from(padded).unwrap_or(i64::MAX))?;
+        }
+    }
+    input.rewind()?;
+    Ok(formats <= 1 && blocks <= 1)
+}
+
 /// Many channels to two. The order is WAVE's: left, right, centre, low frequencies, then pairs.
 fn fold(frame: impl Iterator<Item = f32>, channels: usize) -> (f32, f32) {
     const SIDE: f32 = std::f32::consts::FRAC_1_SQRT_2;
@@ -248,14 +302,14 @@ fn parse_format(body: &[u8]) -> Result<Format, SourceError> {
     if channels == 0 || !align.is_multiple_of(channels) || !RATES.contains(&rate) {
         return Err(SourceError::malformed("the format makes no sense"));
     }
-    // Samples fill whole bytes, which the alignment counts better than the number of bits does.
+    // Samples fill whole bytes. Where the alignment has more of them, readers differ in which they take.
     let coding = match (tag, align / channels, bits) {
         (1, 1, 1..=8) => Coding::Unsigned8,
         (1, 2, 9..=16) => Coding::Signed16,
         (1, 3, 17..=24) => Coding::Signed24,
-        (1, 4, 17..=32) => Coding::Signed32,
-        (3, 4, _) => Coding::Float32,
-        (3, 8, _) => Coding::Float64,
+        (1, 4, 25..=32) => Coding::Signed32,
+        (3, 4, 32) => Coding::Float32,
+        (3, 8, 64) => Coding::Float64,
         (1 | 3, ..) => return Err(SourceError::malformed("the format makes no sense")),
         _ => return Err(SourceError::unsupported(format!("WAVE with coding {tag}"))),
     };
@@ -346,11 +400,40 @@ mod tests {
     }
 
     #[test]
+    fn files_that_mean_different_things_are_not_plain() {
+        let plain = |bytes: &[u8]| is_plain(&mut BufReader::new(io::Cursor::new(bytes))).unwrap();
+        let sound = |data: &[u8]| wav(1, 1, 8000, 16, data);
+        let once = sound(&[1; 100]);
+        let (head, rest) = once.split_at(12);
+        let chunk =
+            |name: &str, size: u32, body: &[u8]| [name.as_bytes(), &size.to_le_bytes()[..], body].concat();
+        let behind = |more: &[u8]| [once.as_slice(), more].concat();
+        let wide = |field: u32, long: u64| {
+            let sizes = chunk("ds64", 28, &[&[0; 8], &long.to_le_bytes()[..], &[0; 12]].concat());
+            let format = chunk("fmt ", 16, &once[20..36]);
+            let data = chunk("data", field, &[1; 100]);
+            [b"RF64\xFF\xFF\xFF\xFFWAVE".as_slice(), &sizes, &format, &data].concat()
+        };
+        assert!(plain(&once) && plain(&once[..70]) && plain(b"RIFF") && plain(&wide(u32::MAX, 100)));
+        assert!(plain(&behind(&chunk("LIST", 4, b"data"))) && plain(&behind(b"junk")));
+        assert!(!plain(&behind(&chunk("data", 2, b"xx"))));
+        assert!(!plain(&[head, &once[12..36], rest].concat()));
+        assert!(!plain(&behind(&chunk("SMV0", 2, b"xx"))));
+        assert!(!plain(&[sound(&[1; 99]), chunk("data", 2, b"xx")].concat()));
+        assert!(!plain(&wide(50, 100)) && !plain(&[wide(u32::MAX, 100), chunk("data", 2, b"xx")].concat()));
+        assert!(plain(&wide(u32::MAX, u64::MAX)));
+    }
+
+    #[test]
     fn broken_headers_are_errors() {
         assert!(matches!(samples(b"RIFF"), Err(SourceError::Truncated)));
         assert!(matches!(samples(b"RIFF....WAVEdata\0\0\0\0"), Err(SourceError::Malformed(_))));
         assert!(matches!(samples(&wav(1, 0, 8000, 16, &[])), Err(SourceError::Malformed(_))));
         assert!(matches!(samples(&wav(1, 1, 0, 16, &[])), Err(SourceError::Malformed(_))));
+        // 24 bits in 32: some take the higher ones, some read them without gaps.
+        let mut gaps = wav(1, 1, 8000, 32, &[]);
+        gaps[34] = 24;
+        assert!(matches!(samples(&gaps), Err(SourceError::Malformed(_))));
         assert!(matches!(samples(&wav(17, 1, 8000, 8, &[])), Err(SourceError::Unsupported(_))));
         assert!(matches!(samples(&wav(1, 1, 8000, 16, &[])[..50]), Err(SourceError::Truncated)));
     }

@@ -183,7 +183,7 @@ impl Header {
         let line = std::str::from_utf8(line).map_err(|_| malformed())?;
         let tags = line.strip_prefix("YUV4MPEG2").ok_or_else(malformed)?;
         let (mut width, mut height, mut rate, mut aspect) = (0, 0, (25, 1), 1.0);
-        let (mut space, mut full) = ("420jpeg", false);
+        let (mut space, mut full, mut another) = (None, false, false);
         for tag in tags.split_ascii_whitespace() {
             let Some(value) = tag.get(1..) else { continue };
             match tag.as_bytes()[0] {
@@ -195,14 +195,22 @@ impl Header {
                     Some((n @ 1.., d @ 1..)) => aspect = n as f64 / d as f64,
                     _ => aspect = 1.0,
                 },
-                b'C' => space = value,
-                b'X' => full |= value == "COLORRANGE=FULL",
+                b'C' => space = Some(value),
+                b'X' => {
+                    full |= value == "COLORRANGE=FULL";
+                    another |= value.starts_with("YSCSS=");
+                }
                 _ => {}
             }
         }
         if width == 0 || height == 0 {
             return Err(malformed());
         }
+        if space.is_none() && another {
+            // Some readers know this other way to say it.
+            return Err(SourceError::unsupported("a colour space in a comment"));
+        }
+        let space = space.unwrap_or("420jpeg");
         let unsupported = || SourceError::unsupported(format!("colour space {space}"));
         let space = colour_space(space).ok_or_else(unsupported)?;
         Ok(Self { width, height, rate, aspect, space, full })
@@ -328,6 +336,7 @@ mod tests {
         assert!(matches!(error(b"YUV4MPEG2 W0 H4\n"), Some(SourceError::Malformed(_))));
         assert!(matches!(error(b"YUV4MPEG2 W4 H4 F0:1\n"), Some(SourceError::Malformed(_))));
         assert!(matches!(error(b"YUV4MPEG2 W4 H4 C999\n"), Some(SourceError::Unsupported(_))));
+        assert!(matches!(error(b"YUV4MPEG2 W4 H4 XYSCSS=444\n"), Some(SourceError::Unsupported(_))));
         assert!(matches!(error(b"YUV4MPEG2 W65536 H65536\n"), Some(SourceError::Limit(Bound::Pixels))));
         assert!(matches!(error(&[b'Y'; 5000]), Some(SourceError::Malformed(_))));
         assert!(matches!(error(b"YUV4MPEG2 W8192 H8192\nFRAME\nx"), Some(SourceError::Truncated)));
