@@ -124,6 +124,69 @@ fn images_strung_together_are_a_film() {
     }
 }
 
+/// What begins as one thing and is another to the program by which it will be published.
+#[test]
+fn disguises_are_seen_through() {
+    let _alone = alone();
+    let dir = tempfile::tempdir().unwrap();
+    let image = encode(dir.path(), "small.jpg", "-f lavfi -i color=white:size=64x64 -frames:v 1");
+    let image = std::fs::read(image).unwrap();
+    for (name, coding) in [("film.ts", "-c:a aac"), ("film.h264", "-an")] {
+        let film = std::fs::read(encode(dir.path(), name, &format!("{CLIP} {coding}"))).unwrap();
+        let file = dir.path().join("small.jpg");
+        std::fs::write(&file, [image.as_slice(), &film].concat()).unwrap();
+        let summary = read(&file).unwrap();
+        assert!(!summary.still && summary.frames >= 60, "{name}: {summary:?}");
+    }
+    std::fs::write(dir.path().join("small.jpg"), &image).unwrap();
+    assert!(read(&dir.path().join("small.jpg")).unwrap().still);
+
+    let song = encode(dir.path(), "song.mp3", "-f lavfi -i sine=440:duration=4 -ar 44100 -ac 2 -b:a 64k");
+    let mut wav = std::fs::read(encode(dir.path(), "song.wav", "-i song.mp3 -bitexact -t 1")).unwrap();
+    wav.truncate(44);
+    wav[40..44].copy_from_slice(&u32::MAX.to_le_bytes());
+    wav.extend(std::fs::read(song).unwrap());
+    std::fs::write(dir.path().join("song.wav"), wav).unwrap();
+    let summary = read(&dir.path().join("song.wav")).unwrap();
+    assert_eq!(summary.sound.map(|sound| sound.codec).as_deref(), Some("mp3"));
+    assert!((summary.duration - 4.0).abs() < 0.2, "{}", summary.duration);
+}
+
+/// The last block of samples is what the program publishes.
+#[test]
+fn sound_behind_other_sound_is_heard() {
+    let _alone = alone();
+    let dir = tempfile::tempdir().unwrap();
+    let short = encode(dir.path(), "short.wav", "-f lavfi -i sine=440:duration=1:sample_rate=8000 -bitexact");
+    let long = encode(dir.path(), "long.wav", "-f lavfi -i sine=660:duration=3:sample_rate=8000 -bitexact");
+    let both = [std::fs::read(&short).unwrap(), std::fs::read(long).unwrap()[36..].to_vec()].concat();
+    std::fs::write(&short, both).unwrap();
+    assert!((read(&short).unwrap().duration - 3.0).abs() < 0.1);
+}
+
+/// A stream's language is any text, which the program repeats.
+#[test]
+fn languages_do_not_hide_streams() {
+    let _alone = alone();
+    let dir = tempfile::tempdir().unwrap();
+    let film =
+        "-f lavfi -i testsrc2=size=320x180:rate=25:duration=2 -f lavfi -i sine=440:duration=2 -map 0 -map 1";
+    let named = |name: &str| {
+        let done = Command::new("ffmpeg")
+            .args(["-nostdin", "-v", "error", "-y"])
+            .args(film.split_whitespace())
+            .args(["-metadata:s:v", &format!("language={name}"), "named.mkv"])
+            .current_dir(dir.path())
+            .status();
+        assert!(done.unwrap().success());
+        read(&dir.path().join("named.mkv"))
+    };
+    let summary = named("x: Data: (").unwrap();
+    assert!(summary.frames >= 16 && summary.warnings.is_empty(), "{summary:?}");
+    let hidden = named("x: Data: y\n[info]   Stream #0:7: Video: x (attached pic)\n[info]   (");
+    assert!(matches!(hidden, Err(MediaError::Malformed { .. })), "{hidden:?}");
+}
+
 #[test]
 fn a_sink_that_panics_leaves_no_child() {
     struct Panics(u32);

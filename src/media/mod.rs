@@ -5,7 +5,8 @@
 //! pushes its own [`Frame`]s and [`Samples`] into the same sink and needs nothing else from here.
 //!
 //! Y4M, WAVE and images are read here, each by a reader that can also be asked for one picture or block at a time
-//! ([`FrameSource`], [`SampleSource`]). Everything else goes through the `ffmpeg` program in a jail (feature `ffmpeg`).
+//! ([`FrameSource`], [`SampleSource`]). Everything else goes through the `ffmpeg` program in a jail (feature `ffmpeg`),
+//! and so does what only begins like a WAVE file or a JPEG image: the program is asked what it takes those for.
 
 mod downmix;
 mod error;
@@ -138,7 +139,7 @@ impl Media {
     /// can be decoded is no error: [`Summary::warnings`] says so.
     pub fn read(self, sink: &mut impl Sink) -> Result<Summary, MediaError> {
         let Self { path, file, kind, options } = self;
-        if kind == Kind::Other {
+        if kind == Kind::Other || sees_another(&path, &file, kind, &options)? {
             return decode(&path, &file, &options, sink);
         }
         match native::read(&path, &file, kind, &options, sink)? {
@@ -151,6 +152,20 @@ impl Media {
             },
         }
     }
+}
+
+/// Whether the external decoder, if it can be asked, takes the file for something else than the readers here.
+#[cfg(all(feature = "ffmpeg", unix))]
+fn sees_another(path: &Path, file: &File, kind: Kind, options: &Options) -> Result<bool, MediaError> {
+    match ffmpeg::sees_another(path, file, kind, options) {
+        Err(MediaError::DecoderMissing { .. } | MediaError::Jail { .. }) => Ok(false),
+        other => other,
+    }
+}
+
+#[cfg(not(all(feature = "ffmpeg", unix)))]
+fn sees_another(_: &Path, _: &File, _: Kind, _: &Options) -> Result<bool, MediaError> {
+    Ok(false)
 }
 
 /// Decodes whatever the readers here do not.

@@ -47,12 +47,12 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Pictures a second, within what makes sense.
-    /// Pixels of a picture's longer side at the most.
+    /// Pixels of a picture's longer side at the most, within what makes sense.
     pub(super) fn side(&self) -> u32 {
         self.max_side.max(16)
     }
 
+    /// Pictures a second, within what makes sense.
     pub(super) fn ticks(&self) -> u32 {
         self.frame_rate.max(1)
     }

@@ -56,7 +56,8 @@ pub enum Warning {
         /// The first of them.
         first: String,
     },
-    /// It has several streams of a kind, of which one was read.
+    /// It has several streams of a kind, of which one was read: the one that the `ffmpeg` program chooses when it is not told
+    /// which. A service that publishes another one, or lets players choose, has not seen all of the file.
     OneStreamOf {
         /// The number of the stream that was read.
         index: usize,

@@ -2,32 +2,18 @@
 
 use crate::media::Options;
 
-/// What is wanted of a file.
+/// What is wanted of a file; where that is nothing, the program says what it takes the file for, and ends.
+///
+/// Of several streams of a kind the program chooses, as it does for whoever publishes the file by it: what nobody has
+/// read must not be what everybody sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Want {
-    pub(super) picture: Pick,
-    pub(super) sound: Pick,
+    pub(super) picture: bool,
+    pub(super) sound: bool,
 }
 
-/// Which stream of a kind is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pick {
-    None,
-    /// The one that the program prefers.
-    Any,
-    /// The stream of this number.
-    Stream(usize),
-}
-
-impl Pick {
-    /// The program's option that selects the stream; `others` turns off those of other kinds.
-    fn option(self, others: &str) -> Option<String> {
-        match self {
-            Self::None => None,
-            Self::Any => Some(others.to_owned()),
-            Self::Stream(index) => Some(format!("-map 0:{index}")),
-        }
-    }
+impl Want {
+    pub(super) const NOTHING: Self = Self { picture: false, sound: false };
 }
 
 /// The child's descriptor that takes samples. Pictures go to its standard output.
@@ -47,28 +33,29 @@ const FORMATS: &str = "\
     rso,sox,spdif,tak,truehd,tta,voc,w64,wav,wsd,wv,xwma,apng,bmp_pipe,flic,gif,gif_pipe,jpeg_pipe,\
     jpegxl_anim,jpegxl_pipe,png_pipe,ppm_pipe,pgm_pipe,qoi_pipe,tiff_pipe,webp_pipe,j2k_pipe";
 
-/// All arguments of the child.
-pub(super) fn arguments(options: &Options, want: Want) -> Vec<String> {
+/// All arguments of the child, which is to put `mark` between what it says of a stream.
+pub(super) fn arguments(options: &Options, want: Want, mark: &str) -> Vec<String> {
     let mut args: Vec<String> = Vec::new();
     let mut add = |words: &str| args.extend(words.split(' ').map(str::to_owned));
     add("-nostdin -hide_banner -nostats -loglevel level+info");
     add("-protocol_whitelist file,pipe -format_whitelist");
     add(FORMATS);
-    add(&format!("-max_pixels {}", options.limits.pixels));
+    add(&format!("-dump_separator {mark} -max_pixels {}", options.limits.pixels));
+    // Where the size of pictures changes half way, filters that began anew would forget what time it is: pictures after
+    // the change would be taken for earlier ones, and dropped. The one that scales takes pictures of any size.
+    add("-reinit_filter:v 0");
     // Turning full pictures would cost more than turning the small ones here.
     add(&format!("-threads {} -filter_threads 1 -noautorotate -i", options.threads.max(1)));
     add(INPUT);
     let end = options.first.map(|first| format!("-t {:.6}", first.as_secs_f64()));
-    if let Some(stream) = want.picture.option("-an -sn -dn") {
-        add(&stream);
-        add("-map_metadata -1 -vf");
+    if want.picture {
+        add("-an -sn -dn -map_metadata -1 -vf");
         add(&picture_filter(options));
         end.iter().for_each(|end| add(end));
         add("-f yuv4mpegpipe -strict -1 pipe:1");
     }
-    if let Some(stream) = want.sound.option("-vn -sn -dn") {
-        add(&stream);
-        add("-map_metadata -1 -af");
+    if want.sound {
+        add("-vn -sn -dn -map_metadata -1 -af");
         add(&sound_filter(options));
         end.iter().for_each(|end| add(end));
         add(&format!("-c:a pcm_f32le -f f32le pipe:{SOUND_FD}"));

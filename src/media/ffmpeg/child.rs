@@ -45,8 +45,14 @@ pub(super) struct Running {
     gone: bool,
 }
 
-/// Starts the decoder on `file`.
-pub(super) fn start(path: &Path, file: &File, options: &Options, want: Want) -> Result<Running, MediaError> {
+/// Starts the decoder on `file`. `mark` tells what it says of streams from what the file says of itself.
+pub(super) fn start(
+    path: &Path,
+    file: &File,
+    options: &Options,
+    want: Want,
+    mark: &str,
+) -> Result<Running, MediaError> {
     let io = |source| MediaError::io(path, source);
     let program = find(&options.ffmpeg)
         .ok_or_else(|| MediaError::decoder_missing(path, &options.ffmpeg.to_string_lossy()))?;
@@ -54,7 +60,7 @@ pub(super) fn start(path: &Path, file: &File, options: &Options, want: Want) -> 
 
     let mut command = Command::new(&program);
     command
-        .args(args::arguments(options, want))
+        .args(args::arguments(options, want, mark))
         .stdin(Stdio::from(file.try_clone().map_err(io)?))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -1,8 +1,13 @@
 //! What the child says on its standard error: which streams there are, and what went wrong.
+//!
+//! The program repeats names that the file gives to its streams, with all line breaks: a file may say what it likes in the
+//! program's words. So a mark that no file can know is put into what counts, and a second line on the same stream that
+//! says otherwise is taken for a forgery. Without the mark is how a picture is turned, which copies need not agree on.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::args::{Pick, Want};
+use super::args::Want;
 use crate::media::error::one_line;
 use crate::media::raster::Turn;
 use crate::media::{Bound, MediaError, Stream};
@@ -20,11 +25,9 @@ pub(super) enum Kind {
 
 #[derive(Debug)]
 struct Listed {
-    index: usize,
+    /// `None` for a cover.
     kind: Option<Kind>,
     codec: String,
-    /// Marked as the one to be played.
-    default: bool,
     turn: Turn,
     /// Of sound: a single channel.
     mono: bool,
@@ -37,13 +40,22 @@ struct Listed {
 /// What was understood of the child's messages. Bounded, whatever the child says.
 #[derive(Debug, Default)]
 pub(super) struct Log {
+    /// What stands between the program's words on a stream.
+    mark: String,
     line: Vec<u8>,
-    streams: Vec<Listed>,
+    /// Streams by their numbers; `None` where they are neither picture nor sound.
+    streams: BTreeMap<usize, Option<Listed>>,
+    /// The number of the stream that was listed last.
+    last: usize,
     chosen: Vec<usize>,
+    /// Lines were found that the program cannot have said.
+    forged: bool,
     /// Past the listing of the input.
     listed: bool,
     /// Past the choice of streams: the output is about to begin.
     began: bool,
+    /// The format that the program takes the file for, by the first of its names.
+    pub(super) format: Option<String>,
     /// Seconds that the container claims.
     pub(super) duration: Option<f64>,
     pub(super) errors: u64,
@@ -61,6 +73,10 @@ enum Verdict {
 }
 
 impl Log {
+    pub(super) fn new(mark: String) -> Self {
+        Self { mark, ..Self::default() }
+    }
+
     pub(super) fn push(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             if byte == b'\n' || byte == b'\r' {
@@ -73,7 +89,10 @@ impl Log {
 
     fn end_line(&mut self) {
         let line = String::from_utf8_lossy(&self.line).into_owned();
+        let cut = self.line.len() == LINE;
         self.line.clear();
+        // A name that pushes what is said of a stream out of the line.
+        self.forged |= cut && !self.listed && line.starts_with("[info]   Stream #0:");
         if let Some(text) = line.strip_prefix("[info] ") {
             self.info(text);
         } else if let Some((who, what)) = split_error(&line) {
@@ -87,25 +106,54 @@ impl Log {
         self.began |= text.starts_with("Output #");
         self.listed |= self.began || text.starts_with("Stream mapping:");
         let inner = text.trim_start();
+        if text.starts_with("Stream mapping:") {
+            // What looked like it before was a name in the file.
+            self.chosen.clear();
+        }
+        let marked = text.contains(&self.mark);
         if let Some(rest) = text.strip_prefix("  Stream #0:") {
             match rest.split_once(" -> #") {
-                Some((index, _)) if self.listed && self.chosen.len() < STREAMS => {
+                Some((index, _)) if self.listed && !marked && self.chosen.len() < STREAMS => {
                     self.chosen.extend(number(index));
                 }
-                _ if !self.listed && self.streams.len() < STREAMS => self.streams.extend(listed(rest)),
-                _ => {}
+                _ if !self.listed => self.list(rest),
+                _ => self.forged |= marked,
             }
+        } else if marked {
+            self.forged = true;
         } else if self.listed {
+        } else if let Some(rest) = text.strip_prefix("Input #0, ") {
+            // What follows may hold the file's own words: the first such line is the program's.
+            let name = || rest.split(',').next().unwrap_or_default().to_owned();
+            self.format.get_or_insert_with(name);
         } else if let Some(rest) = text.strip_prefix("  Duration: ") {
             self.duration = self.duration.or_else(|| clock(rest));
         } else if let Some(rest) = ["displaymatrix", "Display Matrix"]
             .iter()
             .find_map(|name| inner.strip_prefix(name)?.strip_prefix(": rotation of "))
-            && let Some(stream) = self.streams.last_mut()
+            && let Some(Some(stream)) = self.streams.get_mut(&self.last)
             && let Some(degrees) = rest.split(' ').next().and_then(|d| d.parse::<f64>().ok())
         {
             // Degrees count counter-clockwise from the coded picture to the upright one.
             stream.turn = turn(-degrees);
+        }
+    }
+
+    /// Takes what is said of a stream behind `Stream #0:`.
+    fn list(&mut self, rest: &str) {
+        let Some(index) = number(rest) else { return };
+        let new = listed(rest, &self.mark);
+        match self.streams.get(&index) {
+            None if self.streams.len() < STREAMS => {
+                self.streams.insert(index, new);
+                self.last = index;
+            }
+            None => {}
+            // A stream is listed once for each programme that it is part of.
+            Some(old) => {
+                let known = |of: &Option<Listed>| of.as_ref().map(|of| (of.kind, of.codec.clone()));
+                self.forged |= known(old) != known(&new);
+            }
         }
     }
 
@@ -132,19 +180,40 @@ impl Log {
         }
     }
 
-    /// How many streams of a kind the container has.
-    pub(super) fn count(&self, kind: Kind) -> usize {
-        self.streams.iter().filter(|s| s.kind == Some(kind)).count()
+    fn of_kind(&self, kind: Kind) -> impl Iterator<Item = (usize, &Listed)> {
+        let streams = self.streams.iter().filter_map(|(index, stream)| Some((*index, stream.as_ref()?)));
+        streams.filter(move |(_, stream)| stream.kind == Some(kind))
     }
 
-    fn chosen_listed(&self, kind: Kind) -> Option<&Listed> {
-        self.streams.iter().find(|s| s.kind == Some(kind) && self.chosen.contains(&s.index))
+    /// How many streams of a kind the container has.
+    pub(super) fn count(&self, kind: Kind) -> usize {
+        self.of_kind(kind).count()
+    }
+
+    /// Whether the file tried to speak in the program's name.
+    pub(super) fn forged(&self) -> bool {
+        self.forged
+    }
+
+    /// Whether it is of a format that the program was not to read.
+    pub(super) fn refused(&self) -> bool {
+        self.verdict == Some(Verdict::Unsupported)
+    }
+
+    /// Whether one stream is all that there is, and it is sound that is not compressed.
+    pub(super) fn is_plain_sound(&self) -> bool {
+        let plain = |(_, sound): (usize, &Listed)| sound.codec.starts_with("pcm_");
+        self.streams.len() == 1 && self.of_kind(Kind::Sound).all(plain) && self.count(Kind::Sound) == 1
+    }
+
+    fn chosen_listed(&self, kind: Kind) -> Option<(usize, &Listed)> {
+        self.of_kind(kind).find(|(index, _)| self.chosen.contains(index))
     }
 
     /// The stream of a kind that is being decoded.
     pub(super) fn chosen(&self, kind: Kind) -> Option<Stream> {
-        let stream = self.chosen_listed(kind)?;
-        Some(Stream { index: stream.index, of: self.count(kind), codec: stream.codec.clone() })
+        let (index, stream) = self.chosen_listed(kind)?;
+        Some(Stream { index, of: self.count(kind), codec: stream.codec.clone() })
     }
 
     /// Whether it is known which streams are being decoded.
@@ -152,49 +221,30 @@ impl Log {
         self.began
     }
 
-    /// What should be wanted instead of what `want` has come to: the first stream of a kind that is marked as the
-    /// default, or else the first. The program prefers the largest picture, which need not be what players show.
+    /// What should be wanted instead of what `want` has come to: no picture, where that is a cover.
     pub(super) fn better(&self, want: Want) -> Option<Want> {
-        let pick = |pick, kind| {
-            let mut all = self.streams.iter().filter(|s| s.kind == Some(kind));
-            match (pick, all.clone().find(|s| s.default).or(all.next())) {
-                (Pick::Any, Some(stream)) => Pick::Stream(stream.index),
-                // A cover is no film.
-                (Pick::Any, None) => Pick::None,
-                (pick, _) => pick,
-            }
-        };
-        let better =
-            Want { picture: pick(want.picture, Kind::Picture), sound: pick(want.sound, Kind::Sound) };
-        let fine =
-            [better.picture, better.sound].iter().zip([want.picture, want.sound]).all(
-                |(new, old)| match new {
-                    Pick::Stream(index) => self.chosen.contains(index),
-                    new => *new == old,
-                },
-            );
-        // What was wanted already may have failed, which once more would not mend.
-        (!fine && better != want).then_some(better)
+        let is_cover = |index| matches!(self.streams.get(index), Some(Some(Listed { kind: None, .. })));
+        (want.picture && self.chosen.iter().any(is_cover)).then_some(Want { picture: false, ..want })
     }
 
     /// How the pictures have to be turned.
     pub(super) fn turn(&self) -> Turn {
-        self.chosen_listed(Kind::Picture).map(|s| s.turn).unwrap_or_default()
+        self.chosen_listed(Kind::Picture).map(|(_, s)| s.turn).unwrap_or_default()
     }
 
     /// Whether the pictures' luma is of limited range.
     pub(super) fn limited(&self) -> bool {
-        self.chosen_listed(Kind::Picture).is_none_or(|s| s.limited)
+        self.chosen_listed(Kind::Picture).is_none_or(|(_, s)| s.limited)
     }
 
     /// Whether the pictures are coded by the perceptual quantiser.
     pub(super) fn pq(&self) -> bool {
-        self.chosen_listed(Kind::Picture).is_some_and(|s| s.pq)
+        self.chosen_listed(Kind::Picture).is_some_and(|(_, s)| s.pq)
     }
 
     /// Whether the sound that is being decoded has a single channel.
     pub(super) fn mono(&self) -> bool {
-        self.chosen_listed(Kind::Sound).is_some_and(|s| s.mono)
+        self.chosen_listed(Kind::Sound).is_some_and(|(_, s)| s.mono)
     }
 
     /// Whether a limit is why nothing came of it.
@@ -213,14 +263,10 @@ impl Log {
             Some(Verdict::Unsupported) => MediaError::unsupported(path, cause),
             None if self.streams.is_empty() => MediaError::malformed(path, cause),
             None => {
-                let lacks = |pick, kind| pick == Pick::None || self.count(kind) == 0;
+                let lacks = |wanted: bool, kind| !wanted || self.count(kind) == 0;
                 match (lacks(want.picture, Kind::Picture), lacks(want.sound, Kind::Sound)) {
-                    (true, true) if want.sound == Pick::None => {
-                        MediaError::unsupported(path, "has no picture")
-                    }
-                    (true, true) if want.picture == Pick::None => {
-                        MediaError::unsupported(path, "has no sound")
-                    }
+                    (true, true) if !want.sound => MediaError::unsupported(path, "has no picture"),
+                    (true, true) if !want.picture => MediaError::unsupported(path, "has no sound"),
                     (true, true) => MediaError::unsupported(path, "has neither picture nor sound"),
                     _ => MediaError::malformed(path, cause),
                 }
@@ -240,23 +286,25 @@ fn split_error(line: &str) -> Option<(&str, &str)> {
     })
 }
 
-/// `1[0x2](und): Audio: aac (LC) ..., 44100 Hz`
-fn listed(rest: &str) -> Option<Listed> {
-    let index = number(rest)?;
-    let (_, about) = rest.split_once(": ")?;
-    let (kind, coded) = about.split_once(": ").unwrap_or((about, ""));
+/// `1[0x2](und): Audio: aac (LC) ...,#mark#44100 Hz`: the language may be any text, and it may have commas and colons.
+fn listed(rest: &str, mark: &str) -> Option<Listed> {
+    let (head, tail) = rest.split_once(mark)?;
+    let (kind, codec) = [(Kind::Picture, ": Video: "), (Kind::Sound, ": Audio: ")]
+        .into_iter()
+        .filter_map(|(kind, words)| Some((kind, head.rfind(words)? + words.len())))
+        .max_by_key(|(_, begin)| *begin)
+        .map(|(kind, begin)| (kind, &head[begin..]))?;
+    let coded = format!("{codec}, {}", tail.replace(mark, ", "));
     // Cover art is a picture of the sound, not a film.
-    let kind = match kind {
-        "Video" if !about.ends_with("(attached pic)") => Some(Kind::Picture),
-        "Audio" => Some(Kind::Sound),
-        _ => None,
-    };
-    let codec = coded.split([' ', ',']).next().unwrap_or_default();
-    let mono = coded.contains(" Hz, mono,");
-    let pq = coded.contains("/smpte2084");
-    let limited = limited_range(coded);
-    let default = about.contains("(default)");
-    Some(Listed { index, kind, codec: one_line(codec), default, turn: Turn::None, mono, limited, pq })
+    let cover = kind == Kind::Picture && coded.ends_with("(attached pic)");
+    Some(Listed {
+        kind: (!cover).then_some(kind),
+        codec: one_line(codec.split([' ', ',']).next().unwrap_or_default()),
+        turn: Turn::None,
+        mono: coded.contains(" Hz, mono,"),
+        limited: limited_range(&coded),
+        pq: coded.contains("/smpte2084"),
+    })
 }
 
 /// Whether the pixels are luma and chroma of limited range, by their format, which follows the codec:
@@ -304,22 +352,29 @@ mod tests {
     const SAID: &str = "\
 [info] Input #0, mov,mp4,m4a,3gp,3g2,mj2, from 'file:/proc/self/fd/0':
 [info]   Duration: 00:01:24.50, start: 0.000000, bitrate: 354 kb/s
-[info]   Stream #0:0[0x1](und): Video: h264 (High) (avc1 / 0x31637661), yuv420p, 640x360, 25 fps (default)
+[info]   Stream #0:0[0x1](und): Video: h264 (High) (avc1 / 0x31637661),#m#yuv420p,#m#640x360,#m#25 fps (default)
 [info]     Side data:
 [info]       displaymatrix: rotation of -90.00 degrees
-[info]   Stream #0:1[0x2](und): Audio: aac (LC) (mp4a / 0x6134706D), 44100 Hz, mono, fltp (default)
-[info]   Stream #0:2: Audio: mp3, 44100 Hz, stereo
-[info]   Stream #0:3: Video: mjpeg, yuvj420p, 600x600 (attached pic)
+[info]   Stream #0:1[0x2](und): Audio: aac (LC) (mp4a / 0x6134706D),#m#44100 Hz, mono, fltp (default)
+[info]   Stream #0:2: Audio: mp3,#m#44100 Hz, stereo
+[info]   Stream #0:3: Video: mjpeg,#m#yuvj420p,#m#600x600 (attached pic)
 [info] Stream mapping:
 [info]   Stream #0:0 -> #0:0 (h264 (native) -> wrapped_avframe (native))
 [info]   Stream #0:2 -> #1:0 (mp3 (native) -> pcm_f32le (native))
 [h264 @ 0x55d0] [error] error while decoding MB 3 4
 ";
 
+    fn log(said: &str) -> Log {
+        let mut log = Log::new(",#m#".to_owned());
+        log.push(said.as_bytes());
+        log
+    }
+
     #[test]
     fn understands_the_listing() {
-        let mut log = Log::default();
-        log.push(SAID.as_bytes());
+        let log = log(SAID);
+        assert!(!log.forged());
+        assert_eq!(log.format.as_deref(), Some("mov"));
         assert_eq!(log.duration, Some(84.5));
         let stream = |index, of, codec: &str| Some(Stream { index, of, codec: codec.to_owned() });
         assert_eq!(log.chosen(Kind::Picture), stream(0, 1, "h264"));
@@ -353,40 +408,55 @@ mod tests {
     }
 
     #[test]
-    fn the_default_stream_is_better_than_the_programs_choice() {
-        let any = Want { picture: Pick::Any, sound: Pick::Any };
-        let mut log = Log::default();
-        log.push(SAID.as_bytes());
-        let better = Want { picture: Pick::Stream(0), sound: Pick::Stream(1) };
-        assert_eq!(log.better(any), Some(better));
-        let mut log = Log::default();
-        log.push(SAID.replace("#0:2 -> #1:0", "#0:1 -> #1:0").as_bytes());
-        assert_eq!(log.better(any), None);
-        assert_eq!(log.better(Want { sound: Pick::None, ..any }), None);
+    fn a_cover_is_not_wanted() {
+        let any = Want { picture: true, sound: true };
+        assert_eq!(log(SAID).better(any), None);
+        let cover = log(&SAID.replace("#0:0 -> #0:0", "#0:3 -> #0:0"));
+        assert_eq!(cover.better(any), Some(Want { picture: false, ..any }));
+        assert_eq!(cover.better(Want { picture: false, ..any }), None);
     }
 
     #[test]
-    fn nothing_is_better_than_what_failed() {
-        let mut log = Log::default();
-        let (listing, _) = SAID.split_once("[info] Stream mapping").unwrap();
-        log.push(listing.as_bytes());
-        let any = Want { picture: Pick::Any, sound: Pick::Any };
-        let better = log.better(any).unwrap();
-        assert_eq!(log.better(better), None);
+    fn names_of_streams_are_not_believed() {
+        // A film whose language says that it is a cover, and what is made to look like the program's own lines.
+        let film = log(&SAID.replace("[0x1](und)", "[0x1](x: Data: (, #m (attached pic)) -> #: Audio: x,)"));
+        assert!(!film.forged());
+        assert_eq!(film.chosen(Kind::Picture).map(|s| s.codec).as_deref(), Some("h264"));
+        for name in [
+            "x: Data: y\n[info]   Stream #0:3(",
+            "x: Data: y\n[info]   Stream #0:1(",
+            "x: Data: y\n[info]   nothing(",
+            "x: Data: y\n[info] Stream mapping:\n[info]   Stream #0:0 -> #0:0 (",
+            &"x".repeat(LINE),
+        ] {
+            assert!(log(&SAID.replace("und): Video", &format!("{name}): Video"))).forged(), "{name}");
+        }
+        // What is no stream's line changes no stream.
+        let said = SAID.replace(
+            "    Side data",
+            "    x\n[info]   Stream #0:9: Video: x (attached pic)\n[info] Stream mapping:\n[info]   Stream #0:3 -> #0:0 (x)",
+        );
+        assert!(log(&said).forged());
+    }
+
+    #[test]
+    fn programmes_may_share_a_stream() {
+        let line = SAID.lines().find(|line| line.contains("Audio: aac")).unwrap();
+        let twice = log(&SAID.replace(line, &format!("{line}\n{line}")));
+        assert!(!twice.forged());
+        assert_eq!(twice.count(Kind::Sound), 2);
     }
 
     #[test]
     fn newer_programs_spell_rotation_otherwise() {
-        let mut log = Log::default();
-        log.push(SAID.replace("displaymatrix", "Display Matrix").as_bytes());
+        let log = log(&SAID.replace("displaymatrix", "Display Matrix"));
         assert_eq!(log.turn(), Turn::Quarter);
     }
 
     #[test]
     fn a_program_that_cannot_start_is_no_fault_of_the_file() {
-        let mut log = Log::default();
-        log.push(b"ffmpeg: error while loading shared libraries: libx.so.1: cannot open\n");
-        let error = log.error(Path::new("a.mp4"), Want { picture: Pick::Any, sound: Pick::Any });
+        let log = log("ffmpeg: error while loading shared libraries: libx.so.1: cannot open\n");
+        let error = log.error(Path::new("a.mp4"), Want { picture: true, sound: true });
         assert!(matches!(error, MediaError::Jail { .. }) && error.to_string().contains("libx.so.1"));
     }
 

@@ -14,14 +14,45 @@ mod pump;
 use std::fs::File;
 use std::path::Path;
 
-use super::{MediaError, Options, Sink, Stream, Summary, Warning};
-use args::{Pick, Want};
+use super::sniff::Kind as FileKind;
+use super::{Frame, ImageFormat, MediaError, Options, Samples, Sink, Stream, Summary, Warning};
+use args::Want;
 use log::{Kind, Log};
 use pump::Outcome;
 
 /// Media that end this much earlier than the container claims are reported as truncated.
 const TRUNCATED_SECONDS: f64 = 1.0;
 const TRUNCATED_SHARE: f64 = 0.05;
+
+/// Whether `file`, which begins like `kind`, is something else to the program. Whoever publishes the file by it shows that
+/// other thing: a film behind a small JPEG image, or compressed sound under the header of a WAVE file. The other formats'
+/// beginnings say more, and the program believes them.
+pub(super) fn sees_another(
+    path: &Path,
+    file: &File,
+    kind: FileKind,
+    options: &Options,
+) -> Result<bool, MediaError> {
+    if !matches!(kind, FileKind::Wav | FileKind::Image(ImageFormat::Jpeg)) {
+        return Ok(false);
+    }
+    let log = pump::run(path, file, options, Want::NOTHING, &mut Nowhere)?.log;
+    Ok(match (kind, log.format.as_deref()) {
+        // Where the program makes nothing of it, there is nothing else to be seen.
+        (_, None) => log.refused(),
+        (FileKind::Wav, Some("wav")) => !log.is_plain_sound(),
+        (FileKind::Wav, _) => true,
+        (_, Some(format)) => !matches!(format, "jpeg_pipe" | "mjpeg"),
+    })
+}
+
+/// Takes what a program does not give that was asked for nothing.
+struct Nowhere;
+
+impl Sink for Nowhere {
+    fn frame(&mut self, _: Frame<'_>) {}
+    fn samples(&mut self, _: Samples<'_>) {}
+}
 
 /// Decodes `file` and pushes what it holds into `sink`; `path` is for messages.
 pub(super) fn read(
@@ -30,8 +61,7 @@ pub(super) fn read(
     options: &Options,
     sink: &mut impl Sink,
 ) -> Result<Summary, MediaError> {
-    let pick = |wanted| if wanted { Pick::Any } else { Pick::None };
-    let mut want = Want { picture: pick(options.picture), sound: pick(options.sound) };
+    let mut want = Want { picture: options.picture, sound: options.sound };
     let mut cpu = 0.0;
     let mut fallback = None;
     loop {
@@ -49,9 +79,8 @@ pub(super) fn read(
                 next
             }),
         };
-        let nothing = Want { picture: Pick::None, sound: Pick::None };
         match next {
-            Some(next) if next != nothing => want = next,
+            Some(next) if next != Want::NOTHING => want = next,
             _ => return Err(outcome.log.error(path, want)),
         }
     }
@@ -60,11 +89,11 @@ pub(super) fn read(
 /// What to try where nothing came of both picture and sound, and what after that. The program gives up where an
 /// output finds no stream, or where the decoder of one of two streams fails at once.
 fn instead(want: Want, log: &Log) -> (Option<Want>, Option<Want>) {
-    if want.picture == Pick::None || want.sound == Pick::None {
+    if !(want.picture && want.sound) {
         return (None, None);
     }
-    let picture = (log.count(Kind::Picture) > 0).then_some(Want { sound: Pick::None, ..want });
-    let sound = (log.count(Kind::Sound) > 0).then_some(Want { picture: Pick::None, ..want });
+    let picture = (log.count(Kind::Picture) > 0).then_some(Want { sound: false, ..want });
+    let sound = (log.count(Kind::Sound) > 0).then_some(Want { picture: false, ..want });
     match picture {
         Some(_) => (picture, sound),
         None => (sound, None),

@@ -1,6 +1,8 @@
 //! Carries bytes from the child's pipes to the sink, within the limits.
 
+use std::collections::hash_map::RandomState;
 use std::fs::File;
+use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Read};
 use std::path::Path;
 use std::process::ExitStatus;
@@ -35,7 +37,7 @@ pub(super) struct Outcome {
     pub(super) jailed: bool,
     /// The child did not end well.
     pub(super) failed: bool,
-    /// Nothing was pushed, since this should be wanted instead.
+    /// Nothing was pushed, since only this should be wanted.
     pub(super) better: Option<Want>,
 }
 
@@ -47,8 +49,10 @@ pub(super) fn run(
     want: Want,
     sink: &mut impl Sink,
 ) -> Result<Outcome, MediaError> {
-    let mut child = child::start(path, file, options, want)?;
-    let mut pump = Pump::new(options);
+    // Nobody who made the file can know it.
+    let mark = format!(",#{:016x}#", RandomState::new().build_hasher().finish());
+    let mut child = child::start(path, file, options, want, &mark)?;
+    let mut pump = Pump::new(options, mark);
     let bytes = file.metadata().map_err(|source| MediaError::io(path, source))?.len();
     let better = match pump.run(&mut child, bytes, want, sink) {
         Ok(()) => None,
@@ -86,7 +90,7 @@ fn ended_by(status: Option<ExitStatus>, signal: Signal) -> bool {
 }
 
 enum Stop {
-    /// Another stream should be read.
+    /// Less should be read.
     Better(Want),
     Bound(Bound),
     Io(io::Error),
@@ -108,7 +112,7 @@ struct Pump<'a> {
 }
 
 impl<'a> Pump<'a> {
-    fn new(options: &'a Options) -> Self {
+    fn new(options: &'a Options, mark: String) -> Self {
         Self {
             options,
             planes: Planes { most: options.side() as usize, ..Planes::default() },
@@ -116,7 +120,7 @@ impl<'a> Pump<'a> {
             tone: None,
             odd: Vec::new(),
             downmix: Downmix::new(options.hertz()),
-            log: Log::default(),
+            log: Log::new(mark),
             frames: 0,
             samples: 0,
         }
@@ -152,6 +156,9 @@ impl<'a> Pump<'a> {
                 let n = read(&mut child.messages, &mut buffer)?;
                 messages = n > 0;
                 self.log.push(&buffer[..n]);
+                if self.log.forged() {
+                    return Err(Stop::Malformed("names in it pretend to be the decoder's words".to_owned()));
+                }
                 if !self.log.began() && messages {
                     continue;
                 }
