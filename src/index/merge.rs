@@ -4,6 +4,7 @@
 //! size, so that few lie beside each other. A part that is being merged is still searched; the merged one takes its
 //! place in one step.
 
+use super::Width;
 use super::block::{Block, Source};
 use super::memtable::Memtable;
 use super::part::{Body, Part};
@@ -106,6 +107,7 @@ impl<const W: usize> Default for Tender<W> {
 
 impl<const W: usize> Tender<W> {
     pub(super) fn new(purpose: Use) -> Self {
+        let () = Width::<W>::SUPPORTED;
         let state = State { parts: Vec::new(), head: purpose.head() };
         Self {
             state: ArcSwap::from_pointee(state),

@@ -77,6 +77,13 @@ pub(crate) use store::Stored;
 /// A code of `W` words.
 pub type Code<const W: usize> = [u64; W];
 
+/// Codes of other widths do not compile where they would be stored.
+struct Width<const W: usize>;
+
+impl<const W: usize> Width<W> {
+    const SUPPORTED: () = assert!(matches!(W, 1 | 2 | 4), "codes have 64, 128 or 256 bits");
+}
+
 /// The number of bits in which two codes differ.
 ///
 /// ```

@@ -6,7 +6,7 @@ use super::layout::{Counts, HEADER, Layout, place_bits};
 use super::postings::{Item, Sorted, write_postings};
 use super::{Memory, Segment};
 use crate::index::block::Source;
-use crate::index::{Code, bands::Bands, kernel::Level, merge::Use, spare::Spare};
+use crate::index::{Code, Width, bands::Bands, kernel::Level, merge::Use, spare::Spare};
 use crate::plain::cast_mut;
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -84,6 +84,7 @@ impl<const W: usize> Segment<W> {
         bands: Option<Bands>,
         spare: &Arc<Spare>,
     ) -> io::Result<Self> {
+        let () = Width::<W>::SUPPORTED;
         let (codes, ids) = source.pairs();
         let base = sorted.first().copied();
         let all = codes.len() + base.map_or(0, Self::len);

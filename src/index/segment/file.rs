@@ -2,7 +2,7 @@
 
 use super::layout::{Counts, Fields, HEADER, Layout, MAGIC, TRAILER, VERSION, place_bits};
 use super::{Memory, Segment};
-use crate::index::{bands::Bands, kernel::Level};
+use crate::index::{Width, bands::Bands, kernel::Level};
 use crate::plain as bytes;
 use crate::shared::Bytes;
 use std::fs::File;
@@ -137,6 +137,7 @@ impl<const W: usize> Segment<W> {
     }
 
     fn of(memory: Memory) -> Result<Self, OpenError> {
+        let () = Width::<W>::SUPPORTED;
         let (bytes, got) = (memory.bytes(), memory.bytes().len() as u64);
         let short = OpenError::Length { expected: HEADER as u64, got };
         let header: &[u8; HEADER] = bytes.first_chunk().ok_or(short)?;
