@@ -46,7 +46,7 @@
 //! | `memtable` | what was inserted last, searched while it grows |
 //! | `block`, `part`, `ranges` | lists, what a part holds, what was taken out |
 //! | `live`, `merge`, `grow`, `snapshot`, `hits` | the index, its upkeep, and its searches |
-//! | `spare` | memory that goes round |
+//! | `met`, `spare` | what a search has met already; memory that goes round |
 //! | `store` | an index in a folder |
 
 mod bands;
@@ -58,6 +58,7 @@ mod kernel;
 mod live;
 mod memtable;
 mod merge;
+mod met;
 mod part;
 mod ranges;
 mod segment;

@@ -311,15 +311,15 @@ impl Level {
         self.run(|| portable::verify_pairs(codes, queries, radius, pairs, out));
     }
 
-    /// Replaces each pair of a place and a tag by its distance where it is within `radius`, and drops the others.
+    /// Appends those of the places whose codes lie within `radius`.
     pub(super) fn verify<const W: usize>(
         self,
         codes: &[Code<W>],
         code: &Code<W>,
         radius: u32,
-        candidates: &[(u32, u32)],
-        out: &mut Vec<(Found, u32)>,
+        places: &[u32],
+        out: &mut Vec<Found>,
     ) {
-        self.run(|| portable::verify(codes, code, radius, candidates, out));
+        self.run(|| portable::verify(codes, code, radius, places, out));
     }
 }

@@ -132,15 +132,15 @@ pub(super) fn verify<const W: usize>(
     codes: &[Code<W>],
     code: &Code<W>,
     radius: u32,
-    candidates: &[(u32, u32)],
-    out: &mut Vec<(Found, u32)>,
+    places: &[u32],
+    out: &mut Vec<Found>,
 ) {
-    for &(place, tag) in ahead(candidates, |&(place, _)| prefetch(codes, place as usize)) {
+    for &place in ahead(places, |&place| prefetch(codes, place as usize)) {
         // A place outside can only come from a damaged file.
         let Some(stored) = codes.get(place as usize) else { continue };
         let distance = distance(stored, code);
         if distance <= radius {
-            out.push((Found { place, distance }, tag));
+            out.push(Found { place, distance });
         }
     }
 }

@@ -4,6 +4,7 @@ use super::Memtable;
 use super::buckets::Buckets;
 use crate::index::bands::Masks;
 use crate::index::kernel::{Candidate, Cell, Found, Level};
+use crate::index::met::Met;
 use crate::index::{Code, distance};
 use crate::plain::ahead;
 use std::cmp::Reverse;
@@ -35,8 +36,7 @@ pub(in crate::index) struct Scratch {
     over: Vec<u32>,
     /// Places of codes that passed, in each band that they passed in.
     places: Vec<u32>,
-    /// The same, each once, by a hash.
-    seen: Vec<u32>,
+    met: Met,
     /// The codes within the radius.
     pub(in crate::index) found: Vec<Found>,
 }
@@ -89,9 +89,9 @@ impl<const W: usize> Memtable<W> {
 
     /// Checks the codes that passed.
     fn check(&self, len: usize, code: &Code<W>, radius: u32, scratch: &mut Scratch) {
-        let Scratch { places, seen, found, .. } = scratch;
-        // The same code passes in several bands.
-        keep_first(places, len, seen);
+        let Scratch { places, met, found, .. } = scratch;
+        met.clear();
+        places.retain(|&place| (place as usize) < len && met.is_new(place));
         Level::best().run(|| {
             for &place in ahead(places, |&place| self.pairs.prefetch(place as usize)) {
                 let distance = distance(&self.pairs.code(place as usize), code);
@@ -101,26 +101,6 @@ impl<const W: usize> Memtable<W> {
             }
         });
     }
-}
-
-/// Leaves each of the places below `len` once, in the order in which they come first.
-fn keep_first(places: &mut Vec<u32>, len: usize, seen: &mut Vec<u32>) {
-    /// What no place is.
-    const FREE: u32 = u32::MAX;
-    /// 2³² over the golden ratio (Knuth, "The Art of Computer Programming", volume 3, 6.4).
-    const SCATTER: u32 = 0x9e37_79b9;
-    let bits = (2 * places.len()).next_power_of_two().trailing_zeros().max(1);
-    seen.clear();
-    seen.resize(1 << bits, FREE);
-    places.retain(|&place| {
-        let mut at = (place.wrapping_mul(SCATTER) >> (u32::BITS - bits)) as usize;
-        while seen[at] != FREE && seen[at] != place {
-            at = (at + 1) & (seen.len() - 1);
-        }
-        let is_first = seen[at] == FREE && (place as usize) < len;
-        seen[at] = place;
-        is_first
-    });
 }
 
 /// Whether so wide a search may be made by probes.

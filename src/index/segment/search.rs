@@ -5,6 +5,7 @@ use crate::index::Code;
 use crate::index::bands::{Bands, Budget, DEEPEST, Masks};
 use crate::index::kernel::{Candidate, Found, Run};
 use crate::index::memtable;
+use crate::index::met::Met;
 use crate::plain::{ahead, prefetch};
 use std::ops::Range;
 
@@ -26,8 +27,8 @@ pub(in crate::index) struct Scratch {
     shells: Vec<Shell>,
     runs: Vec<Run>,
     candidates: Vec<Candidate>,
-    places: Vec<(u32, u32)>,
-    checked: Vec<(Found, u32)>,
+    places: Vec<u32>,
+    met: Met,
     /// The codes within the radius.
     pub(in crate::index) found: Vec<Found>,
     pub(in crate::index) memtable: memtable::Scratch,
@@ -49,8 +50,7 @@ impl<const W: usize> Segment<W> {
         scratch.found.clear();
         let indexed = match self.counts.whole_bands() {
             Some(bands) => {
-                self.plan(bands, code, radius, scratch)
-                    && self.probe(bands, code, radius, self.scan_cost(), scratch)
+                self.plan(bands, code, radius, scratch) && self.probe(code, radius, self.scan_cost(), scratch)
             }
             None => false,
         };
@@ -274,14 +274,15 @@ impl<const W: usize> Segment<W> {
     }
 
     /// Filters the runs and checks what passes. `false` if the checks turn out to cost more than `allowed`.
-    fn probe(&self, bands: Bands, code: &Code<W>, radius: u32, allowed: u64, scratch: &mut Scratch) -> bool {
+    fn probe(&self, code: &Code<W>, radius: u32, allowed: u64, scratch: &mut Scratch) -> bool {
         let (codes, prints) = (self.codes(), self.prints());
         let postings = &self.memory.bytes()[self.layout.postings.clone()];
         if cost::of_long_runs(prints, &scratch.runs) > allowed {
             return false;
         }
         let mut spent = 0;
-        let Scratch { thresholds, budgets, runs, candidates, places, checked, found, .. } = scratch;
+        let Scratch { runs, candidates, places, met, found, .. } = scratch;
+        met.clear();
         for (round, runs_of_round) in runs.chunks(ROUND).enumerate() {
             candidates.clear();
             self.level.filter(prints.near, runs_of_round, candidates);
@@ -299,19 +300,11 @@ impl<const W: usize> Segment<W> {
             places.clear();
             for candidate in ahead(candidates, |candidate| self.prefetch_posting(postings, candidate.place)) {
                 let place = self.posting(postings, candidate.place);
-                places.push((place, runs_of_round[candidate.number as usize].band));
-            }
-            checked.clear();
-            self.level.verify(codes, code, radius, places, checked);
-            // The same code passes in several bands; the first that it passes in reports it.
-            self.level.run(|| {
-                for &(hit, band) in checked.iter() {
-                    let stored = &codes[hit.place as usize];
-                    if bands.first_passed(stored, code, thresholds, budgets) == Some(band as usize) {
-                        found.push(hit);
-                    }
+                if met.is_new(place) {
+                    places.push(place);
                 }
-            });
+            }
+            self.level.verify(codes, code, radius, places, found);
         }
         true
     }
@@ -400,7 +393,7 @@ mod tests {
                     continue;
                 }
                 segment.settle(bands, &mut scratch);
-                assert!(segment.probe(bands, query, radius, u64::MAX, &mut scratch));
+                assert!(segment.probe(query, radius, u64::MAX, &mut scratch));
                 scratch.found.sort_by_key(|found| found.place);
                 assert_eq!(scratch.found, expected);
             }
