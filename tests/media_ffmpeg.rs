@@ -298,6 +298,34 @@ fn pictures_may_change_their_size() {
     assert!(seen.frames.iter().all(|frame| (frame.width, frame.height) == (64, 48)));
 }
 
+/// Filters begin anew at each change, and forget how much there was before.
+#[test]
+fn sound_may_change_its_channels_and_rate() {
+    let bench = Bench::new();
+    let parts = [(440, "-ac 2"), (880, "-ac 6"), (440, "-ac 2 -ar 32000"), (880, "-ac 1 -ar 44100")];
+    let sound = parts.map(|(pitch, form)| {
+        let args = format!("-f lavfi -i sine={pitch}:duration=2:sample_rate=48000 {form}");
+        std::fs::read(bench.encode("part.ac3", &args)).unwrap()
+    });
+    std::fs::write(bench.path("all.ac3"), sound.concat()).unwrap();
+    // A second late, after which each is to be heard at its time; silence is nowhere else.
+    let film = "-f lavfi -i color=size=64x64:rate=8:duration=9 -itsoffset 1 -i all.ac3 -c:v mpeg4 -c:a copy";
+    let (summary, seen) = read(&bench.encode("all.mkv", film));
+    assert_eq!(summary.warnings, []);
+    assert!((seen.samples.len() as f64 / 8000.0 - 9.0).abs() < 0.15, "{}", seen.samples.len());
+    assert!(seen.level(0.0, 0.9) < 0.001);
+    for part in 0..4 {
+        let (from, to) = (1.1 + 2.0 * f64::from(part), 2.9 + 2.0 * f64::from(part));
+        let (from, to) = ((from * 8000.0) as usize, (to * 8000.0) as usize);
+        let crossings = seen.samples[from..to].windows(2).filter(|two| two[0] < 0.0 && two[1] >= 0.0).count();
+        let pitch = crossings as f64 / ((to - from) as f64 / 8000.0);
+        assert!((pitch - [440.0, 880.0][part as usize % 2]).abs() < 5.0, "{part}: {pitch}");
+    }
+    let first = Options { first: Some(Duration::from_secs(4)), ..Options::default() };
+    let (_, start) = read_with(&bench.path("all.mkv"), &first).unwrap();
+    assert!(start.samples == seen.samples[..32_000]);
+}
+
 #[test]
 fn threads_do_not_matter() {
     let bench = Bench::new();

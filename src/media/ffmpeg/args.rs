@@ -1,5 +1,6 @@
 //! The command line of the child.
 
+use super::place::{self, JUMP};
 use crate::media::Options;
 
 /// What is wanted of a file; where that is nothing, the program says what it takes the file for, and ends.
@@ -63,19 +64,17 @@ pub(super) fn arguments(options: &Options, want: Want, mark: &str) -> Vec<String
     args
 }
 
-/// A jump in time of more seconds is taken for a broken time stamp, and cut to so many. Jumps are filled, with
-/// repeated pictures and with silence, which costs time and memory.
-const JUMP: u32 = 600;
 /// Seconds of silence that all jumps of a sound track together may bring, beyond the first few of each. The program
 /// keeps them in memory where the pictures end before the sound does.
 const SILENCE: u32 = 3600;
 const FEW: u32 = 10;
 
 /// Time stamps without longer jumps, and with no jumps once they come to `total` seconds. `PTS` and its like are the
-/// program's names, in units of `TB`; `st` and `ld` keep the sum and the present jump from one frame to the next.
-fn steady(total: u32) -> String {
+/// program's names, in units of `TB`; `st` and `ld` keep the sum and the present jump from one frame to the next. `first`
+/// is the time of the first.
+fn steady(first: &str, total: u32) -> String {
     format!(
-        "'if(isnan(PREV_INPTS)+isnan(PREV_OUTPTS),min(PTS,{JUMP}/TB),\
+        "'if(isnan(PREV_INPTS)+isnan(PREV_OUTPTS),{first},\
          st(1,clip((PTS-PREV_INPTS)*TB,-{JUMP},{JUMP}));st(0,ld(0)+max(0,ld(1)-{FEW}));\
          PREV_OUTPTS+if(gt(ld(0),{total}),min(ld(1),1),ld(1))/TB)'"
     )
@@ -104,14 +103,21 @@ fn picture_filter(options: &Options) -> String {
     format!(
         "setpts={},setpts={},fps={rate}:start_time=0:round=up,\
          scale=w='max(1,round({w}*{fit}))':h='max(1,round({h}*{fit}))':flags=area:in_range=full,format=gray",
-        steady(u32::MAX),
+        steady(&format!("min(PTS,{JUMP}/TB)"), u32::MAX),
         seen()
     )
 }
 
-/// Two channels, so that those that cancel can be told here. Gaps are filled last, where a second costs the least.
+/// Two channels, so that those that cancel can be told here. Gaps are filled last, where a second costs the least. The
+/// third channel, made of the first sample alone as that costs the least, tells when these filters began.
 fn sound_filter(options: &Options) -> String {
     let rate = options.hertz();
     let format = format!("aformat=sample_fmts=flt:sample_rates={rate}:channel_layouts=stereo");
-    format!("asetpts={},{format},aresample=async=1:first_pts=0", steady(SILENCE))
+    let begin =
+        format!("atrim=end_sample=1,aeval='{}':c=mono,apad,aformat=channel_layouts=mono", place::mark(rate));
+    format!(
+        "asetpts={},{format},aresample=async=1,asplit[s],{begin}[m];\
+         [s][m]join=inputs=2:channel_layout=3.0:map=0.0-FL|0.1-FR|1.0-FC",
+        steady("PTS", SILENCE)
+    )
 }

@@ -9,6 +9,7 @@ mod calls;
 mod child;
 mod jail;
 mod log;
+mod place;
 mod pump;
 
 use std::fs::File;

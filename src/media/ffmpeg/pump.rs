@@ -15,6 +15,7 @@ use rustix::process::Signal;
 use super::args::Want;
 use super::child::{self, Running};
 use super::log::Log;
+use super::place::{Place, VALUES};
 use crate::media::downmix::Downmix;
 use crate::media::raster::{Turn, expand};
 use crate::media::tone;
@@ -105,6 +106,7 @@ struct Pump<'a> {
     tone: Option<Box<[u8; 256]>>,
     /// Bytes of a sample frame that is not complete yet.
     odd: Vec<u8>,
+    place: Place,
     downmix: Downmix,
     log: Log,
     frames: u64,
@@ -119,6 +121,7 @@ impl<'a> Pump<'a> {
             turned: Vec::new(),
             tone: None,
             odd: Vec::new(),
+            place: Place::new(options.hertz()),
             downmix: Downmix::new(options.hertz()),
             log: Log::new(mark),
             frames: 0,
@@ -219,21 +222,34 @@ impl<'a> Pump<'a> {
     fn take_samples(&mut self, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Stop> {
         let most = self.options.limits.units(self.options.hertz());
         self.odd.extend_from_slice(bytes);
-        let whole = self.odd.len() / 8 * 8;
-        let Self { downmix, samples, odd, options, log, .. } = self;
+        let Self { place, downmix, samples, odd, options, log, .. } = self;
         // The child gives a single channel as two that are 3 dB weaker.
         let gain = if log.mono() { std::f32::consts::SQRT_2 } else { 1.0 };
-        let floats =
-            odd[..whole].chunks_exact(4).map(|b| gain * f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-        downmix.push(floats, |mono| emit(mono, samples, options, sink));
-        odd.drain(..whole);
-        if *samples > most { Err(Stop::Bound(Bound::Duration)) } else { Ok(()) }
+        let mut moments = odd.chunks_exact(4 * VALUES);
+        for moment in &mut moments {
+            let value = |i: usize| f32::from_le_bytes(std::array::from_fn(|byte| moment[4 * i + byte]));
+            let (silence, heard) = place.take(value(2));
+            let both = if heard { 2 } else { 0 };
+            let silence = (0..2 * silence).map(|_| 0.0);
+            let floats = silence.chain((0..both).map(|channel| gain * value(channel)));
+            downmix.push(floats, |mono| emit(mono, samples, options, sink));
+            if place.given() > most {
+                return Err(Stop::Bound(Bound::Duration));
+            }
+        }
+        *odd = moments.remainder().to_vec();
+        Ok(())
     }
 }
 
+/// Hands on what is wanted of a block.
 fn emit(mono: &[f32], samples: &mut u64, options: &Options, sink: &mut impl Sink) {
-    *samples += mono.len() as u64;
-    sink.samples(Samples { mono, rate: options.hertz() });
+    let left = options.units(options.hertz()).saturating_sub(*samples);
+    let mono = &mono[..mono.len().min(usize::try_from(left).unwrap_or(usize::MAX))];
+    if !mono.is_empty() {
+        *samples += mono.len() as u64;
+        sink.samples(Samples { mono, rate: options.hertz() });
+    }
 }
 
 /// Which of messages, pictures and samples, as far as they are open, have something to say.
