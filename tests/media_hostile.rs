@@ -138,6 +138,19 @@ fn disguises_are_seen_through() {
         let summary = read(&file).unwrap();
         assert!(!summary.still && summary.frames >= 60, "{name}: {summary:?}");
     }
+    // As well within the image: in comments, and behind its last pixels.
+    let film = std::fs::read(dir.path().join("film.ts")).unwrap();
+    let comments = film
+        .chunks(188 * 340)
+        .flat_map(|part| [b"\xFF\xFE", &(part.len() as u16 + 2).to_be_bytes()[..], part].concat());
+    let commented = [&image[..2], &comments.collect::<Vec<_>>(), &image[2..]].concat();
+    let calm = film.iter().map(|&byte| if byte == 0xFF { 0xFE } else { byte }).collect::<Vec<_>>();
+    let (scan, end) = image.split_at(image.len() - 2);
+    for (name, file) in [("comments", commented), ("scan", [scan, &calm, end].concat())] {
+        std::fs::write(dir.path().join("small.jpg"), file).unwrap();
+        let summary = read(&dir.path().join("small.jpg")).unwrap();
+        assert!(!summary.still, "{name}: {summary:?}");
+    }
     std::fs::write(dir.path().join("small.jpg"), &image).unwrap();
     assert!(read(&dir.path().join("small.jpg")).unwrap().still);
 
