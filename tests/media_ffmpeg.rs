@@ -198,6 +198,9 @@ fn pixels_become_square_and_pictures_small() {
         ("testsrc2=size=200x300:rate=8:duration=0.5,setsar=1/2", (100, 300)),
         ("testsrc2=size=720x576:rate=8:duration=0.5,setsar=64/45", (720, 405)),
         ("testsrc2=size=1000x10:rate=8:duration=0.5", (960, 10)),
+        ("testsrc2=size=320x180:rate=8:duration=0.5,setsar=1/8", (40, 180)),
+        ("testsrc2=size=320x180:rate=8:duration=0.5,setsar=1/1000", (320, 180)),
+        ("testsrc2=size=320x180:rate=8:duration=0.5,setsar=1000", (320, 180)),
     ] {
         let (_, seen) =
             read(&bench.encode("clip.mkv", &format!("-f lavfi -i {input} -c:v ffv1 -pix_fmt yuv420p")));
@@ -237,6 +240,23 @@ fn channels_that_cancel_are_heard() {
     let stereo = "aevalsrc='0.3*sin(2500*t)|-0.3*sin(2500*t)':s=44100:d=2";
     let (_, seen) = read(&bench.encode("clip.mp4", &format!("-f lavfi -i {stereo}")));
     assert!(seen.level(0.2, 1.8) > 0.1, "{}", seen.level(0.2, 1.8));
+}
+
+/// Nine channels have no order that is known, and those of an ambisonic recording are no loudspeakers.
+#[test]
+fn channels_that_nobody_can_mix_are_heard() {
+    let bench = Bench::new();
+    let tone = (0..44_100 * 9).map(|i| (((i / 9) as f32 * 0.06).sin() * 8000.0) as i16);
+    std::fs::write(bench.path("raw"), tone.flat_map(i16::to_le_bytes).collect::<Vec<_>>()).unwrap();
+    let film = "-f lavfi -i testsrc2=size=64x64:rate=8:duration=1 -map 0 -map 1 -c:a";
+    for (name, args) in [
+        ("nine.mov", format!("-f s16le -ar 44100 -ac 9 -i raw {film} copy")),
+        ("round.mkv", format!("-f s16le -ar 44100 -ac 9 -i raw {film} libopus -mapping_family 2")),
+    ] {
+        let (summary, seen) = read(&bench.encode(name, &args));
+        assert!(seen.frames.len() >= 8 && summary.sound.is_some(), "{name}: {summary:?}");
+        assert!(seen.level(0.2, 0.8) > 0.1, "{name}");
+    }
 }
 
 #[test]

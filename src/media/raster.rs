@@ -1,9 +1,13 @@
 //! What is done to whole pictures.
 
+/// Pixels this many times as wide as high, or as high as wide, are taken for square: no camera has any, and a film that
+/// says so would be shrunk to a few columns.
+pub(super) const ODD: f64 = 8.0;
+
 /// The size at which a coded picture is handed on: pixels made square by shrinking the longer way, never by
 /// stretching, then the longer side brought down to `max_side`. `aspect` is a pixel's width over its height.
 pub(super) fn fit(width: usize, height: usize, aspect: f64, max_side: u32) -> (usize, usize) {
-    let aspect = if aspect.is_finite() && aspect > 0.0 { aspect } else { 1.0 };
+    let aspect = if (1.0 / ODD..=ODD).contains(&aspect) { aspect } else { 1.0 };
     let (w, h) = (width as f64 * aspect.min(1.0), height as f64 / aspect.max(1.0));
     let scale = (f64::from(max_side.max(16)) / w.max(h)).min(1.0);
     let side = |n: f64, most: usize| ((n * scale).round() as usize).clamp(1, most.max(1));
@@ -175,7 +179,9 @@ mod tests {
         assert_eq!(fit(720, 576, 64.0 / 45.0, 640), (640, 360));
         assert_eq!(fit(1000, 1000, 0.5, 640), (320, 640));
         assert_eq!(fit(100_000, 1, 1.0, 640), (640, 1));
-        assert_eq!(fit(10, 10, f64::NAN, 640), (10, 10));
+        for odd in [f64::NAN, 0.0, 0.001, 9.0, f64::INFINITY] {
+            assert_eq!(fit(10, 10, odd, 640), (10, 10));
+        }
     }
 
     #[test]

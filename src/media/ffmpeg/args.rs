@@ -2,6 +2,7 @@
 
 use super::place::{self, JUMP};
 use crate::media::Options;
+use crate::media::raster::ODD;
 
 /// What is wanted of a file; where that is nothing, the program says what it takes the file for, and ends.
 ///
@@ -11,10 +12,12 @@ use crate::media::Options;
 pub(super) struct Want {
     pub(super) picture: bool,
     pub(super) sound: bool,
+    /// Of the sound its first two channels, where the program does not know how to mix them all.
+    pub(super) two: bool,
 }
 
 impl Want {
-    pub(super) const NOTHING: Self = Self { picture: false, sound: false };
+    pub(super) const NOTHING: Self = Self { picture: false, sound: false, two: false };
 }
 
 /// The child's descriptor that takes samples. Pictures go to its standard output.
@@ -57,7 +60,7 @@ pub(super) fn arguments(options: &Options, want: Want, mark: &str) -> Vec<String
     }
     if want.sound {
         add("-vn -sn -dn -map_metadata -1 -af");
-        add(&sound_filter(options));
+        add(&sound_filter(options, want.two));
         end.iter().for_each(|end| add(end));
         add(&format!("-c:a pcm_f32le -f f32le pipe:{SOUND_FD}"));
     }
@@ -98,7 +101,9 @@ fn seen() -> String {
 /// is, as if its range were full: bringing it there costs the program a tenth of all its time, and very little here.
 fn picture_filter(options: &Options) -> String {
     let (rate, side) = (options.ticks(), options.side());
-    let (w, h) = ("(iw*min(1,sar))", "(ih/max(1,sar))");
+    // As `fit` does here.
+    let aspect = format!("if(between(sar,{},{ODD}),sar,1)", 1.0 / ODD);
+    let (w, h) = (format!("(iw*min(1,{aspect}))"), format!("(ih/max(1,{aspect}))"));
     let fit = format!("min(1,{side}/max({w},{h}))");
     format!(
         "setpts={},setpts={},fps={rate}:start_time=0:round=up,\
@@ -110,13 +115,14 @@ fn picture_filter(options: &Options) -> String {
 
 /// Two channels, so that those that cancel can be told here. Gaps are filled last, where a second costs the least. The
 /// third channel, made of the first sample alone as that costs the least, tells when these filters began.
-fn sound_filter(options: &Options) -> String {
+fn sound_filter(options: &Options, two: bool) -> String {
     let rate = options.hertz();
+    let pan = if two { "pan=stereo|c0=c0|c1=c1," } else { "" };
     let format = format!("aformat=sample_fmts=flt:sample_rates={rate}:channel_layouts=stereo");
     let begin =
         format!("atrim=end_sample=1,aeval='{}':c=mono,apad,aformat=channel_layouts=mono", place::mark(rate));
     format!(
-        "asetpts={},{format},aresample=async=1,asplit[s],{begin}[m];\
+        "asetpts={},{pan}{format},aresample=async=1,asplit[s],{begin}[m];\
          [s][m]join=inputs=2:channel_layout=3.0:map=0.0-FL|0.1-FR|1.0-FC",
         steady("PTS", SILENCE)
     )

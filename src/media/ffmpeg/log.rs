@@ -48,6 +48,8 @@ pub(super) struct Log {
     /// The number of the stream that was listed last.
     last: usize,
     chosen: Vec<usize>,
+    /// The program does not know how to make two channels of those there are.
+    unmixed: bool,
     /// Lines were found that the program cannot have said.
     forged: bool,
     /// Past the listing of the input.
@@ -159,6 +161,7 @@ impl Log {
 
     fn error_line(&mut self, who: &str, what: &str) {
         self.errors += 1;
+        self.unmixed |= what.starts_with("Rematrix is needed") || what.starts_with("Input channel layout");
         let verdict = [
             ("max pixel count", Verdict::Bound(Bound::Pixels)),
             ("Cannot allocate memory", Verdict::Bound(Bound::Memory)),
@@ -193,6 +196,11 @@ impl Log {
     /// Whether the file tried to speak in the program's name.
     pub(super) fn forged(&self) -> bool {
         self.forged
+    }
+
+    /// Whether the sound has channels that the program does not know how to mix.
+    pub(super) fn unmixed(&self) -> bool {
+        self.unmixed
     }
 
     /// Whether it is of a format that the program was not to read.
@@ -409,7 +417,7 @@ mod tests {
 
     #[test]
     fn a_cover_is_not_wanted() {
-        let any = Want { picture: true, sound: true };
+        let any = Want { picture: true, sound: true, two: false };
         assert_eq!(log(SAID).better(any), None);
         let cover = log(&SAID.replace("#0:0 -> #0:0", "#0:3 -> #0:0"));
         assert_eq!(cover.better(any), Some(Want { picture: false, ..any }));
@@ -456,7 +464,7 @@ mod tests {
     #[test]
     fn a_program_that_cannot_start_is_no_fault_of_the_file() {
         let log = log("ffmpeg: error while loading shared libraries: libx.so.1: cannot open\n");
-        let error = log.error(Path::new("a.mp4"), Want { picture: true, sound: true });
+        let error = log.error(Path::new("a.mp4"), Want { picture: true, sound: true, two: false });
         assert!(matches!(error, MediaError::Jail { .. }) && error.to_string().contains("libx.so.1"));
     }
 

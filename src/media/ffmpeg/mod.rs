@@ -62,7 +62,7 @@ pub(super) fn read(
     options: &Options,
     sink: &mut impl Sink,
 ) -> Result<Summary, MediaError> {
-    let mut want = Want { picture: options.picture, sound: options.sound };
+    let mut want = Want { picture: options.picture, sound: options.sound, two: false };
     let mut cpu = 0.0;
     let mut fallback = None;
     loop {
@@ -74,6 +74,7 @@ pub(super) fn read(
         let next = match outcome.better {
             _ if outcome.log.over_a_limit() => None,
             Some(better) => Some(better),
+            None if outcome.log.unmixed() && !want.two => Some(Want { two: true, ..want }),
             None => fallback.take().or_else(|| {
                 let (next, last) = instead(want, &outcome.log);
                 fallback = last;
