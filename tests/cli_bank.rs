@@ -266,6 +266,30 @@ fn a_line_that_was_cut_off_is_passed_over() {
 }
 
 #[test]
+fn each_match_is_shown_beside_its_own_reference() {
+    let scene = Scene::new();
+    let path = |name: &str| scene.folder.path().join(name);
+    fs::create_dir(path("refs")).unwrap();
+    fs::copy(path("a.y4m"), path("refs/z.y4m")).unwrap();
+    fs::copy(path("b.y4m"), path("refs/a.y4m")).unwrap();
+    assert_eq!(scene.run("add bank a.y4m --name z.y4m").0, 0);
+    assert_eq!(scene.run("explain bank a.y4m --out page --references refs").0, 1);
+    let page = fs::read_to_string(path("page/index.html")).unwrap();
+    let places = ["<h2>a.y4m", "01-picture.png", "<h2>z.y4m", "02-picture.png"];
+    let places = places.map(|text| page.find(text));
+    assert!(places[0].is_some() && places.is_sorted(), "{page}");
+    // The rightmost pane is the reference's: of one the upload itself, of the other another film.
+    let [other, same] = ["page/01-picture.png", "page/02-picture.png"].map(|name| {
+        let sheet = image::open(path(name)).unwrap().into_luma8();
+        assert_eq!(sheet.width(), 3 * 486);
+        let differs =
+            |x: u32| sheet.get_pixel(x, 100).0[0].abs_diff(sheet.get_pixel(x + 2 * 486, 100).0[0]) > 20;
+        (40..440).filter(|&x| differs(x)).count()
+    });
+    assert!(same < 40 && other > 100, "{same} {other}");
+}
+
+#[test]
 fn who_changes_a_bank_just_now_is_waited_for() {
     let scene = Scene::new();
     let path = scene.folder.path().join("bank");

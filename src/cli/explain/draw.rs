@@ -1,5 +1,6 @@
 //! Pictures that show where a reference lies in a query.
 
+use super::frames::Shot;
 use afterimage::align::{Placement, Transform};
 use image::imageops::{self, FilterType};
 use image::{GrayImage, Luma, Rgb, RgbImage};
@@ -15,8 +16,8 @@ const GROUND: Rgb<u8> = Rgb([24, 24, 24]);
 
 /// One moment of a match.
 pub(super) struct Moment {
-    pub(super) query: GrayImage,
-    pub(super) reference: Option<GrayImage>,
+    pub(super) query: Shot,
+    pub(super) reference: Option<Shot>,
 }
 
 /// A row of panes for a moment: the query with the region that matched, that region as the reference would show it,
@@ -31,7 +32,7 @@ pub(super) fn row(moment: &Moment, transform: &Transform) -> RgbImage {
         panes.push(query);
         // Where there is no picture of the reference, it is taken not to have been squeezed.
         let own = |picture: &GrayImage| [picture.width() as f32, picture.height() as f32];
-        let shape = moment.reference.as_ref().map_or_else(|| shape(placement), own);
+        let shape = moment.reference.as_deref().map_or_else(|| shape(placement), own);
         panes.push(colour(&pane(&rectified(&moment.query, placement, shape, transform.negative)).0));
     } else {
         panes.push(query);

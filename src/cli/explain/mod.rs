@@ -14,6 +14,8 @@ use afterimage::bank::Reference;
 use afterimage::decide::Match;
 use clap::Args;
 use draw::Moment;
+use frames::Shot;
+use image::RgbImage;
 use page::Part;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,6 +26,9 @@ const PICTURE: &str = "-picture.png";
 
 /// Moments of a match that are shown.
 const MOMENTS: usize = 4;
+
+/// Matches of which frames are held together, in a few hundred megabytes at the most: a file is decoded once for them all.
+const TOGETHER: usize = 64;
 
 /// Write a page that shows why a file matches: paired frames, with the matched region drawn, and how much the sound differs
 #[derive(Args, Debug)]
@@ -60,12 +65,12 @@ impl Explain {
         std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
         folder.recursive(true).create(&self.out).map_err(|e| Failure::file(&self.out, e))?;
         let shown: Vec<&Match> = verdict.matches.iter().filter(|m| self.all || m.is_sure()).collect();
-        let mut parts = Vec::new();
+        let (mut parts, mut drawn) = (Vec::new(), Vec::new());
         for (number, found) in shown.iter().enumerate() {
             let mut pictures = Vec::new();
             if found.transform.placement.is_some() {
                 let file = format!("{:02}{PICTURE}", number + 1);
-                self.picture(found, &self.out.join(&file))?;
+                drawn.push((*found, self.out.join(&file)));
                 pictures.push(file);
             }
             let strip = match bank.get(&found.reference) {
@@ -74,6 +79,7 @@ impl Explain {
             };
             parts.push(Part { found, pictures, strip });
         }
+        self.pictures(drawn)?;
         let page = self.out.join("index.html");
         let earlier = fs::read_to_string(&page).unwrap_or_default();
         fs::write(&page, page::page(&name(&self.query), &parts)).map_err(|e| Failure::file(&page, e))?;
@@ -101,25 +107,28 @@ impl Explain {
         Ok((!errors.is_empty()).then(|| strip::svg(&errors, query)))
     }
 
-    /// Paired frames of a match.
-    fn picture(&self, found: &Match, to: &Path) -> Result<(), Failure> {
-        let share = |k: usize| (k as f64 + 0.5) / MOMENTS as f64;
-        let moments = |[first, last]: [f64; 2]| -> Vec<f64> {
-            (0..MOMENTS).map(|k| first + share(k) * (last - first)).collect()
-        };
-        let Match { query, matched, transform, .. } = found;
-        let query = frames::at(&self.query, &moments([query.start, query.end]), &self.reading)?;
-        let reference = match self.reference(&found.reference) {
-            Some(path) => frames::at(&path, &moments(transform.ends(*matched)), &self.reading)?,
-            None => vec![None; MOMENTS],
-        };
-        let rows: Vec<_> = query
-            .into_iter()
-            .zip(reference)
-            .filter_map(|(query, reference)| Some(Moment { query: query?, reference }))
-            .map(|moment| draw::row(&moment, transform))
-            .collect();
-        draw::stack(&rows).save(to).map_err(|e| Failure::file(to, e))
+    /// Writes paired frames of each match to its file.
+    fn pictures(&self, mut matches: Vec<(&Match, PathBuf)>) -> Result<(), Failure> {
+        matches.sort_by(|(a, _), (b, _)| a.reference.cmp(&b.reference));
+        for some in matches.chunks(TOGETHER) {
+            let times = some.iter().flat_map(|(found, _)| moments([found.query.start, found.query.end]));
+            let shots = frames::at(&self.query, &times.collect::<Vec<_>>(), &self.reading)?;
+            let mut shots = shots.chunks(MOMENTS);
+            for alike in some.chunk_by(|(a, _), (b, _)| a.reference == b.reference) {
+                let times = alike.iter().flat_map(|(found, _)| moments(found.transform.ends(found.matched)));
+                let times: Vec<f64> = times.collect();
+                let references = match self.reference(&alike[0].0.reference) {
+                    Some(path) => frames::at(&path, &times, &self.reading)?,
+                    None => vec![None; times.len()],
+                };
+                for (((found, to), query), reference) in
+                    alike.iter().zip(&mut shots).zip(references.chunks(MOMENTS))
+                {
+                    picture(found, query, reference).save(to).map_err(|e| Failure::file(to, e))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The file of a reference, if it is at hand under the reference's name.
@@ -128,4 +137,20 @@ impl Explain {
         let file = Path::new(name).file_name()?;
         Some(self.references.as_ref()?.join(file)).filter(|path| path.is_file())
     }
+}
+
+/// The moments between two times that are shown.
+fn moments([first, last]: [f64; 2]) -> impl Iterator<Item = f64> {
+    (0..MOMENTS).map(move |k| first + (k as f64 + 0.5) / MOMENTS as f64 * (last - first))
+}
+
+/// Paired frames of a match.
+fn picture(found: &Match, query: &[Option<Shot>], reference: &[Option<Shot>]) -> RgbImage {
+    let rows: Vec<_> = query
+        .iter()
+        .zip(reference)
+        .filter_map(|(query, reference)| Some(Moment { query: query.clone()?, reference: reference.clone() }))
+        .map(|moment| draw::row(&moment, &found.transform))
+        .collect();
+    draw::stack(&rows)
 }
