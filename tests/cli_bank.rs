@@ -266,6 +266,21 @@ fn a_line_that_was_cut_off_is_passed_over() {
 }
 
 #[test]
+fn a_change_that_the_bank_does_not_have_stops_no_other_from_being_judged_again() {
+    let scene = Scene::new();
+    let report = scene.folder.path().join("out.jsonl");
+    assert_eq!(scene.run("match bank a.y4m b.y4m --report out.jsonl").0, 1);
+    let text = fs::read_to_string(&report).unwrap();
+    let (first, rest) = text.split_once('\n').unwrap();
+    let gone = first.replace("\"sequence\":1,", "\"sequence\":99,");
+    assert_ne!(gone, first);
+    fs::write(&report, [&gone, first, rest].join("\n")).unwrap();
+    let (status, said, errors) = scene.run("replay bank out.jsonl a.y4m b.y4m");
+    assert_eq!((status, said.matches("the same verdict").count()), (2, 2), "{said}{errors}");
+    assert!(errors.contains("afterimage: a.y4m: at change 99: "), "{errors}");
+}
+
+#[test]
 fn each_match_is_shown_beside_its_own_reference() {
     let scene = Scene::new();
     let path = |name: &str| scene.folder.path().join(name);

@@ -234,12 +234,15 @@ impl Replay {
             let some = records.iter().any(|record| is_same(&record.verdict));
             for Record { verdict, .. } in records.iter().filter(|record| !some || is_same(&record.verdict)) {
                 let then = bank.take().filter(|bank| bank.sequence() == verdict.sequence);
-                let then = match then {
-                    Some(bank) => bank,
-                    None => at(&self.bank, Some(verdict.sequence))?,
+                let then = match then.map_or_else(|| at(&self.bank, Some(verdict.sequence)), Ok) {
+                    Ok(then) => bank.insert(then),
+                    Err(e) => {
+                        status = Status::Error;
+                        complain(&Failure(format!("{query}: at change {}: {e}", verdict.sequence)));
+                        continue;
+                    }
                 };
                 let again = then.check(taken(verdict), verdict.time).map_err(|e| Failure::file(path, e))?;
-                bank = Some(then);
                 let said = match compare(verdict, again) {
                     None => "the same verdict".to_owned(),
                     Some(said) => {
