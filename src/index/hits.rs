@@ -119,13 +119,16 @@ impl Gather {
         self.counts.resize(queries, (0, false));
     }
 
-    pub(super) fn add(&mut self, query: u32, hit: Hit) {
+    /// Adds a hit, unless there are as many as the cap: then others need not be added either.
+    pub(super) fn add(&mut self, query: u32, hit: Hit) -> Outcome {
         let (count, capped) = &mut self.counts[query as usize];
         if *count < self.cap {
             *count += 1;
             self.hits.push((query, hit));
+            Outcome::Complete
         } else {
             *capped = true;
+            Outcome::Capped
         }
     }
 

@@ -195,13 +195,14 @@ impl<const W: usize> Part<W> {
         }
     }
 
-    /// Calls `hit` with the number of a query and its hit, for all of `queries`.
+    /// Calls `hit` with the number of a query and its hit, for all of `queries`. Of a code, no more than until it says that
+    /// there are enough: a damaged table may name the same ids for many codes.
     pub(super) fn search_batch(
         &self,
         queries: &[Code<W>],
         radius: u32,
         scratch: &mut BatchScratch,
-        mut hit: impl FnMut(u32, Hit),
+        mut hit: impl FnMut(u32, Hit) -> Outcome,
     ) {
         match &self.body {
             Body::Memtable(table, len) => {
@@ -211,7 +212,9 @@ impl<const W: usize> Part<W> {
         }
         for (query, found) in &scratch.found {
             for id in self.live_ids(found.place as usize) {
-                hit(*query, Hit { id, distance: found.distance });
+                if hit(*query, Hit { id, distance: found.distance }) == Outcome::Capped {
+                    break;
+                }
             }
         }
     }
@@ -238,14 +241,15 @@ impl<const W: usize> Part<W> {
 }
 
 impl Part<2> {
-    /// Calls `hit` with the number of a query and what collides with it, for all of `codes`.
+    /// Calls `hit` with the number of a query and what collides with it, for all of `codes`. Of a code, no more than until
+    /// it says that there are enough.
     pub(super) fn collide(
         &self,
         codes: &[Code<2>],
         looks: &[Look],
         reach: Reach,
         scratch: &mut CollideScratch,
-        mut hit: impl FnMut(u32, Hit),
+        mut hit: impl FnMut(u32, Hit) -> Outcome,
     ) {
         match &self.body {
             Body::Memtable(table, len) => {
@@ -258,7 +262,9 @@ impl Part<2> {
         }
         for (query, found) in &scratch.found {
             for id in self.live_ids(found.place as usize) {
-                hit(*query, Hit { id, distance: found.distance });
+                if hit(*query, Hit { id, distance: found.distance }) == Outcome::Capped {
+                    break;
+                }
             }
         }
     }

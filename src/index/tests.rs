@@ -345,3 +345,23 @@ fn what_collides_is_found() {
         assert_eq!(snapshot.within_batch(&codes[..2], 9).of(1), expected(&codes[1]));
     }
 }
+
+/// In a damaged file many codes may have the same ids, so that there are as many hits as both multiplied.
+#[test]
+fn of_a_code_no_more_ids_are_read_than_are_asked_for() {
+    let index = Index::for_collisions();
+    index.extend((0..5000).map(|id| ([7; 2], id)));
+    index.merge();
+    let snapshot = index.snapshot();
+    let [part] = &snapshot.state.parts[..] else { panic!("one segment") };
+    let mut read = 0;
+    let mut ten = |_, _| {
+        read += 1;
+        if read % 10 == 0 { Outcome::Capped } else { Outcome::Complete }
+    };
+    part.search_batch(&[[7; 2]], 0, &mut segment::BatchScratch::default(), &mut ten);
+    let sought = Sought { code: [7; 2], doubts: [[0, 1, 2, 3, 4, 5, 6, 7]; WORDS] };
+    let (looks, reach) = ([collision::Look::new(&sought)], Reach::new(1, 0));
+    part.collide(&[sought.code], &looks, reach, &mut segment::CollideScratch::default(), &mut ten);
+    assert_eq!(read, 20);
+}
