@@ -90,9 +90,9 @@ impl Replay for Replayed {
 }
 
 /// A log from some place on.
-struct From<F>(Place, F);
+struct Since<F>(Place, F);
 
-impl<F: FnMut(Logged)> Replay for From<F> {
+impl<F: FnMut(Logged)> Replay for Since<F> {
     fn begin(&mut self, _disk: &dyn Disk, _log: &dyn DiskFile) -> Place {
         self.0
     }
@@ -182,7 +182,7 @@ impl Bank {
         }
         let (found, mut events) = retried(|| {
             let mut events = Vec::new();
-            let found = log::read_only(folder, &mut From(place, |logged| events.push(logged)))?;
+            let found = log::read_only(folder, &mut Since(place, |logged| events.push(logged)))?;
             Ok((found, events))
         })?;
         // Maps are few: what is small is copied.
@@ -224,7 +224,7 @@ impl Bank {
                     then.clone_from(&all);
                 }
             };
-            let found = log::read_only(&folder, &mut From(Place::default(), apply))?;
+            let found = log::read_only(&folder, &mut Since(Place::default(), apply))?;
             Ok((found, std::mem::take(&mut all)))
         })?;
         let checkpoint = match loaded {

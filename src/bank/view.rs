@@ -127,7 +127,9 @@ impl View {
             let mut base = self.base.lock().unwrap_or_else(PoisonError::into_inner);
             let sequence = self.catalogue.sequence;
             let is_later = base.as_ref().is_some_and(|base| base.sequence > sequence);
-            let spaces = Spaces::of(self, base.as_ref().filter(|_| !is_later));
+            // Taken out: whoever tries again after a panic must not add to an index that was left half way.
+            let earlier = if is_later { None } else { base.take() };
+            let spaces = Spaces::of(self, earlier.as_ref());
             if !is_later {
                 *base = Some(Base { spaces: spaces.clone(), sequence, next: self.catalogue.next() });
             }
