@@ -129,9 +129,9 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
-            let _ = Print::from_bytes(&bytes);
-            let _ = Print::from_bytes(&[&MAGIC[..], &[1, 0, 1, 0], &bytes].concat());
+        fn any_bytes_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
+            prop_assert!(Print::from_bytes(&bytes).is_err());
+            prop_assert!(Print::from_bytes(&[&MAGIC[..], &[1, 0, 1, 0], &bytes].concat()).is_err());
         }
     }
 }

@@ -298,6 +298,8 @@ mod tests {
                         segment.ids(found.place as usize).for_each(drop);
                     });
                 }
+            } else {
+                prop_assert!(at < HEADER);
             }
             Ok(())
         });
