@@ -7,11 +7,17 @@ const FREE: u32 = u32::MAX;
 const LEAST: usize = 64;
 
 /// A set of places, as a hash table with linear probing.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Met {
     /// A power of two, at most half of them taken.
     slots: Vec<u32>,
     count: usize,
+}
+
+impl Default for Met {
+    fn default() -> Self {
+        Self { slots: vec![FREE; LEAST], count: 0 }
+    }
 }
 
 impl Met {
@@ -26,7 +32,7 @@ impl Met {
         self.slots.resize(slots, FREE);
     }
 
-    /// Adds a place, and tells whether it was not there. The set is to have been [cleared](Self::clear) before.
+    /// Adds a place, and tells whether it was not there.
     #[inline(always)]
     pub(super) fn is_new(&mut self, place: u32) -> bool {
         let slot = self.slot(place);
