@@ -50,7 +50,7 @@ impl Bank {
         // Whoever comes second comes with the newer bank.
         let mut files = self.checkpoints.files.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.content(&self.home())?;
-        if !checkpoint::is_sound(&*now.disk, &files) {
+        if !checkpoint::is_intact(&*now.disk, &files) {
             let _home = self.home();
             self.view.store(Arc::new(self.view().anew()));
             *files = Files::default();

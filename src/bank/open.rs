@@ -38,7 +38,7 @@ pub enum Checkpoint {
     /// There is none.
     Missing,
     /// It holds what the log makes.
-    Sound {
+    Intact {
         /// After the change of this number.
         sequence: u64,
     },
@@ -229,8 +229,8 @@ impl Bank {
         })?;
         let checkpoint = match loaded {
             Err(Unusable::Missing) => Checkpoint::Missing,
-            Ok(loaded) if loaded.catalogue == then && checkpoint::is_sound(&folder, &loaded.files) => {
-                Checkpoint::Sound { sequence: at }
+            Ok(loaded) if loaded.catalogue == then && checkpoint::is_intact(&folder, &loaded.files) => {
+                Checkpoint::Intact { sequence: at }
             }
             Ok(_) | Err(Unusable::Damaged) => Checkpoint::Damaged,
         };

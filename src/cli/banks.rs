@@ -308,7 +308,7 @@ impl Verify {
         let found = Bank::verify(&self.bank).map_err(|e| Failure::file(&self.bank, e))?;
         let mut out = io::stdout().lock();
         let (changes, references, bytes) = (found.changes, found.references, found.bytes);
-        let log = if found.checkpoint == Checkpoint::Damaged { "log" } else { "sound" };
+        let log = if found.checkpoint == Checkpoint::Damaged { "log" } else { "intact" };
         writeln!(
             out,
             "{log}: {changes} changes, {references} references, {bytes} bytes, every checksum fits"
@@ -321,7 +321,7 @@ impl Verify {
             writeln!(out, "one of the two marks of the log's end cannot be read, as after a loss of power")?;
         }
         match found.checkpoint {
-            Checkpoint::Sound { sequence } => writeln!(out, "checkpoint after change {sequence}: sound")?,
+            Checkpoint::Intact { sequence } => writeln!(out, "checkpoint after change {sequence}: intact")?,
             Checkpoint::Damaged => {
                 let said = "the checkpoint is damaged or of another version: `checkpoint` makes a new one";
                 writeln!(out, "{said}")?;

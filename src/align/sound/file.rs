@@ -167,7 +167,7 @@ impl Tracks {
     }
 
     /// Whether the bytes of a file are those that were written.
-    pub(crate) fn is_sound(bytes: &[u8]) -> bool {
+    pub(crate) fn is_intact(bytes: &[u8]) -> bool {
         let split = bytes.split_last_chunk::<TRAILER>();
         split.is_some_and(|(content, sum)| crc32fast::hash(content) == u32::from_le_bytes(*sum))
     }
@@ -208,7 +208,7 @@ mod tests {
         for length in [700, LONG as u64 / 3] {
             let tracks = tracks(length);
             let bytes = written(&tracks);
-            assert!(Tracks::is_sound(&bytes));
+            assert!(Tracks::is_intact(&bytes));
             let read = Tracks::from_bytes(&mapped(&bytes)).unwrap();
             assert_eq!(read.is_sorted(), length > 700);
             assert!(read.iter().eq(tracks.iter()));
@@ -234,7 +234,7 @@ mod tests {
         let tested = |at: usize, flip: u8| {
             let mut bad = bytes.clone();
             bad[at] ^= flip;
-            assert!(!Tracks::is_sound(&bad));
+            assert!(!Tracks::is_intact(&bad));
             let Some(read) = Tracks::from_bytes(&mapped(&bad)) else { return false };
             for (reference, words) in read.iter() {
                 assert_eq!(Some(words), tracks.of(reference));

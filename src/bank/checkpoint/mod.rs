@@ -256,14 +256,14 @@ fn open(disk: &dyn Disk, entry: &FileEntry) -> io::Result<Bytes> {
 }
 
 /// Reads all files of a checkpoint and checks them.
-pub(super) fn is_sound(disk: &dyn Disk, files: &Files) -> bool {
-    let is_sound = |name: &String| {
+pub(super) fn is_intact(disk: &dyn Disk, files: &Files) -> bool {
+    let is_intact = |name: &String| {
         let file = disk.open(name, false).ok()?;
-        Some(Tracks::is_sound(&file.map(file.len().ok()?).ok()?))
+        Some(Tracks::is_intact(&file.map(file.len().ok()?).ok()?))
     };
     // What is mapped stays though its file may be gone.
     let is_there = |name: &String| disk.open(name, false).is_ok();
     files.segments.iter().all(|(segment, _)| segment.verify().is_ok())
         && files.segments.iter().all(|(_, name)| is_there(name))
-        && files.tracks.iter().all(|(_, name)| is_sound(name) == Some(true))
+        && files.tracks.iter().all(|(_, name)| is_intact(name) == Some(true))
 }

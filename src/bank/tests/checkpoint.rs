@@ -51,7 +51,7 @@ fn a_bank_goes_on_from_its_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
     drop(bank(dir));
-    assert_eq!(checkpoint(dir), Checkpoint::Sound { sequence: 4 });
+    assert_eq!(checkpoint(dir), Checkpoint::Intact { sequence: 4 });
     assert_eq!(files(dir).len(), 3);
     for round in 0..3 {
         let bank = Bank::open(dir).unwrap();
@@ -76,7 +76,7 @@ fn a_bank_goes_on_from_its_checkpoint() {
         }
         let bank = Bank::open(dir).unwrap();
         let sequence = bank.checkpoint().unwrap();
-        assert_eq!(checkpoint(dir), Checkpoint::Sound { sequence });
+        assert_eq!(checkpoint(dir), Checkpoint::Intact { sequence });
         assert_eq!(verdicts(&bank), verdicts(&plain));
         bank.add("one", "x", fingerprint_of(1)).unwrap();
     }
@@ -119,7 +119,7 @@ fn a_bank_that_nobody_searched_goes_on_from_its_checkpoint_as_well() {
     bank.checkpoint().unwrap();
     bank.remove("four").unwrap();
     assert_eq!(verdicts(&bank), verdicts(&without_checkpoint(folder.path())));
-    assert_eq!(checkpoint(folder.path()), Checkpoint::Sound { sequence: 6 });
+    assert_eq!(checkpoint(folder.path()), Checkpoint::Intact { sequence: 6 });
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn what_is_added_while_a_checkpoint_is_written_is_there_once() {
     then.write(&mut Files::default()).unwrap();
     let verdicts_then = verdicts(&bank);
     drop((then, bank));
-    assert_eq!(checkpoint(folder.path()), Checkpoint::Sound { sequence: 5 });
+    assert_eq!(checkpoint(folder.path()), Checkpoint::Intact { sequence: 5 });
     let bank = Bank::open(folder.path()).unwrap();
     assert_eq!(bank.sequence(), 7);
     assert_eq!(verdicts(&bank), verdicts_then);
@@ -186,7 +186,7 @@ fn the_checkpoint_of_another_log_is_passed_over() {
     assert_eq!((bank.len(), bank.sequence()), (8, 8));
     assert_eq!(verdicts(&bank), verdicts(&without_checkpoint(&other)));
     assert_eq!(bank.checkpoint().unwrap(), 8);
-    assert_eq!(checkpoint(&other), Checkpoint::Sound { sequence: 8 });
+    assert_eq!(checkpoint(&other), Checkpoint::Intact { sequence: 8 });
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn damage_to_a_checkpoint_is_found_and_is_never_a_wrong_answer() {
     }
     // Words of sound that were damaged are not compared.
     assert!(misses < 100, "{misses} misses");
-    assert_eq!(checkpoint(dir), Checkpoint::Sound { sequence: 4 });
+    assert_eq!(checkpoint(dir), Checkpoint::Intact { sequence: 4 });
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn a_checkpoint_that_was_damaged_is_made_anew() {
                 bank.suspend("one", false).unwrap();
             }
             let sequence = bank.checkpoint().unwrap();
-            assert_eq!(checkpoint(dir), Checkpoint::Sound { sequence }, "{ending}");
+            assert_eq!(checkpoint(dir), Checkpoint::Intact { sequence }, "{ending}");
             assert_eq!(found(&bank), names);
             drop(bank);
             assert_eq!(found(&Bank::open(dir).unwrap()), names);
