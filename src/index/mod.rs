@@ -46,7 +46,7 @@
 //! | `memtable` | what was inserted last, searched while it grows |
 //! | `block`, `part`, `ranges` | lists, what a part holds, what was taken out |
 //! | `live`, `merge`, `grow`, `snapshot`, `hits` | the index, its upkeep, and its searches |
-//! | `met`, `spare` | what a search has met already; memory that goes round |
+//! | `visited`, `spare` | the places that a search has visited; memory that goes round |
 //! | `store` | an index in a folder |
 
 mod bands;
@@ -58,7 +58,6 @@ mod kernel;
 mod live;
 mod memtable;
 mod merge;
-mod met;
 mod part;
 mod ranges;
 mod segment;
@@ -67,6 +66,7 @@ mod spare;
 mod store;
 #[cfg(test)]
 mod tests;
+mod visited;
 
 pub use collision::{DOUBTS, Doubts, Reach, Sought, WORD, WORDS, sure};
 pub use hits::{Batch, Hit, Outcome};

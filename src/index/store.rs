@@ -1,4 +1,4 @@
-//! An index in a folder: segment files, and a manifest that says which of them count.
+//! An index in a folder: segment files, a manifest that says which of them count, and a lock for whoever saves.
 //!
 //! Segments are written once. What is saved changes in one step, when a new manifest takes the place of the old one;
 //! whatever happens before leaves the old state whole.

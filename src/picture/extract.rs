@@ -2,8 +2,8 @@
 
 use super::description::secret_turns;
 use super::feature::{Feature, Features, MOST_DIRECTIONS, Observed};
-use super::foreign::Window;
 use super::motion::{CELLS, COLUMNS, LAG, Motion, RATE, ROWS, changes};
+use super::outliers::Window;
 use super::plane::Plane;
 use super::print::{KeyFrame, MOST_FEATURES, ObservedFrame, Probe, Raster, USUAL_SHAPE};
 use super::ticks::{self, Shown, Ticks};

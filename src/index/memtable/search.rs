@@ -4,7 +4,7 @@ use super::Memtable;
 use super::buckets::Buckets;
 use crate::index::bands::Masks;
 use crate::index::kernel::{Candidate, Cell, Found, Level};
-use crate::index::met::Met;
+use crate::index::visited::Visited;
 use crate::index::{Code, distance};
 use crate::plain::ahead;
 use std::cmp::Reverse;
@@ -36,7 +36,7 @@ pub(in crate::index) struct Scratch {
     over: Vec<u32>,
     /// Places of codes that passed, in each band that they passed in.
     places: Vec<u32>,
-    met: Met,
+    visited: Visited,
     /// The codes within the radius.
     pub(in crate::index) found: Vec<Found>,
 }
@@ -89,9 +89,9 @@ impl<const W: usize> Memtable<W> {
 
     /// Checks the codes that passed.
     fn check(&self, len: usize, code: &Code<W>, radius: u32, scratch: &mut Scratch) {
-        let Scratch { places, met, found, .. } = scratch;
-        met.clear();
-        places.retain(|&place| (place as usize) < len && met.is_new(place));
+        let Scratch { places, visited, found, .. } = scratch;
+        visited.clear();
+        places.retain(|&place| (place as usize) < len && visited.is_new(place));
         Level::best().run(|| {
             for &place in ahead(places, |&place| self.pairs.prefetch(place as usize)) {
                 let distance = distance(&self.pairs.code(place as usize), code);

@@ -5,7 +5,7 @@ use crate::index::Code;
 use crate::index::bands::{Bands, Budget, DEEPEST, Masks};
 use crate::index::kernel::{Candidate, Found, Run};
 use crate::index::memtable;
-use crate::index::met::Met;
+use crate::index::visited::Visited;
 use crate::plain::{ahead, prefetch};
 use std::ops::Range;
 
@@ -28,7 +28,7 @@ pub(in crate::index) struct Scratch {
     runs: Vec<Run>,
     candidates: Vec<Candidate>,
     places: Vec<u32>,
-    met: Met,
+    visited: Visited,
     /// The codes within the radius.
     pub(in crate::index) found: Vec<Found>,
     pub(in crate::index) memtable: memtable::Scratch,
@@ -281,8 +281,8 @@ impl<const W: usize> Segment<W> {
             return false;
         }
         let mut spent = 0;
-        let Scratch { runs, candidates, places, met, found, .. } = scratch;
-        met.clear();
+        let Scratch { runs, candidates, places, visited, found, .. } = scratch;
+        visited.clear();
         for (round, runs_of_round) in runs.chunks(ROUND).enumerate() {
             candidates.clear();
             self.level.filter(prints.near, runs_of_round, candidates);
@@ -300,7 +300,7 @@ impl<const W: usize> Segment<W> {
             places.clear();
             for candidate in ahead(candidates, |candidate| self.prefetch_posting(postings, candidate.place)) {
                 let place = self.posting(postings, candidate.place);
-                if met.is_new(place) {
+                if visited.is_new(place) {
                     places.push(place);
                 }
             }

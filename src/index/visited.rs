@@ -1,4 +1,4 @@
-//! Which places a search has met already: a code within the radius passes in nearly all bands.
+//! The places that a search has visited: a code within the radius passes in nearly all bands.
 
 /// What no place is.
 const FREE: u32 = u32::MAX;
@@ -8,19 +8,19 @@ const LEAST: usize = 64;
 
 /// A set of places, as a hash table with linear probing.
 #[derive(Debug)]
-pub(super) struct Met {
+pub(super) struct Visited {
     /// A power of two, at most half of them taken.
     slots: Vec<u32>,
     count: usize,
 }
 
-impl Default for Met {
+impl Default for Visited {
     fn default() -> Self {
         Self { slots: vec![FREE; LEAST], count: 0 }
     }
 }
 
-impl Met {
+impl Visited {
     /// Forgets all.
     pub(super) fn clear(&mut self) {
         self.reset(LEAST);
@@ -83,12 +83,12 @@ mod tests {
     proptest! {
         #[test]
         fn agrees_with_a_set(lists in prop::collection::vec(prop::collection::vec(0u32..900, 0..600), 1..4), step in 1u32..5000) {
-            let mut met = Met::default();
+            let mut visited = Visited::default();
             for places in lists {
-                met.clear();
+                visited.clear();
                 let mut model = HashSet::new();
                 for place in places {
-                    prop_assert_eq!(met.is_new(place * step), model.insert(place));
+                    prop_assert_eq!(visited.is_new(place * step), model.insert(place));
                 }
             }
         }

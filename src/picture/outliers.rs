@@ -1,4 +1,4 @@
-//! Frames put between those of a film: unlike what is shown before and after them.
+//! Outliers among the frames of a film: unlike what is shown before and after them.
 //!
 //! A film with a black or a foreign frame here and there looks the same to whoever watches it, while features of just those
 //! frames would be of something else. Flashes of light are left out by the way, in both films that are compared.
@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 /// Frames before and after the one that is judged.
 const AROUND: usize = 4;
-/// A frame is foreign that differs so many times as much from what is usual around it as most frames there do, …
+/// A frame is an outlier that differs so many times as much from what is usual around it as most frames there do, …
 const FAR: f32 = 4.0;
 /// … and by so many luma levels, at the least.
 const LEAST: f32 = 8.0;
@@ -56,16 +56,16 @@ impl<T> Window<T> {
     fn judge(&mut self) -> Option<T> {
         let place = self.cells.len() - self.waiting.len();
         let frame = self.waiting.pop_front()?;
-        let is_foreign = is_foreign(self.cells.make_contiguous(), place);
+        let is_outlier = is_outlier(self.cells.make_contiguous(), place);
         if place == AROUND {
             self.cells.pop_front();
         }
-        (!is_foreign).then_some(frame)
+        (!is_outlier).then_some(frame)
     }
 }
 
 /// Whether one of these frames is unlike most of them, or blank among others that are not.
-fn is_foreign(cells: &[Cells], place: usize) -> bool {
+fn is_outlier(cells: &[Cells], place: usize) -> bool {
     let shown: Vec<&Cells> = cells.iter().filter(|cells| !is_blank(cells)).collect();
     if is_blank(&cells[place]) {
         return !shown.is_empty();
