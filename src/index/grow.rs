@@ -19,8 +19,7 @@ impl<const W: usize> Tender<W> {
 
     /// The head should have larger buckets.
     pub(super) fn is_crowded(&self, state: &State<W>) -> bool {
-        let Body::Memtable(table, len) = &state.head.body else { return false };
-        !state.head.claimed && table.is_crowded(*len)
+        matches!(&state.head.body, Body::Memtable(table, _) if !state.head.claimed && table.is_crowded())
     }
 
     /// Gives the head larger buckets.
@@ -53,7 +52,7 @@ impl<const W: usize> Tender<W> {
             part.claimed = false;
             match grown {
                 Some(grown) => part.body = grown,
-                // Very many are alike: sorted they are one.
+                // Very many share values of bands: sorted they take less.
                 None if is_head => _ = self.seal(state),
                 None => {}
             }

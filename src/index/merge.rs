@@ -61,7 +61,7 @@ pub(super) enum Use {
 impl Use {
     /// An empty head.
     fn head<const W: usize>(self) -> Part<W> {
-        let table = if self == Self::Exact { Memtable::default() } else { Memtable::without_buckets() };
+        let table = if self == Self::Exact { Memtable::default() } else { Memtable::without_table() };
         Part::new(Body::Memtable(Arc::new(table), 0))
     }
 }

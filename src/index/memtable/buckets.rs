@@ -37,7 +37,7 @@ const PLACES: usize = 2;
 const EVEN: usize = 12;
 
 /// Bits of a place; the rest of 32 are the upper bits of the fingerprint.
-const PLACE: u32 = 20;
+pub(super) const PLACE: u32 = 20;
 
 /// Bits of a fingerprint.
 const PRINT: u32 = 16 + 32 - PLACE;
@@ -112,6 +112,11 @@ impl Buckets {
         let words = Words::new(end + end.max(REST), spare)?;
         words[..places].iter().step_by(LINE).for_each(|word| word.store(0, Relaxed));
         Ok(Self { words, bands, width, places, free: AtomicUsize::new(end), capacity: EVEN << width })
+    }
+
+    /// The codes that they are made for.
+    pub(super) fn capacity(&self) -> usize {
+        self.capacity
     }
 
     /// With so many codes they overflow more and more, and larger ones are possible.
@@ -199,15 +204,15 @@ impl Buckets {
         (apart <= u32::from(cell.limit)).then_some(place as u32 & ((1 << PLACE) - 1))
     }
 
-    /// Appends the postings of codes, whose places follow each other. One thread at a time may.
+    /// Appends the postings of codes, each with its place. One thread at a time may.
     ///
     /// # Errors
     /// If there is no room. Some of the codes then have some of their postings.
-    pub(super) fn append<const W: usize>(&self, codes: &[Code<W>], first: usize) -> Result<(), Full> {
+    pub(super) fn append<const W: usize>(&self, codes: &[Code<W>], places: &[u32]) -> Result<(), Full> {
         let mut cells = [(Room::default(), 0); TOGETHER];
         // Band by band: cells of few bands are in the caches.
         for band in 0..self.bands.count() {
-            for (codes, first) in codes.chunks(TOGETHER).zip((first..).step_by(TOGETHER)) {
+            for (codes, places) in codes.chunks(TOGETHER).zip(places.chunks(TOGETHER)) {
                 // What a posting needs is asked for ahead, in two steps: its cell, and where its place goes there.
                 for step in 0..codes.len() + 2 * AHEAD {
                     if let Some(code) = codes.get(step) {
@@ -223,7 +228,7 @@ impl Buckets {
                     }
                     if let Some(number) = step.checked_sub(2 * AHEAD) {
                         let (room, print) = cells[number];
-                        self.push(room, print, (first + number) as u32)?;
+                        self.push(room, print, places[number])?;
                     }
                 }
             }

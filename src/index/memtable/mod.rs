@@ -4,13 +4,18 @@
 //! those that came later; so nothing is copied for it, and it waits for nobody.
 
 mod buckets;
+mod firsts;
+mod list;
 mod pairs;
+mod repeats;
 mod search;
 mod words;
 
 use super::Code;
 use super::spare::Spare;
+use crate::plain::ahead;
 use buckets::{Buckets, MOST};
+use firsts::{Entry, Firsts};
 use pairs::Pairs;
 pub(super) use search::Scratch;
 use std::fmt;
@@ -20,55 +25,88 @@ use std::sync::{Arc, OnceLock};
 /// Fewer codes are scanned.
 const LEAST_INDEXED: usize = 512;
 
-/// Codes of the list that are put into the buckets at a time.
+/// Codes of the list that are put into the table at a time.
 const TOGETHER: usize = 4096;
 
-/// A list of codes and ids that grows, with its buckets.
+/// A list of codes and ids that grows, with a table of them.
 #[derive(Default)]
 pub(super) struct Memtable<const W: usize> {
     pairs: Arc<Pairs<W>>,
-    /// From [`LEAST_INDEXED`] codes on. `None` if there are to be none.
-    buckets: OnceLock<Option<Buckets>>,
+    /// From [`LEAST_INDEXED`] codes on. `None` if there is to be none.
+    table: OnceLock<Option<Table>>,
+}
+
+/// Where codes are found. Of those that are equal only the first is in it; the others are found from there.
+struct Table {
+    buckets: Buckets,
+    firsts: Firsts,
 }
 
 impl<const W: usize> Memtable<W> {
     /// One that is scanned, whatever its size.
-    pub(super) fn without_buckets() -> Self {
-        Self { buckets: OnceLock::from(None), ..Self::default() }
+    pub(super) fn without_table() -> Self {
+        Self { table: OnceLock::from(None), ..Self::default() }
     }
 
-    /// The same codes, the first so many of which are in buckets made for more. `None` if there is no room.
+    fn table(&self) -> Option<&Table> {
+        self.table.get()?.as_ref()
+    }
+
+    /// The same codes, the first so many of which are in a table made for more. `None` if there is no room.
     ///
     /// Only one of both may be appended to afterwards.
     pub(super) fn grown(&self, len: usize, spare: &Arc<Spare>) -> Option<Self> {
-        let buckets = OnceLock::from(Some(self.filled(len, spare)?));
-        Some(Self { pairs: Arc::clone(&self.pairs), buckets })
+        let table = OnceLock::from(Some(self.filled(len, spare)?));
+        Some(Self { pairs: Arc::clone(&self.pairs), table })
     }
 
-    /// Buckets with the first codes. `None` if there is no room.
-    fn filled(&self, len: usize, spare: &Arc<Spare>) -> Option<Buckets> {
-        let buckets = Buckets::new::<W>(len, spare).ok()?;
-        self.fill(&buckets, 0..len).then_some(buckets)
+    /// A table of the first codes. `None` if there is no room.
+    fn filled(&self, len: usize, spare: &Arc<Spare>) -> Option<Table> {
+        let codes = self.table().map_or(len, |table| table.firsts.len());
+        let buckets = Buckets::new::<W>(codes, spare).ok()?;
+        let firsts = Firsts::new(buckets.capacity(), spare).ok()?;
+        let table = Table { buckets, firsts };
+        self.fill(&table, 0..len).then_some(table)
     }
 
-    /// Puts codes of the list into buckets. `false` if these have no room.
-    fn fill(&self, buckets: &Buckets, places: Range<usize>) -> bool {
-        let mut some = Vec::with_capacity(places.len().min(TOGETHER));
-        places.clone().step_by(TOGETHER).all(|first| {
-            some.clear();
-            some.extend((first..places.end.min(first + TOGETHER)).map(|place| self.pairs.code(place)));
-            buckets.append(&some, first).is_ok()
+    /// Puts codes of the list into a table. `false` if it has no room.
+    ///
+    /// Whichever were put into one before are known to be firsts or repeats: then nothing is written but the table.
+    fn fill(&self, table: &Table, places: Range<usize>) -> bool {
+        let most = places.len().min(TOGETHER);
+        let mut hashes = Vec::with_capacity(most);
+        let (mut codes, mut firsts) = (Vec::with_capacity(most), Vec::with_capacity(most));
+        places.clone().step_by(TOGETHER).all(|start| {
+            let some = start..places.end.min(start + TOGETHER);
+            hashes.clear();
+            hashes.extend(some.filter(|&place| !self.pairs.is_repeat(place)).map(|place| {
+                let code = self.pairs.code(place);
+                (table.firsts.hash(&code), place, code)
+            }));
+            codes.clear();
+            firsts.clear();
+            for &(hash, place, code) in ahead(&hashes, |&(hash, ..)| table.firsts.prefetch(hash)) {
+                match table.firsts.add(hash, place, |held| self.pairs.code(held) == code) {
+                    Entry::New => {
+                        codes.push(code);
+                        firsts.push(place as u32);
+                    }
+                    Entry::Repeat(first) => self.pairs.repeat(first as usize, place),
+                    Entry::Full => return false,
+                }
+            }
+            table.buckets.append(&codes, &firsts).is_ok()
         })
     }
 
-    /// Puts codes that were appended to another one of the same into the buckets. `false` if these have no room.
+    /// Puts codes that were appended to another one of the same into the table. `false` if it has no room.
     pub(super) fn catch_up(&self, places: Range<usize>) -> bool {
-        matches!(self.buckets.get(), Some(Some(buckets)) if self.fill(buckets, places))
+        self.table().is_some_and(|table| self.fill(table, places))
     }
 
-    /// With so many codes it should have larger buckets.
-    pub(super) fn is_crowded(&self, len: usize) -> bool {
-        matches!(self.buckets.get(), Some(Some(buckets)) if buckets.is_crowded(len))
+    /// It should have a larger table.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.table().is_some_and(|table| table.buckets.is_crowded(table.firsts.len()))
     }
 
     /// Appends as many as there is room for behind the first `len`, which are all of those before, and returns how many
@@ -76,12 +114,12 @@ impl<const W: usize> Memtable<W> {
     pub(super) fn append(&self, len: usize, codes: &[Code<W>], ids: &[u64], spare: &Arc<Spare>) -> usize {
         let count = codes.len().min(MOST - len);
         self.pairs.append(len, &codes[..count], &ids[..count]);
-        let fits = match self.buckets.get() {
-            Some(Some(buckets)) => buckets.append(&codes[..count], len).is_ok(),
+        let fits = match self.table.get() {
+            Some(Some(table)) => self.fill(table, len..len + count),
             None if len + count >= LEAST_INDEXED => {
-                // Whoever sees them finds all that there was before.
-                let buckets = self.filled(len + count, spare);
-                buckets.is_some_and(|buckets| self.buckets.set(Some(buckets)).is_ok())
+                // Whoever sees it finds all that there was before.
+                let table = self.filled(len + count, spare);
+                table.is_some_and(|table| self.table.set(Some(table)).is_ok())
             }
             _ => true,
         };
@@ -114,6 +152,6 @@ impl<const W: usize> Memtable<W> {
 
 impl<const W: usize> fmt::Debug for Memtable<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Memtable").field("has_buckets", &matches!(self.buckets.get(), Some(Some(_)))).finish()
+        f.debug_struct("Memtable").field("has_table", &self.table().is_some()).finish()
     }
 }

@@ -1,31 +1,18 @@
 //! Codes and ids in the order of insertion, which are read while others are appended.
 
-use super::buckets::MOST;
+use super::list::List;
+use super::repeats::{Link, Repeats};
 use crate::index::Code;
-use crate::plain::prefetch_close;
 use std::array;
-use std::iter;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-
-/// Pairs of the first chunk. Each of the next has as many as all before it, up to [`LARGE`].
-const FIRST: usize = 64;
-
-/// Pairs of all further chunks: so few that to make one keeps nobody waiting.
-const LARGE: usize = 1 << 14;
-
-/// Chunks with fewer.
-const SMALL: usize = (LARGE / FIRST).ilog2() as usize + 1;
-
-/// All chunks that there may be.
-const CHUNKS: usize = SMALL + MOST / LARGE - 1;
 
 /// Codes that are copied to be looked at together. They stay in the nearest cache.
 const TOGETHER: usize = 256;
 
 /// A list of pairs. One thread at a time writes; others read the pairs of which they were told by it.
 pub(super) struct Pairs<const W: usize> {
-    chunks: [OnceLock<Box<[Pair<W>]>>; CHUNKS],
+    list: List<Pair<W>>,
+    repeats: Repeats,
     /// The least id, turned over, and the greatest.
     ends: [AtomicU64; 2],
 }
@@ -33,6 +20,14 @@ pub(super) struct Pairs<const W: usize> {
 struct Pair<const W: usize> {
     code: [AtomicU64; W],
     id: AtomicU64,
+    /// To those that have the same code.
+    link: Link,
+}
+
+impl<const W: usize> Default for Pair<W> {
+    fn default() -> Self {
+        Self { code: array::from_fn(|_| AtomicU64::new(0)), id: AtomicU64::new(0), link: Link::default() }
+    }
 }
 
 impl<const W: usize> Pair<W> {
@@ -41,26 +36,9 @@ impl<const W: usize> Pair<W> {
     }
 }
 
-/// The chunk of a place, and the place in it.
-#[inline(always)]
-fn locate(place: usize) -> (usize, usize) {
-    if place >= LARGE {
-        return (SMALL + place / LARGE - 1, place % LARGE);
-    }
-    match (place / FIRST).checked_ilog2() {
-        None => (0, place),
-        Some(double) => (double as usize + 1, place - (FIRST << double)),
-    }
-}
-
-/// The pairs of a chunk.
-fn room(chunk: usize) -> usize {
-    if chunk < SMALL { FIRST << chunk.saturating_sub(1) } else { LARGE }
-}
-
 impl<const W: usize> Default for Pairs<W> {
     fn default() -> Self {
-        Self { chunks: array::from_fn(|_| OnceLock::new()), ends: Default::default() }
+        Self { list: List::default(), repeats: Repeats::default(), ends: Default::default() }
     }
 }
 
@@ -80,42 +58,53 @@ impl<const W: usize> Pairs<W> {
     }
 
     fn set(&self, place: usize, code: &Code<W>, id: u64) {
-        let (chunk, place) = locate(place);
-        let empty = || Pair { code: array::from_fn(|_| AtomicU64::new(0)), id: AtomicU64::new(0) };
-        let chunk = self.chunks[chunk].get_or_init(|| iter::repeat_with(empty).take(room(chunk)).collect());
-        for (held, word) in chunk[place].code.iter().zip(code) {
+        let pair = self.list.make(place);
+        for (held, word) in pair.code.iter().zip(code) {
             held.store(*word, Relaxed);
         }
-        chunk[place].id.store(id, Relaxed);
-    }
-
-    fn get(&self, place: usize) -> Option<&Pair<W>> {
-        let (chunk, place) = locate(place);
-        self.chunks.get(chunk)?.get()?.get(place)
+        pair.id.store(id, Relaxed);
+        pair.link.clear();
     }
 
     #[inline(always)]
     pub(super) fn code(&self, place: usize) -> Code<W> {
-        self.get(place).map_or([0; W], Pair::code)
+        self.list.get(place).map_or([0; W], Pair::code)
     }
 
     #[inline(always)]
     pub(super) fn id(&self, place: usize) -> u64 {
-        self.get(place).map_or(0, |pair| pair.id.load(Relaxed))
+        self.list.get(place).map_or(0, |pair| pair.id.load(Relaxed))
+    }
+
+    /// Whether the code of a place came before, as was found out.
+    pub(super) fn is_repeat(&self, place: usize) -> bool {
+        self.list.get(place).is_some_and(|pair| pair.link.is_repeat())
+    }
+
+    /// Puts a place to that of the first code that it is equal to.
+    pub(super) fn repeat(&self, first: usize, place: usize) {
+        if let (Some(first), Some(pair)) = (self.list.get(first), self.list.get(place)) {
+            self.repeats.add(&first.link, place as u32);
+            pair.link.mark();
+        }
+    }
+
+    /// The places that were put to that of a first code, in no order.
+    #[inline(always)]
+    pub(super) fn repeats(&self, first: usize) -> impl Iterator<Item = u32> {
+        self.list.get(first).into_iter().flat_map(|pair| self.repeats.of(&pair.link))
     }
 
     /// The first ids.
     pub(super) fn ids(&self, count: usize) -> impl Iterator<Item = u64> {
-        let pairs = self.chunks.iter().map_while(OnceLock::get).flatten().take(count);
-        pairs.map(|pair| pair.id.load(Relaxed))
+        self.list.chunks().flatten().take(count).map(|pair| pair.id.load(Relaxed))
     }
 
     /// Calls `look` with the first codes, some at a time, and the place of the first of them.
     pub(super) fn for_each_few(&self, count: usize, mut look: impl FnMut(usize, &[Code<W>])) {
         let mut few = [[0; W]; TOGETHER];
         let mut first = 0;
-        let chunks = self.chunks.iter().map_while(OnceLock::get);
-        for pairs in chunks.flat_map(|chunk| chunk.chunks(TOGETHER)) {
+        for pairs in self.list.chunks().flat_map(|chunk| chunk.chunks(TOGETHER)) {
             let pairs = &pairs[..pairs.len().min(count - first)];
             few.iter_mut().zip(pairs).for_each(|(code, pair)| *code = pair.code());
             look(first, &few[..pairs.len()]);
@@ -129,10 +118,7 @@ impl<const W: usize> Pairs<W> {
     /// Asks for the memory of a pair.
     #[inline(always)]
     pub(super) fn prefetch(&self, place: usize) {
-        let (chunk, place) = locate(place);
-        if let Some(pairs) = self.chunks.get(chunk).and_then(OnceLock::get) {
-            prefetch_close(pairs, place);
-        }
+        self.list.prefetch(place);
     }
 }
 
@@ -144,7 +130,7 @@ mod tests {
     fn pairs_are_read_where_they_were_written() {
         let pairs = Pairs::<2>::default();
         let code = |place: usize| [place as u64, !(place as u64)];
-        let count = 3 * LARGE + 77;
+        let count = 20_000;
         let mut len = 0;
         for step in (0..).map(|step| 1 + 37 * step) {
             let places = len..count.min(len + step);
@@ -160,7 +146,7 @@ mod tests {
             (0..count).all(|place| pairs.code(place) == code(place) && pairs.id(place) == 5 + place as u64)
         );
         assert!(pairs.ids(count - 3).eq(5..2 + count as u64));
-        for count in [0, 1, FIRST, FIRST + 1, LARGE - 1, LARGE, count] {
+        for count in [0, 1, 64, 65, count - 1, count] {
             let mut seen = 0;
             pairs.for_each_few(count, |first, few| {
                 assert_eq!(first, seen);
@@ -169,8 +155,5 @@ mod tests {
             });
             assert_eq!(seen, count);
         }
-        // All that there may be have a place of their own.
-        assert_eq!(locate(MOST - 1), (CHUNKS - 1, LARGE - 1));
-        assert_eq!((0..SMALL).map(room).sum::<usize>(), LARGE);
     }
 }

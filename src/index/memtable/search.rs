@@ -45,8 +45,8 @@ impl<const W: usize> Memtable<W> {
     /// Finds those of the first `len` codes that lie within `radius`, each once, and leaves them in `scratch.found`.
     pub(in crate::index) fn search(&self, len: usize, code: &Code<W>, radius: u32, scratch: &mut Scratch) {
         scratch.found.clear();
-        match self.buckets.get().and_then(Option::as_ref) {
-            Some(buckets) if probe(buckets, len, code, radius, scratch) => {
+        match self.table() {
+            Some(table) if probe(&table.buckets, len, code, radius, scratch) => {
                 self.check(len, code, radius, scratch);
             }
             _ => self.scan(len, code, radius, &mut scratch.found),
@@ -64,7 +64,7 @@ impl<const W: usize> Memtable<W> {
     ) {
         found.clear();
         let numbered = (0u32..).zip(queries);
-        if self.buckets.get().and_then(Option::as_ref).is_some_and(|buckets| reaches(buckets, radius)) {
+        if self.table().is_some_and(|table| reaches(&table.buckets, radius)) {
             for (query, code) in numbered {
                 self.search(len, code, radius, scratch);
                 found.extend(scratch.found.iter().map(|hit| (query, *hit)));
@@ -97,6 +97,8 @@ impl<const W: usize> Memtable<W> {
                 let distance = distance(&self.pairs.code(place as usize), code);
                 if distance <= radius {
                     found.push(Found { place, distance });
+                    let repeats = self.pairs.repeats(place as usize).filter(|&place| (place as usize) < len);
+                    found.extend(repeats.map(|place| Found { place, distance }));
                 }
             }
         });
@@ -263,9 +265,9 @@ mod tests {
             let count = table.append(len, some, &vec![7; some.len()], &spare);
             assert_eq!(count, some.len());
             len += count;
-            if grows && table.is_crowded(len) {
+            if grows && table.is_crowded() {
                 table = table.grown(len, &spare).unwrap();
-                assert!(!table.is_crowded(len));
+                assert!(!table.is_crowded());
             }
         }
         // What came after a snapshot is left out.
