@@ -35,6 +35,11 @@ impl<const W: usize> State<W> {
     pub(super) fn len(&self) -> usize {
         self.all().map(Part::len).sum()
     }
+
+    /// The most hits that a code can have: only in a damaged file are ids those of several codes.
+    fn most_hits(&self) -> usize {
+        self.all().map(|part| part.body.len()).sum()
+    }
 }
 
 thread_local! {
@@ -64,7 +69,7 @@ impl<const W: usize> Snapshot<W> {
     /// All ids whose code differs from `code` in at most `radius` bits, nearest first, equals by id.
     pub fn within(&self, code: &Code<W>, radius: u32) -> Vec<Hit> {
         let mut hits = Vec::new();
-        let _complete = self.within_into(code, radius, usize::MAX, &mut hits);
+        let _complete = self.within_into(code, radius, self.state.most_hits(), &mut hits);
         hits.sort_unstable_by_key(Hit::order);
         hits
     }
@@ -87,7 +92,7 @@ impl<const W: usize> Snapshot<W> {
         // Wider and wider until there are enough; every step costs several times the one before.
         let bits = 64 * W as u32;
         for radius in [bits / 32, bits / 16, bits / 8, bits * 3 / 16] {
-            let _complete = self.within_into(code, radius, usize::MAX, &mut hits);
+            let _complete = self.within_into(code, radius, self.state.most_hits(), &mut hits);
             if hits.len() >= k {
                 hits.sort_unstable_by_key(Hit::order);
                 hits.truncate(k);
@@ -117,7 +122,7 @@ impl<const W: usize> Snapshot<W> {
     /// [`within`](Self::within) for many codes at once, which costs less than one by one.
     pub fn within_batch(&self, codes: &[Code<W>], radius: u32) -> Batch {
         let mut batch = Batch::default();
-        self.within_batch_into(codes, radius, usize::MAX, &mut batch);
+        self.within_batch_into(codes, radius, self.state.most_hits(), &mut batch);
         batch
     }
 
