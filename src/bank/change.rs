@@ -3,7 +3,8 @@
 use super::catalogue::check_text;
 use super::event::{About, Change, Event};
 use super::log::Logged;
-use super::{Bank, ChangeError, Home, undo, watch};
+use super::undo::Undone;
+use super::{Bank, ChangeError, Home, watch};
 use crate::decide::{Action, Policy, unix};
 use crate::fingerprint::{Fingerprint, Packed};
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -123,13 +124,19 @@ impl Bank {
     /// [`ChangeError::ChangedSince`] where what it changed was changed again since; [`ChangeError::NoHistory`] where the
     /// bank is in memory only.
     pub fn undo(&self, sequence: u64) -> Result<Change, ChangeError> {
-        let mut home = self.home();
-        let log = match &*home {
+        let disk = match &*self.home() {
             Home::Memory => return Err(ChangeError::NoHistory),
             Home::ReadOnly | Home::Reader(..) => return Err(ChangeError::ReadOnly),
-            Home::Disk(log) => log,
+            Home::Disk(log) => Arc::clone(log.disk()),
         };
-        let inverse = undo::inverse(&self.view(), sequence, |each| log.events(|logged| each(logged.event)))?;
+        // What is not shown yet may still fail.
+        if !(1..=self.sequence()).contains(&sequence) {
+            return Err(ChangeError::NoSuchChange { sequence });
+        }
+        // Others change the bank meanwhile: what the log has up to there stays as it is.
+        let undone = Undone::read(&*disk, sequence)?;
+        let mut home = self.home();
+        let inverse = undone.inverse(&self.view())?;
         self.write(&mut home, self.event(Some(sequence), inverse.clone()))?;
         Ok(inverse)
     }

@@ -78,11 +78,16 @@ impl Mark {
     }
 }
 
-/// Where to begin to read a log, and what to do with its events.
+/// Which part of a log to read, and what to do with its events.
 pub(super) trait Replay {
-    /// Told once, before all events.
+    /// Where it begins. Told once, before all events.
     fn begin(&mut self, _disk: &dyn Disk, _log: &dyn DiskFile) -> Place {
         Place::default()
+    }
+
+    /// The last change that is wanted, where that is not the last one of all.
+    fn last(&self) -> u64 {
+        u64::MAX
     }
 
     fn each(&mut self, logged: Logged);
@@ -99,11 +104,11 @@ impl<F: FnMut(Logged)> Replay for F {
 pub(super) struct Found {
     /// The key of the fingerprints.
     pub(super) key: KeyId,
-    /// Behind the last record.
+    /// Behind the last record that was wanted.
     pub(super) place: Place,
     /// The checksum of that record, 0 where there is none.
     checksum: u32,
-    /// Bytes behind it that are no record: a change that was never acknowledged.
+    /// Bytes behind the last of all that are no record: a change that was never acknowledged.
     pub(super) torn: u64,
     /// Slots that cannot be read; one is what a loss of power leaves.
     pub(super) bad_slots: u8,
@@ -172,7 +177,7 @@ impl Log {
         }
         let file = disk.open(NAME, true)?;
         let from = replay.begin(&*disk, &*file);
-        let found = read(&*file, from, |logged| replay.each(logged))?;
+        let found = read(&*file, from, replay.last(), |logged| replay.each(logged))?;
         if found.torn > 0 {
             file.set_len(found.place.end)?;
             file.sync()?;
@@ -222,11 +227,6 @@ impl Log {
     pub(super) fn mark(&self) -> io::Result<Mark> {
         Mark::read(&*self.file, self.place)
     }
-
-    /// Tells all events once more.
-    pub(super) fn events(&self, each: impl FnMut(Logged)) -> Result<(), OpenError> {
-        read(&*self.file, Place::default(), each).map(|_| ())
-    }
 }
 
 impl Drop for Log {
@@ -236,11 +236,11 @@ impl Drop for Log {
     }
 }
 
-/// Tells all events of a folder's log. Somebody else may be writing it.
+/// Tells events of a folder's log. Somebody else may be writing it.
 pub(super) fn read_only(disk: &dyn Disk, replay: &mut impl Replay) -> Result<Found, OpenError> {
     let file = open_read_only(disk)?;
     let from = replay.begin(disk, &*file);
-    read(&*file, from, |logged| replay.each(logged))
+    read(&*file, from, replay.last(), |logged| replay.each(logged))
 }
 
 pub(super) fn open_read_only(disk: &dyn Disk) -> Result<Box<dyn DiskFile>, OpenError> {
@@ -280,10 +280,11 @@ fn slot(end: u64, sequence: u64) -> Vec<u8> {
     out
 }
 
-/// Reads a log from a place between two records on to its end.
+/// Reads a log from a place between two records on to the record `last`, or to its end. What comes after is not looked at.
 pub(super) fn read(
     file: &dyn DiskFile,
     from: Place,
+    last: u64,
     mut each: impl FnMut(Logged),
 ) -> Result<Found, OpenError> {
     let spec = read_head(file)?;
@@ -296,7 +297,7 @@ pub(super) fn read(
     let Mark { place: Place { end: mut at, mut sequence }, mut checksum } = Mark::read(file, from)?;
     let mapped = if acknowledged.end > from.end { file.map(acknowledged.end)? } else { Bytes::default() };
     let mut buffer = Vec::new();
-    while at < length {
+    while at < length && sequence < last {
         let Some((number, content)) = whole_record(file, at, length, &mut buffer)? else {
             // Behind a torn record there is nothing; where there is, this one was whole once.
             if at < acknowledged.end || later_record(file, at + 1, length, sequence)? {
@@ -320,7 +321,7 @@ pub(super) fn read(
         sequence = number;
         at = end + record::TAIL as u64;
     }
-    if at < acknowledged.end || sequence < acknowledged.sequence {
+    if sequence < last && (at < acknowledged.end || sequence < acknowledged.sequence) {
         return Err(OpenError::Corrupt { offset: at, cause: "changes are missing".to_owned() });
     }
     let place = Place { end: at, sequence };
@@ -328,7 +329,7 @@ pub(super) fn read(
         key: spec.key,
         place,
         checksum,
-        torn: length - at,
+        torn: if sequence < last { length - at } else { 0 },
         bad_slots: acknowledged.bad,
         slot: acknowledged.next_slot,
     })

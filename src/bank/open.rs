@@ -82,10 +82,12 @@ impl Replay for Replayed {
         self.files.place
     }
 
+    fn last(&self) -> u64 {
+        self.last
+    }
+
     fn each(&mut self, logged: Logged) {
-        if logged.event.sequence <= self.last {
-            self.catalogue.apply(&logged);
-        }
+        self.catalogue.apply(&logged);
     }
 }
 
@@ -197,7 +199,8 @@ impl Bank {
         Ok(count)
     }
 
-    /// Opens the bank in the folder `dir` as it was after the change `sequence`, to search it; 0 is the empty bank.
+    /// Opens the bank in the folder `dir` as it was after the change `sequence`, to search it; 0 is the empty bank. Later
+    /// changes are not read, whatever became of them.
     ///
     /// # Errors
     /// [`OpenError::NotYet`] where it has not changed so often.
@@ -267,7 +270,7 @@ impl Bank {
         let apply = |logged: Logged| {
             catalogue.apply(&logged);
         };
-        let found = log::read(&InMemory(Bytes::new(bytes)), Place::default(), apply)?;
+        let found = log::read(&InMemory(Bytes::new(bytes)), Place::default(), u64::MAX, apply)?;
         catalogue.key = found.key;
         Ok(Self::new(catalogue.into(), Home::ReadOnly))
     }

@@ -93,6 +93,18 @@ fn a_whole_change_behind_an_unreadable_one_is_no_torn_tail() {
 }
 
 #[test]
+fn a_bank_as_it_was_does_not_hang_on_later_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut bytes, was) = log();
+    let last = bytes.len() - 10;
+    bytes[last] ^= 1;
+    assert!(open(folder.path(), &bytes).is_err());
+    let before = Bank::open_at(folder.path(), 3).unwrap();
+    assert_eq!((before.len(), before.list()[0].about.label.as_str()), (was.len(), "x"));
+    assert!(matches!(Bank::open_at(folder.path(), 4), Err(OpenError::Corrupt { .. })));
+}
+
+#[test]
 fn a_newer_version_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let (mut bytes, _) = log();

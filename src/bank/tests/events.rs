@@ -1,9 +1,11 @@
 //! History: what is written down, what can be taken back, and what a bank was.
 
+use super::sim::SimDisk;
 use super::{NOW, fingerprint_of, probes};
 use crate::bank::{About, Added, Bank, Change, ChangeError, Event, OpenError};
 use crate::decide::{Action, Held, Policy};
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 fn history(dir: &Path) -> Vec<Event> {
@@ -44,6 +46,27 @@ fn only_what_was_not_changed_since_is_undone() {
     bank.undo(4).unwrap();
     assert_eq!(bank.list()[0].about.label, "x");
     assert!(matches!(Bank::in_memory().undo(1), Err(ChangeError::NoHistory)));
+}
+
+#[test]
+fn the_bank_changes_while_the_log_is_read_to_take_a_change_back() {
+    static BANK: OnceLock<Bank> = OnceLock::new();
+    let disk = SimDisk::default();
+    let bank = BANK.get_or_init(|| Bank::open_on(Arc::new(disk.clone()), None).unwrap());
+    bank.add("a", "x", fingerprint_of(9)).unwrap();
+    bank.relabel("a", "y").unwrap();
+    disk.when_opened(|| {
+        let bank = BANK.get().unwrap();
+        assert!(bank.home.try_lock().is_ok(), "changes wait");
+        bank.set_policy("terror", Policy::default()).unwrap();
+    });
+    bank.undo(2).unwrap();
+    let terror = bank.policies().own("terror").map(|own| own.version);
+    assert_eq!((bank.sequence(), terror), (4, Some(3)));
+    assert_eq!(bank.list()[0].about.label, "x");
+    disk.when_opened(|| BANK.get().unwrap().relabel("a", "z").unwrap());
+    assert!(matches!(bank.undo(4), Err(ChangeError::ChangedSince { sequence: 4 })));
+    assert_eq!((bank.sequence(), bank.list()[0].about.label.as_str()), (5, "z"));
 }
 
 #[test]

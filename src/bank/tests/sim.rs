@@ -53,6 +53,7 @@ struct State {
     dead: bool,
     locked: BTreeSet<String>,
     lie: Option<Lie>,
+    opened: Option<fn()>,
 }
 
 /// What a disk that lies does not do though it says so.
@@ -97,6 +98,11 @@ impl SimDisk {
     /// Makes the next `count` operations from the number `from` on fail.
     pub(super) fn fail_from(&self, from: u64, count: u64) {
         self.state().plan = (from..from + count).map(|at| (at, Failure::Half)).collect();
+    }
+
+    /// Does something else whenever a file is opened.
+    pub(super) fn when_opened(&self, act: fn()) {
+        self.state().opened = Some(act);
     }
 
     /// A lock's file is gone, and who makes it anew gets the lock.
@@ -216,6 +222,8 @@ impl Disk for SimDisk {
     }
 
     fn open(&self, name: &str, _write: bool) -> io::Result<Box<dyn DiskFile>> {
+        let opened = self.state().opened;
+        opened.into_iter().for_each(|act| act());
         let file = *self.state().names.get(name).ok_or(io::ErrorKind::NotFound)?;
         Ok(Box::new(SimFile(self.clone(), file)))
     }
