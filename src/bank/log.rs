@@ -411,9 +411,13 @@ fn whole_record<'a>(
     Ok(record::content(buffer).map(|content| (number, content)))
 }
 
-/// Whether any whole record with a number after `sequence` begins at `from` or later.
+/// Whether any whole record with a number after `sequence` begins at `from` or later; or what was made to look like so many
+/// that to check them all would take for ever. By chance one in 4 GB looks like one.
 fn later_record(file: &dyn DiskFile, from: u64, length: u64, sequence: u64) -> io::Result<bool> {
     const BLOCK: u64 = 1 << 16;
+    /// Times that all of it may be read.
+    const MOST: u64 = 16;
+    let mut read = 0;
     let (mut block, mut buffer) = (Vec::new(), Vec::new());
     let mut at = from;
     while at < length {
@@ -421,8 +425,13 @@ fn later_record(file: &dyn DiskFile, from: u64, length: u64, sequence: u64) -> i
         file.read_at(at, &mut block)?;
         let marks = block.windows(record::MARK.len()).enumerate();
         for (n, _) in marks.filter(|(_, window)| *window == record::MARK) {
+            buffer.clear();
             let found = whole_record(file, at + n as u64, length, &mut buffer)?;
             if found.is_some_and(|(number, _)| number > sequence) {
+                return Ok(true);
+            }
+            read += buffer.len() as u64;
+            if read > MOST * (length - from) {
                 return Ok(true);
             }
         }

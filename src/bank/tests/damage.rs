@@ -93,6 +93,26 @@ fn a_whole_change_behind_an_unreadable_one_is_no_torn_tail() {
 }
 
 #[test]
+fn what_was_made_to_be_searched_for_ever_is_no_torn_tail() {
+    const SIZE: usize = 1 << 18;
+    let folder = tempfile::tempdir().unwrap();
+    let (bytes, was) = log();
+    for (heads, is_torn) in [(10, true), (SIZE / 16, false)] {
+        let mut tail = Vec::new();
+        for n in 0..heads {
+            tail.extend(b"\xa5EV1");
+            tail.extend((SIZE as u32).saturating_sub(20 + 16 * n as u32).to_le_bytes());
+            tail.extend((100 + n as u64).to_le_bytes());
+        }
+        tail.resize(SIZE, 0);
+        match open(folder.path(), &[&bytes[..], &tail].concat()) {
+            Ok(found) => assert!(is_torn && found == was),
+            Err(error) => assert!(!is_torn && matches!(error, OpenError::Corrupt { .. }), "{error}"),
+        }
+    }
+}
+
+#[test]
 fn a_bank_as_it_was_does_not_hang_on_later_changes() {
     let folder = tempfile::tempdir().unwrap();
     let (mut bytes, was) = log();
