@@ -43,6 +43,16 @@ pub enum Kind {
     Both,
 }
 
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Picture => "picture",
+            Self::Sound => "sound",
+            Self::Both => "both",
+        })
+    }
+}
+
 /// What was done to the copy, as far as it was found out.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Transform {

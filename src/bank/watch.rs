@@ -47,8 +47,7 @@ pub(super) fn check(work: impl FnOnce() -> Verdict) -> Verdict {
         metrics::counter!("afterimage_checks_total", "action" => action(verdict.action)).increment(1);
         metrics::histogram!("afterimage_candidates").record(verdict.matches.len() as f64);
         for found in verdict.matches.iter().filter(|found| found.is_sure()) {
-            let labels =
-                [("collection", found.collection.clone()), ("action", action(found.action).to_owned())];
+            let labels = [("collection", found.collection.clone()), ("action", action(found.action))];
             metrics::counter!("afterimage_matches_total", &labels).increment(1);
         }
     }
@@ -95,15 +94,8 @@ pub(super) fn shown(sequence: u64, references: usize) {
 }
 
 #[cfg(feature = "metrics")]
-fn action(action: Option<crate::decide::Action>) -> &'static str {
-    use crate::decide::Action;
-    match action {
-        None => "none",
-        Some(Action::Allow) => "allow",
-        Some(Action::Log) => "log",
-        Some(Action::Review) => "review",
-        Some(Action::Block) => "block",
-    }
+fn action(action: Option<crate::decide::Action>) -> String {
+    action.map_or_else(|| "none".to_owned(), |action| action.to_string())
 }
 
 #[cfg(any(feature = "metrics", feature = "tracing"))]

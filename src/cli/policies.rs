@@ -73,14 +73,8 @@ fn action(text: &str) -> Result<Action, String> {
     }
 }
 
-pub(super) fn action_name(action: Option<Action>) -> &'static str {
-    match action {
-        None => "nothing",
-        Some(Action::Allow) => "allow",
-        Some(Action::Log) => "log",
-        Some(Action::Review) => "review",
-        Some(Action::Block) => "block",
-    }
+pub(super) fn action_name(action: Option<Action>) -> String {
+    action.map_or_else(|| "nothing".to_owned(), |action| action.to_string())
 }
 
 impl Terms {
@@ -167,7 +161,7 @@ pub(super) fn line(collection: &str, InForce { version, policy }: InForce) -> St
 }
 
 pub(super) fn terms(policy: &Policy) -> String {
-    let mut out = action_name(Some(policy.action)).to_owned();
+    let mut out = policy.action.to_string();
     out += &format!(" at {:e} false matches a query", policy.false_matches);
     out += &format!(", from {} s ({} s of sound alone)", policy.min_seconds, policy.min_sound_seconds);
     if policy.min_query_share > 0.0 {

@@ -4,7 +4,7 @@ use super::policies::action_name;
 use super::recorded::Record;
 use super::{Failure, csv, one_line};
 use afterimage::align::{Kind, Span};
-use afterimage::decide::{Action, DEFAULT, Held, Match, Verdict};
+use afterimage::decide::{Action, DEFAULT, Match, Verdict};
 use clap::ValueEnum;
 use std::fmt::Write;
 use std::path::Path;
@@ -64,18 +64,10 @@ pub(super) fn csv_row(query: &str, m: &Match) -> String {
         m.query.end,
         m.matched.start,
         m.matched.end,
-        kind(m.kind),
+        m.kind,
         transform(m),
         action_name(m.action),
     )
-}
-
-pub(super) fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Picture => "picture",
-        Kind::Sound => "sound",
-        Kind::Both => "both",
-    }
 }
 
 fn transform(m: &Match) -> String {
@@ -105,8 +97,8 @@ fn text_row(query: &str, m: &Match) -> String {
     if m.collection != DEFAULT {
         let _ = write!(out, " in {}", m.collection);
     }
-    let by = if m.kind == Kind::Both { "picture and sound" } else { kind(m.kind) };
-    let _ = write!(out, "  {} is {} of it, by {by}", clock(m.query), clock(m.matched));
+    let _ = write!(out, "  {} is {} of it, by ", clock(m.query), clock(m.matched));
+    let _ = if m.kind == Kind::Both { write!(out, "picture and sound") } else { write!(out, "{}", m.kind) };
     let t = m.transform;
     if (t.speed - 1.0).abs() >= 0.005 {
         let backwards = if t.speed < 0.0 { " backwards" } else { "" };
@@ -127,20 +119,14 @@ fn text_row(query: &str, m: &Match) -> String {
 
 /// What follows from a match, where it is not simply that it is blocked.
 fn consequence(m: &Match) -> String {
-    let why = match m.held {
+    let is = action_name(m.action);
+    match m.held {
         None if m.action == m.wanted && m.action.is_none_or(|action| action == Action::Block) => {
-            return String::new();
+            String::new()
         }
-        None => return format!(": {}", action_name(m.action)),
-        Some(Held::Suspended) => "the reference is suspended",
-        Some(Held::Expired) => "the policy has expired",
-        Some(Held::Shadow) => "the policy is in shadow",
-        Some(Held::Rollout) => "the upload is not in the sample",
-        Some(Held::Allowed) => "what is seen there is allowed",
-        Some(Held::Tripped) => "the reference matches too much",
-        Some(_) => "held back",
-    };
-    format!(": {} instead of {}, {why}", action_name(m.action), action_name(m.wanted))
+        None => format!(": {is}"),
+        Some(why) => format!(": {is} instead of {}, {why}", action_name(m.wanted)),
+    }
 }
 
 /// A span of time as people write it.

@@ -23,6 +23,7 @@ use crate::align::{Kind, Segment, Span, Transform};
 use crate::fingerprint::{Digest, Spec};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::fmt;
 use std::time::SystemTime;
 
 /// Share of a match that allowed matches must cover to overrule it: ends are found to a second or so.
@@ -80,6 +81,20 @@ pub enum Held {
     Allowed,
     /// The reference matched too much: see [`Breaker`].
     Tripped,
+}
+
+/// As the reason that it is.
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Suspended => "the reference is suspended",
+            Self::Expired => "the policy has expired",
+            Self::Shadow => "the policy is in shadow",
+            Self::Rollout => "the upload is not in the sample",
+            Self::Allowed => "what is seen there is allowed",
+            Self::Tripped => "the reference matches too much",
+        })
+    }
 }
 
 impl Match {

@@ -3,6 +3,7 @@
 use crate::align::{Kind, Span};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::SystemTime;
 
 /// The collection of references that were banked without one, and of policies that were set for none.
@@ -26,6 +27,18 @@ pub enum Action {
     Review,
     /// The upload is refused.
     Block,
+}
+
+/// As it is written in reports, and in policies.
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Allow => "allow",
+            Self::Log => "log",
+            Self::Review => "review",
+            Self::Block => "block",
+        })
+    }
 }
 
 /// When and how the matches of a collection act.
