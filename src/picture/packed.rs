@@ -140,7 +140,13 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn damaged_bytes_are_read_or_refused(
+            print in prints(), cut in 0usize..20, edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        ) {
+            let mut bytes = print.to_bytes();
+            let length = bytes.len();
+            edits.iter().for_each(|(at, value)| bytes[at.index(length)] = *value);
+            bytes.truncate(length.saturating_sub(cut / 10 * (cut % 10)));
             let whole = Print::from_bytes(&bytes);
             match Packed::new(Bytes::new(bytes)) {
                 Ok(packed) => {
