@@ -30,6 +30,7 @@ impl Fingerprint {
                 unsqueezed: Vec::new(),
                 rasters: rasters(&print),
                 between: Vec::new(),
+                banded: Default::default(),
                 print,
             },
             sound: sound::Probe::from_print(&self.sound),

@@ -6,6 +6,7 @@ use super::motion::{CELLS, COLUMNS, LAG, Motion, RATE, ROWS, changes};
 use super::outliers::Window;
 use super::plane::Plane;
 use super::print::{KeyFrame, MOST_FEATURES, ObservedFrame, Probe, Raster, USUAL_SHAPE};
+use super::rolling::without_bands;
 use super::ticks::{self, Shown, Ticks};
 use crate::key::{Key, Turns};
 use crate::media::{Frame, Luma};
@@ -125,6 +126,10 @@ impl Extractor {
         std::mem::take(&mut self.window).rest().for_each(|pending| self.take(pending));
         self.ticks.close(|shown| observe(&mut self.probe, &mut self.cells, &shown));
         self.between.close(|shown| show(&mut self.probe.between, &shown));
+        let Probe { rasters, between, banded, .. } = &mut self.probe;
+        *banded = [rasters, between].map(|rasters| {
+            without_bands(rasters).map(|flat| std::mem::replace(rasters, flat)).unwrap_or_default()
+        });
         if self.probe.rasters.len() == 1
             && let Some(key) = self.probe.print.keys.first_mut()
         {

@@ -12,6 +12,7 @@ mod packed;
 mod pdq;
 mod plane;
 mod print;
+mod rolling;
 mod ticks;
 
 pub use description::{DOUBTS, Doubts, WORD, WORDS};

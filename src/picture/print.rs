@@ -212,6 +212,8 @@ pub struct Probe {
     pub(crate) rasters: Vec<Raster>,
     /// The same an eighth of a second later, of the first quarter of an hour: a copy's moments may lie between the reference's.
     pub(crate) between: Vec<Raster>,
+    /// Both with the bands of light that seemed to roll over them, where these were taken away.
+    pub(crate) banded: [Vec<Raster>; 2],
 }
 
 impl Probe {
@@ -249,6 +251,7 @@ impl Probe {
             print: Print { size: self.print.size, keys: early, motion },
             rasters: self.rasters.iter().take(ticks).cloned().collect(),
             between: Vec::new(),
+            banded: [self.banded[0].iter().take(ticks).cloned().collect(), Vec::new()],
         }
     }
 }

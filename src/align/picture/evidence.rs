@@ -78,16 +78,22 @@ impl Sight<'_> {
         each.reduce(Evidence::or_better)
     }
 
-    /// Vague evidence, or what there is halfway between the ticks of the query if that is better: where a copy begins
-    /// at any moment, its ticks lie up to an eighth of a second beside those of the reference.
-    pub(super) fn or_between(&self, evidence: Evidence, features: &Matrix, window: &Window) -> Evidence {
-        if !evidence.is_vague() || self.probe.between.len() <= window.rows.start {
+    /// What there is in other pictures of the query, where that is better and the evidence is vague, or rests on pictures
+    /// from which something was taken: in those halfway between its ticks, as a copy begins at any moment and its ticks lie
+    /// up to an eighth of a second beside those of the reference; and in all as they were with what seemed to be bands.
+    pub(super) fn or_otherwise(&self, evidence: Evidence, features: &Matrix, window: &Window) -> Evidence {
+        let [banded, banded_between] = &self.probe.banded;
+        if !evidence.is_vague() && banded.is_empty() {
             return evidence;
         }
-        let cells = self.cells(&evidence.placing, &self.probe.between, window);
-        let placing = evidence.placing.clone();
-        let between = self.at_pace(evidence.pace(), &cells, placing, features, window);
-        evidence.or_better(Evidence { late: 0.5 / RATE, ..between })
+        let others = [(&self.probe.between, 0.5 / RATE), (banded, 0.0), (banded_between, 0.5 / RATE)];
+        let others = others.into_iter().filter(|(pictures, _)| pictures.len() > window.rows.start);
+        let (placing, pace) = (evidence.placing.clone(), evidence.pace());
+        others.fold(evidence, |best, (pictures, late)| {
+            let cells = self.cells(&placing, pictures, window);
+            let other = self.at_pace(pace, &cells, placing.clone(), features, window);
+            best.or_better(Evidence { late, ..other })
+        })
     }
 
     /// The cells of the reference in the query, by pictures of it that begin with the film, at the moments of a window.

@@ -181,7 +181,7 @@ impl Sight<'_> {
             let other = self.at_other_paces(stays, cluster.map, votes, features, window);
             evidence = other.into_iter().fold(evidence, Evidence::or_better);
         }
-        if sure { evidence } else { self.or_between(evidence, features, window) }
+        if sure { evidence } else { self.or_otherwise(evidence, features, window) }
     }
 
     /// The best evidence that a map that stays can give if the copy does not run as most do.
@@ -227,10 +227,10 @@ impl Sight<'_> {
             if let Some(best) = ways.pop() {
                 let steadied = best.is_vague().then(|| {
                     let placing = Placing { steadied: true, ..best.placing.clone() };
-                    self.or_between(self.evidence(placing, features, window), features, window)
+                    self.or_otherwise(self.evidence(placing, features, window), features, window)
                 });
                 found.extend(steadied);
-                found.push(self.or_between(best, features, window));
+                found.push(self.or_otherwise(best, features, window));
             }
             found.extend(ways);
         }
