@@ -5,6 +5,7 @@ use super::ahead::{Ahead, prefetch_run};
 use super::{Bucket, Candidate, Found, Needle, Run, Sieve, Stretch, portable};
 use crate::index::Code;
 use crate::plain::ahead;
+use crate::plain::prefetch_close;
 use std::arch::x86_64::*;
 
 pub(super) fn supported() -> bool {
@@ -18,6 +19,9 @@ pub(super) fn supported() -> bool {
 
 /// Codes looked at in one step.
 const STEP: usize = 8;
+
+/// Lines that a scan asks for ahead, a page: the processor sees the stream by itself, but only to the end of a page.
+const DISTANCE: usize = 64;
 
 #[target_feature(enable = "avx512f,avx512vpopcntdq,avx2,popcnt")]
 pub(super) fn scan<const W: usize>(
@@ -33,8 +37,8 @@ pub(super) fn scan<const W: usize>(
     let limit = _mm512_set1_epi64(i64::from(radius));
     let (steps, rest) = codes.as_chunks::<STEP>();
     for (step, chunk) in steps.iter().enumerate() {
-        // No prefetch: the processor sees the stream by itself, and requests of our own only compete with its.
         let (words, _) = chunk.as_flattened().as_chunks();
+        (0..W).for_each(|line| prefetch_close(words, line + DISTANCE));
         let part = |i: usize| bits_that_differ(&words[i], query);
         let (sums, order) = match W {
             1 => (part(0), &ORDER_1),
