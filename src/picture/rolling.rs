@@ -34,15 +34,20 @@ const DIMMEST: f32 = 0.1;
 
 /// The rasters without their bands. `None` where there seem to be none.
 pub(super) fn without_bands(rasters: &[Raster]) -> Option<Vec<Raster>> {
-    let mut flat = rasters.to_vec();
-    let mut any = false;
-    for run in flat.chunk_by_mut(|a, b| a.size() == b.size()).filter(|run| !run[0].pixels.is_empty()) {
-        if let Some(along) = [Along::Rows, Along::Columns].into_iter().find(|along| has_bands(run, *along)) {
-            flatten(run, along);
-            any = true;
+    let is_alike = |a: &Raster, b: &Raster| a.size() == b.size();
+    let banded = |run: &[Raster]| {
+        let each = [Along::Rows, Along::Columns].into_iter();
+        each.filter(|_| !run[0].pixels.is_empty()).find(|along| has_bands(run, *along))
+    };
+    let found: Vec<Option<Along>> = rasters.chunk_by(is_alike).map(banded).collect();
+    // Rasters of hours are copied only where they have to be.
+    found.iter().any(Option::is_some).then(|| {
+        let mut flat = rasters.to_vec();
+        for (run, along) in flat.chunk_by_mut(is_alike).zip(found) {
+            along.into_iter().for_each(|along| flatten(run, along));
         }
-    }
-    any.then_some(flat)
+        flat
+    })
 }
 
 /// Whether most of the rasters that are looked at have bands.
